@@ -1,0 +1,7 @@
+/*! Holdfast, MIT licence */
+
+// src/index.ts
+var version = "holdfast/1";
+export {
+  version
+};

@@ -1,0 +1,2 @@
+/** The protocol version this client speaks. */
+export declare const version = "holdfast/1";

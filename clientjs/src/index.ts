@@ -1,0 +1,2 @@
+/** The protocol version this client speaks. */
+export const version = 'holdfast/1'

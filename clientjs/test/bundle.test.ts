@@ -1,0 +1,22 @@
+import { readFileSync } from 'node:fs'
+import { runInNewContext } from 'node:vm'
+import { expect, test } from 'vitest'
+import * as source from '../src/index.js'
+
+const read = (name: string) => readFileSync(new URL(`../dist/${name}`, import.meta.url), 'utf8')
+
+test('the script defines Holdfast with the exports of the source, and nothing else', () => {
+  const context = Object.create(globalThis) as Record<string, unknown> // finds the platform's globals, owns none
+  runInNewContext(read('holdfast.min.js'), context)
+  expect(Object.keys(context)).toEqual(['Holdfast'])
+  expect(Object.keys(context['Holdfast'] as object).sort()).toEqual(Object.keys(source).sort())
+})
+
+test('the module has the exports of the source', async () => {
+  const built = (await import(new URL('../dist/holdfast.mjs', import.meta.url).href)) as object
+  expect(Object.keys(built).sort()).toEqual(Object.keys(source).sort())
+})
+
+test('private names are mangled in the script', () => {
+  expect(read('holdfast.min.js')).not.toMatch(/\._[a-z]/i)
+})
