@@ -6,9 +6,10 @@ import * as source from '../src/index.js'
 const read = (name: string) => readFileSync(new URL(`../dist/${name}`, import.meta.url), 'utf8')
 
 test('the script defines Holdfast with the exports of the source, and nothing else', () => {
-  const context = Object.create(globalThis) as Record<string, unknown> // finds the platform's globals, owns none
+  const platform = { TextDecoder, TextEncoder, URL, clearTimeout, fetch, performance, setTimeout }
+  const context: Record<string, unknown> = { ...platform }
   runInNewContext(read('holdfast.min.js'), context)
-  expect(Object.keys(context)).toEqual(['Holdfast'])
+  expect(Object.keys(context).filter((name) => !(name in platform))).toEqual(['Holdfast'])
   expect(Object.keys(context['Holdfast'] as object).sort()).toEqual(Object.keys(source).sort())
 })
 
