@@ -1,0 +1,250 @@
+// Package origin decides whether a browser's page may talk to this server, and tells the page so through CORS.
+//
+// A request passes if its Origin is listed, or the browser says that it is same-origin, or the Origin names the host the
+// request was sent to, or it is the one the session is bound to already. A request without an Origin comes from a program,
+// or from a browser that says in Sec-Fetch-Site where it stands.
+//
+// Every request is judged, GET included: a WebSocket and an EventSource are GETs, and no browser holds them back.
+package origin
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+// Verdict is what becomes of a request.
+type Verdict int
+
+const (
+	// Refuse is final: nothing that the session says can change it.
+	Refuse Verdict = iota
+	// Allow lets the request through.
+	Allow
+	// InBand is for a WebSocket only: a proxy may have rewritten its Host. Answer 101, and call [Policy.Settle] when the
+	// `open` has told the session.
+	InBand
+)
+
+func (v Verdict) String() string {
+	switch v {
+	case Allow:
+		return "allow"
+	case InBand:
+		return "in band"
+	}
+	return "refuse"
+}
+
+// Options are the settings of a [Policy]. The zero value lets in the same origin and programs.
+type Options struct {
+	// Allowed lists what may come from elsewhere: scheme://host[:port] exactly, scheme://*.host[:port] for any one label
+	// in the place of the star, or null for opaque origins (sandboxed frames, files). Host and scheme ignore case, the
+	// default port may be left out.
+	Allowed []string
+	// Credentials lets pages of another origin send cookies and read the answers: for balancers that stick by cookie.
+	// Never granted to null.
+	Credentials bool
+	// Logger is told of refusals, once per Origin. Nil is [slog.Default].
+	Logger *slog.Logger
+}
+
+// Policy judges requests. Its methods may be called by many goroutines at once.
+type Policy struct {
+	patterns    []pattern
+	null        bool
+	credentials bool
+	logger      *slog.Logger
+
+	mu     sync.Mutex
+	logged *simplelru.LRU[string, struct{}] // refused Origins that were told of already
+}
+
+// New checks the list. Its errors name the entry.
+func New(o Options) (*Policy, error) {
+	p := &Policy{credentials: o.Credentials, logger: o.Logger}
+	if p.logger == nil {
+		p.logger = slog.Default()
+	}
+	for _, s := range o.Allowed {
+		if s == null {
+			p.null = true
+			continue
+		}
+		pat, err := parsePattern(s)
+		if err != nil {
+			return nil, err
+		}
+		p.patterns = append(p.patterns, pat)
+	}
+	logged, err := simplelru.NewLRU[string, struct{}](maxLogged, nil)
+	p.logged = logged
+	return p, err
+}
+
+// Known is what the server knows about a request beyond its headers.
+type Known struct {
+	// Bound is the [Decision.Origin] the session was created under, "" for none or no session.
+	Bound string
+	// TrustedProxy says that the direct peer is one whose X-Forwarded-Host may be believed.
+	TrustedProxy bool
+}
+
+// Decision is the outcome of [Policy.Check]. The zero value refuses.
+type Decision struct {
+	Verdict Verdict
+	// Origin is the request's Origin in its canonical form, "" if it had none: what to bind a new session to, and safe
+	// to log.
+	Origin string
+
+	echo string // what CORS repeats: the Origin as it was sent, if the request may be cross-origin
+	host string // for the log
+}
+
+// Check judges one request (HF1-WHO-09). For a POST call it when the body has told the session, so that Bound is known.
+func (p *Policy) Check(r *http.Request, k Known) Decision {
+	values := r.Header.Values("Origin")
+	d := Decision{host: clip(r.Host)}
+	site := fetchSite(r.Header)
+	if len(values) == 0 {
+		if site == siteUnsaid || site == siteSame {
+			d.Verdict = Allow
+		} else {
+			p.log("", "origin refused", "reason", "a cross-site request without an Origin", "host", d.host)
+		}
+		return d
+	}
+	raw := values[0]
+	t, ok := parse(raw)
+	if len(values) > 1 || !ok && raw != null {
+		p.log(clip(raw), "origin refused", "reason", "malformed", "origin", clip(raw), "host", d.host)
+		return d
+	}
+	if raw == null {
+		d.Origin = null
+	} else {
+		d.Origin = t.String()
+	}
+	switch {
+	case p.listed(d.Origin, t):
+		d.Verdict, d.echo = Allow, raw
+	case d.Origin == null:
+		// An opaque origin is nobody in particular: it can be listed, never recognized.
+	case site == siteSame || sameHost(r, t, k.TrustedProxy):
+		d.Verdict = Allow
+	case k.Bound == d.Origin:
+		d.Verdict, d.echo = Allow, raw
+	case isUpgrade(r):
+		d.Verdict, d.echo = InBand, raw
+		return d
+	}
+	if d.Verdict == Refuse {
+		p.refused(d)
+	}
+	return d
+}
+
+// Settle (HF1-WHO-09) turns [InBand] into the final verdict, once the `open` has told the session: bound is that session's Origin, ""
+// for a new one. The other verdicts stay.
+func (p *Policy) Settle(d Decision, bound string) Decision {
+	if d.Verdict != InBand {
+		return d
+	}
+	d.Verdict = Refuse
+	if d.Origin == bound {
+		d.Verdict = Allow
+	} else {
+		p.refused(d)
+	}
+	return d
+}
+
+// CORS sets the headers that let a page of another origin read the answer. They never say `*`, and a refused page gets
+// none. Vary is set always, so that no cache hands one origin's answer to another.
+func (p *Policy) CORS(h http.Header, d Decision) {
+	h.Add("Vary", "Origin")
+	if d.Verdict != Allow || d.echo == "" {
+		return
+	}
+	h.Set("Access-Control-Allow-Origin", d.echo)
+	if p.credentials && d.Origin != null {
+		h.Set("Access-Control-Allow-Credentials", "true")
+	}
+}
+
+func (p *Policy) listed(origin string, t tuple) bool {
+	if origin == null {
+		return p.null
+	}
+	for _, pat := range p.patterns {
+		if pat.matches(t) {
+			return true
+		}
+	}
+	return false
+}
+
+// The answers of Sec-Fetch-Site, which a page cannot set. same-origin holds whatever Host has become on the way. A word not
+// known yet counts as cross-site.
+const (
+	siteUnsaid = iota // no header, or `none`: the user typed the address
+	siteSame
+	siteOther
+)
+
+func fetchSite(h http.Header) int {
+	values := h.Values("Sec-Fetch-Site")
+	switch {
+	case len(values) == 0:
+		return siteUnsaid
+	case len(values) > 1:
+		return siteOther
+	case values[0] == "same-origin":
+		return siteSame
+	case values[0] == "none":
+		return siteUnsaid
+	}
+	return siteOther
+}
+
+// sameHost compares the Origin with the host the request was sent to. Only web pages live on the host they name, so
+// capacitor://localhost is not at home on localhost. A page without TLS is not at home on a server with it.
+func sameHost(r *http.Request, t tuple, trustedProxy bool) bool {
+	if t.scheme != "https" && (t.scheme != "http" || r.TLS != nil) {
+		return false
+	}
+	if matchesHost(r.Host, t) {
+		return true
+	}
+	if !trustedProxy {
+		return false
+	}
+	// Proxies disagree whether theirs is the first or the last in the list. No page can set the header, so each counts.
+	for _, line := range r.Header.Values("X-Forwarded-Host") {
+		for host := range strings.SplitSeq(line, ",") {
+			if matchesHost(strings.TrimSpace(host), t) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func matchesHost(authority string, t tuple) bool {
+	host, port, ok := parseAuthority(authority, t.scheme)
+	return ok && host == t.host && port == t.port
+}
+
+func isUpgrade(r *http.Request) bool {
+	for _, line := range r.Header.Values("Upgrade") {
+		for token := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.TrimSpace(token), "websocket") {
+				return r.Method == http.MethodGet
+			}
+		}
+	}
+	return false
+}

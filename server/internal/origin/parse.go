@@ -1,0 +1,162 @@
+package origin
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// maxOrigin bounds the bytes of an Origin that is looked at: a scheme, a host name of 253 bytes and a port fit well.
+const maxOrigin = 320
+
+// null is what a browser sends for an opaque origin: a sandboxed frame, a file, a redirect across origins.
+const null = "null"
+
+// tuple is an Origin taken apart: lower case, a port always there when the scheme has a default one, IPv6 in its shortest form.
+type tuple struct {
+	scheme, host, port string
+}
+
+// String is the form browsers send: no default port.
+func (t tuple) String() string {
+	if t.port == "" || t.port == defaultPort(t.scheme) {
+		return t.scheme + "://" + t.host
+	}
+	return t.scheme + "://" + t.host + ":" + t.port
+}
+
+// parse reads scheme://host[:port] and nothing more: user information, a path (even "/"), a query, a list of origins,
+// escapes and names outside ASCII are no Origin that a browser sends.
+func parse(s string) (tuple, bool) {
+	if len(s) > maxOrigin {
+		return tuple{}, false
+	}
+	scheme, authority, found := strings.Cut(s, "://")
+	scheme = strings.ToLower(scheme)
+	if !found || !validScheme(scheme) {
+		return tuple{}, false
+	}
+	host, port, ok := parseAuthority(authority, scheme)
+	return tuple{scheme, host, port}, ok
+}
+
+// parseAuthority reads host[:port] as it stands in an Origin or a Host header, with the default port of the scheme.
+func parseAuthority(s, scheme string) (host, port string, ok bool) {
+	if len(s) > maxOrigin {
+		return "", "", false
+	}
+	port = defaultPort(scheme)
+	host = s
+	if end := strings.LastIndexByte(s, ']'); end < 0 {
+		if i := strings.IndexByte(s, ':'); i >= 0 {
+			host, port = s[:i], s[i+1:]
+			ok = validPort(port)
+		} else {
+			ok = true
+		}
+	} else if rest := s[end+1:]; rest == "" {
+		ok = true
+	} else {
+		host, port = s[:end+1], strings.TrimPrefix(rest, ":")
+		ok = rest[0] == ':' && validPort(port)
+	}
+	if !ok {
+		return "", "", false
+	}
+	host, ok = parseHost(host)
+	return host, port, ok
+}
+
+func parseHost(s string) (string, bool) {
+	if strings.HasPrefix(s, "[") {
+		addr, err := netip.ParseAddr(strings.TrimSuffix(s[1:], "]"))
+		if err != nil || !addr.Is6() || addr.Zone() != "" || !strings.HasSuffix(s, "]") {
+			return "", false
+		}
+		return "[" + addr.String() + "]", true
+	}
+	s = strings.ToLower(s)
+	if s == "" || s[0] == '.' || strings.Contains(s, "..") {
+		return "", false
+	}
+	for i := range len(s) {
+		if c := s[i]; !isAlnum(c) && c != '-' && c != '.' && c != '_' {
+			return "", false
+		}
+	}
+	return s, true
+}
+
+func validScheme(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; !isAlnum(c) && (i == 0 || c != '+' && c != '-' && c != '.') {
+			return false
+		}
+	}
+	return s != "" && s[0] > '9'
+}
+
+// validPort takes 1 to 65535 without sign or leading zero.
+func validPort(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return err == nil && n > 0 && s[0] != '0'
+}
+
+func isAlnum(c byte) bool { return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' }
+
+func defaultPort(scheme string) string {
+	switch scheme {
+	case "http":
+		return "80"
+	case "https":
+		return "443"
+	}
+	return ""
+}
+
+// pattern is one entry of the list: an exact tuple, or, with wild, any one label before the tuple's host.
+type pattern struct {
+	tuple
+	wild bool
+}
+
+func (p pattern) matches(t tuple) bool {
+	if t.scheme != p.scheme || t.port != p.port {
+		return false
+	}
+	if !p.wild {
+		return t.host == p.host
+	}
+	label, rest, found := strings.Cut(t.host, ".")
+	return found && label != "" && rest == p.host
+}
+
+// parsePattern reads one entry of the list. Its errors are for the person who wrote the entry.
+func parsePattern(s string) (pattern, error) {
+	if s == "*" {
+		return pattern{}, fmt.Errorf("origin: %q would let every site in: list the sites", s)
+	}
+	exact, wild := s, false
+	if scheme, host, found := strings.Cut(s, "://*."); found {
+		exact, wild = scheme+"://"+host, true
+	}
+	t, ok := parse(exact)
+	if !ok {
+		return pattern{}, fmt.Errorf("origin: %q is not scheme://host[:port] in ASCII, without a path", s)
+	}
+	if t.scheme == "ws" || t.scheme == "wss" {
+		return pattern{}, fmt.Errorf("origin: %q: an Origin names the page, so it begins with http:// or https://", s)
+	}
+	if wild && !wildSuffix(t.host) {
+		return pattern{}, fmt.Errorf("origin: %q: the wildcard stands for one label before a name of at least two", s)
+	}
+	return pattern{t, wild}, nil
+}
+
+// wildSuffix refuses *.org, which is everybody, and *.0.0.1, which would take labels of an IPv4 address for names.
+func wildSuffix(host string) bool {
+	labels := strings.Split(strings.TrimSuffix(host, "."), ".")
+	last := labels[len(labels)-1]
+	return len(labels) >= 2 && last[0] > '9'
+}
