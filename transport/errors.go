@@ -17,9 +17,23 @@ var (
 	ErrTruncated = errors.New("transport: body ended early")
 	// ErrSlow says that a body came slower than the floor.
 	ErrSlow = errors.New("transport: body too slow")
+	// ErrMedia says that a request has a content coding or a content type that is not accepted.
+	ErrMedia = errors.New("transport: content coding or type not accepted")
+	// ErrBinary says that a binary batch was given to a carrier of text (HF1-BAT-14).
+	ErrBinary = errors.New("transport: binary batch on a carrier of text")
 )
 
-// StatusError is an HTTP answer other than the one expected. It is a fault of the carrier, whatever the number says (I4).
+// StatusError is an HTTP answer other than the one expected. On the client it is a fault of the carrier, whatever the
+// number says (I4, HF1-HTTP-04). On the server it is the answer that a refused handshake deserves, see [HTTPStatus].
 type StatusError struct{ Status int }
 
 func (e *StatusError) Error() string { return fmt.Sprintf("transport: HTTP status %d", e.Status) }
+
+// CloseError is a close code of holdfast that the peer put into a WebSocket close frame. It ends the carrier and says nothing
+// of the session (HF1-CLO-02).
+type CloseError struct {
+	Code   Code
+	Reason string // at most 123 bytes, chosen by the peer: quote it where it is logged
+}
+
+func (e *CloseError) Error() string { return fmt.Sprintf("transport: closed by the peer: %d %q", e.Code, e.Reason) }

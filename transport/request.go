@@ -1,0 +1,133 @@
+package transport
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/holdfast-rt/holdfast/transport/internal/bytepool"
+)
+
+// DefaultMaxBatch is the size of the largest batch taken where no other is given, in bytes (docs/protocol.md "Timers and bounds").
+const DefaultMaxBatch = 64 << 10
+
+// ReadOptions bound the reading of one HTTP body (HF1-HTTP-07). The zero value takes every default.
+type ReadOptions struct {
+	// MaxBatch is the size of the largest batch, in bytes, without preamble and end line. Default: [DefaultMaxBatch].
+	MaxBatch int
+	// Timeout is the longest time for the whole body. Default: 10 s.
+	Timeout time.Duration
+	// MinRate is the least mean rate in bytes per second, asked once Grace has passed. Default: 500; negative: none.
+	MinRate int
+	// Grace is the time before MinRate counts. Default: 3 s.
+	Grace time.Duration
+}
+
+func (o ReadOptions) withDefaults() ReadOptions {
+	if o.MaxBatch <= 0 {
+		o.MaxBatch = DefaultMaxBatch
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = 10 * time.Second
+	}
+	if o.MinRate == 0 {
+		o.MinRate = 500
+	}
+	if o.Grace <= 0 {
+		o.Grace = 3 * time.Second
+	}
+	return o
+}
+
+// Request is a POST's body, or what stands for it when an EventSource came with a ticket: then Batch has no parts.
+// It belongs to one goroutine; the transports' Accept take it over.
+type Request struct {
+	Kind  Kind
+	Nonce string
+	Batch Batch // one part, valid until Release
+
+	buf *bytepool.Buffer
+}
+
+// Release gives the batch's bytes back. It may be called more than once, and need not be called at all.
+func (r *Request) Release() {
+	r.Batch = Batch{}
+	r.buf.Release()
+	r.buf = nil
+}
+
+// Preamble is the line that the reply repeats.
+func (r *Request) Preamble() Preamble { return Preamble{Kind: r.Kind, Nonce: r.Nonce} }
+
+// ReadRequest reads the body of a POST whole, to its end, within the limits of o. It sets the connection's read deadline
+// for that time and clears it before it returns; where w does not support deadlines only the size is limited.
+//
+// The errors are [ErrTooLarge], [ErrSlow], [ErrMedia], [ErrTruncated] and [ErrGarbled]; [HTTPStatus] has the answer to each.
+// Nothing is written to w.
+func ReadRequest(w http.ResponseWriter, r *http.Request, o ReadOptions) (*Request, error) {
+	o = o.withDefaults()
+	if err := checkMedia(r.Header); err != nil {
+		return nil, err
+	}
+	if r.ContentLength > int64(o.MaxBatch+bodyOverhead) {
+		return nil, ErrTooLarge // before anything is read or allocated for it
+	}
+	buf := bytepool.Get()
+	body := pacedReader{r: r.Body, rc: http.NewResponseController(w), o: o, start: time.Now()}
+	p, lines, err := readBody(&body, buf, o.MaxBatch)
+	body.clear()
+	if err != nil {
+		buf.Release()
+		return nil, err
+	}
+	return &Request{Kind: p.Kind, Nonce: p.Nonce, Batch: Batch{Parts: [][]byte{lines}}, buf: buf}, nil
+}
+
+// checkMedia refuses a content coding before the body is read, as a coded body may be far larger than it looks, and a
+// content type that is not text: such a request would be another protocol's.
+func checkMedia(h http.Header) error {
+	for _, v := range h.Values("Content-Encoding") {
+		if v != "" && !strings.EqualFold(v, "identity") {
+			return fmt.Errorf("%w: content coding %.20q", ErrMedia, v)
+		}
+	}
+	if v := h.Get("Content-Type"); v != "" {
+		if t, _, _ := strings.Cut(v, ";"); !strings.EqualFold(strings.TrimSpace(t), "text/plain") {
+			return fmt.Errorf("%w: content type %.40q", ErrMedia, v)
+		}
+	}
+	return nil
+}
+
+// pacedReader keeps the connection's read deadline at the moment at which a silent body would have fallen below the floor.
+type pacedReader struct {
+	r     io.Reader
+	rc    *http.ResponseController
+	o     ReadOptions
+	start time.Time
+	n     int64
+}
+
+func (p *pacedReader) Read(b []byte) (int, error) {
+	limit := p.o.Timeout
+	if p.o.MinRate > 0 {
+		earned := time.Duration(p.n) * time.Second / time.Duration(p.o.MinRate)
+		limit = min(limit, max(p.o.Grace, earned))
+	}
+	if time.Since(p.start) >= limit {
+		return 0, ErrSlow
+	}
+	_ = p.rc.SetReadDeadline(p.start.Add(limit)) // not supported: the size limit remains
+	n, err := p.r.Read(b)
+	p.n += int64(n)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = ErrSlow
+	}
+	return n, err
+}
+
+func (p *pacedReader) clear() { _ = p.rc.SetReadDeadline(time.Time{}) }
