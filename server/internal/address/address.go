@@ -1,0 +1,118 @@
+// Package address tells which address a request comes from, and bounds what one address may hold and how fast it may ask.
+package address
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// maxHops bounds how far X-Forwarded-For is walked: a chain of more proxies that are all trusted is a header made up.
+const maxHops = 32
+
+// Proxies are the networks whose X-Forwarded-* headers are believed. Nil believes nobody: the direct peer is the client.
+type Proxies []netip.Prefix
+
+// ParseProxy reads a network in CIDR form or a single address.
+func ParseProxy(s string) (netip.Prefix, error) {
+	if prefix, err := netip.ParsePrefix(s); err == nil {
+		if prefix.Addr().Is4In6() {
+			return netip.Prefix{}, fmt.Errorf("address: %q: write IPv4 networks in their IPv4 form", s)
+		}
+		return prefix.Masked(), nil
+	}
+	addr, err := netip.ParseAddr(s)
+	if err != nil || addr.Zone() != "" {
+		return netip.Prefix{}, fmt.Errorf("address: %q is neither an address nor a network like 10.0.0.0/8", s)
+	}
+	addr = addr.Unmap()
+	return netip.PrefixFrom(addr, addr.BitLen()), nil
+}
+
+// Trusts says that the direct peer of the request is one of the proxies.
+func (p Proxies) Trusts(r *http.Request) bool { return p.contain(peer(r)) }
+
+// Client is the address the request comes from: the direct peer, unless that is a trusted proxy; then the first address
+// from the right of X-Forwarded-For that is not. What stands further left is the word of a stranger. Where the header ends
+// or stops making sense the last trusted address that it led to is the answer, so garbage never gains an address of its
+// own. The zero Addr stands for a peer without an IP address, such as a unix socket.
+func (p Proxies) Client(r *http.Request) netip.Addr {
+	client := peer(r)
+	if !p.contain(client) {
+		return client
+	}
+	lines := r.Header["X-Forwarded-For"]
+	hops := 0
+	for i := len(lines) - 1; i >= 0; i-- {
+		rest, more := lines[i], true
+		for more && hops < maxHops {
+			hops++
+			var hop string
+			rest, hop, more = cutLast(rest)
+			if hop == "" {
+				continue // an empty element of a list says nothing
+			}
+			addr, ok := parseHop(hop)
+			if !ok {
+				return client
+			}
+			client = addr
+			if !p.contain(client) {
+				return client
+			}
+		}
+	}
+	return client
+}
+
+func (p Proxies) contain(a netip.Addr) bool {
+	for _, prefix := range p {
+		if prefix.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// Group is what limits count by: one IPv4 address, or a /64 of IPv6, since one subscriber commands all of that.
+func Group(a netip.Addr) netip.Prefix {
+	a = a.Unmap().WithZone("")
+	bits := a.BitLen()
+	if a.Is6() {
+		bits = 64
+	}
+	prefix, _ := a.Prefix(bits) // the zero Addr has the zero Prefix
+	return prefix
+}
+
+func peer(r *http.Request) netip.Addr {
+	ap, _ := netip.ParseAddrPort(r.RemoteAddr)
+	return ap.Addr().Unmap().WithZone("")
+}
+
+// cutLast takes the last element off a comma-separated list, without splitting all of a long one.
+func cutLast(s string) (rest, last string, more bool) {
+	i := strings.LastIndexByte(s, ',')
+	if i < 0 {
+		return "", strings.Trim(s, " \t"), false
+	}
+	return s[:i], strings.Trim(s[i+1:], " \t"), true
+}
+
+// parseHop reads what proxies write: an address, IPv6 also in brackets, with or without a port.
+func parseHop(s string) (netip.Addr, bool) {
+	if len(s) > 64 {
+		return netip.Addr{}, false
+	}
+	addr, err := netip.ParseAddr(s)
+	if err != nil && strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]") {
+		addr, err = netip.ParseAddr(s[1 : len(s)-1])
+	}
+	if err != nil {
+		var ap netip.AddrPort
+		ap, err = netip.ParseAddrPort(s)
+		addr = ap.Addr()
+	}
+	return addr.Unmap().WithZone(""), err == nil
+}
