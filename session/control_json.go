@@ -1,0 +1,294 @@
+package session
+
+import (
+	"encoding/json"
+	"strings"
+)
+
+// maxDepth bounds the nesting of a control's JSON, the object itself counted (HF1-BAT-11).
+const maxDepth = 8
+
+// scanner reads the JSON of one control and checks it: the grammar of RFC 8259, the depth, and the fields that the document
+// names. encoding/json would not do: it takes field names in any case, lets duplicates and null pass, reads 1.0 and has a
+// bound of 10,000 on depth. It expects UTF-8 and allocates only for names with escapes.
+type scanner struct {
+	data  []byte
+	at    int
+	depth int
+	found func(i int, value []byte) // called for each named field of the outer object, in the order they come
+}
+
+// scanObject checks that data is one object with these fields, without white space around it.
+func scanObject(data []byte, fields []field, found func(i int, value []byte)) *breach {
+	s := scanner{data: data, found: found}
+	if len(data) == 0 || data[0] != '{' {
+		return errJSON
+	}
+	if broken := s.object(fields); broken != nil {
+		return broken
+	}
+	if s.at != len(data) {
+		return errJSON
+	}
+	return nil
+}
+
+// peek skips white space and returns the byte that follows, 0 at the end.
+func (s *scanner) peek() byte {
+	for ; s.at < len(s.data); s.at++ {
+		if c := s.data[s.at]; c != ' ' && c != '\t' {
+			return c
+		}
+	}
+	return 0
+}
+
+// take reads one byte that must be c, after white space.
+func (s *scanner) take(c byte) bool {
+	if s.peek() != c {
+		return false
+	}
+	s.at++
+	return true
+}
+
+// object reads an object. With fields it holds the object to them; nil takes any.
+func (s *scanner) object(fields []field) *breach {
+	var seen uint32
+	broken := s.items('{', '}', func() *breach {
+		start := s.at
+		if broken := s.text(); broken != nil {
+			return broken
+		}
+		name := s.data[start:s.at]
+		if !s.take(':') {
+			return errJSON
+		}
+		i := fieldOf(fields, unquoted(name))
+		if i < 0 {
+			return s.value() // HF1-BAT-10: unknown fields are ignored
+		}
+		if seen&(1<<i) != 0 {
+			return errDuplicate
+		}
+		seen |= 1 << i
+		s.peek()
+		start = s.at
+		if broken := s.typed(&fields[i]); broken != nil {
+			return broken
+		}
+		if s.found != nil && s.depth == 1 {
+			s.found(i, s.data[start:s.at])
+		}
+		return nil
+	})
+	if broken == nil && !complete(fields, seen) {
+		return errMissing
+	}
+	return broken
+}
+
+// items reads what stands between two brackets, separated by commas.
+func (s *scanner) items(left, right byte, item func() *breach) *breach {
+	if !s.take(left) {
+		return errJSON
+	}
+	if s.depth++; s.depth > maxDepth {
+		return errDepth // HF1-BAT-11
+	}
+	defer func() { s.depth-- }()
+	if s.take(right) {
+		return nil
+	}
+	for {
+		s.peek()
+		if broken := item(); broken != nil {
+			return broken
+		}
+		if s.take(right) {
+			return nil
+		}
+		if !s.take(',') {
+			return errJSON
+		}
+	}
+}
+
+// typed reads the value of a named field, which must have the type that the document names (HF1-BAT-11).
+func (s *scanner) typed(f *field) *breach {
+	c := s.peek()
+	switch f.typ {
+	case typeNumber:
+		return s.plainNumber()
+	case typeText:
+		if c != '"' {
+			return s.wrong()
+		}
+		return s.text()
+	case typeBool:
+		if c != 't' && c != 'f' {
+			return s.wrong()
+		}
+		return s.value()
+	case typeNumbers, typeTexts:
+		if c != '[' {
+			return s.wrong()
+		}
+		element := field{typ: typeNumber}
+		if f.typ == typeTexts {
+			element.typ = typeText
+		}
+		return s.items('[', ']', func() *breach { return s.typed(&element) })
+	case typeObject:
+		if c != '{' {
+			return s.wrong()
+		}
+		return s.object(f.fields)
+	}
+	return s.value()
+}
+
+// wrong tells a value of the wrong type from one that is no JSON at all.
+func (s *scanner) wrong() *breach {
+	if broken := s.value(); broken != nil {
+		return broken
+	}
+	return errType
+}
+
+// plainNumber reads a number of the wire.
+func (s *scanner) plainNumber() *breach {
+	if c := s.peek(); c != '-' && !isDigit(c) {
+		return s.wrong()
+	}
+	start := s.at
+	for s.at < len(s.data) && isNumeric(s.data[s.at]) {
+		s.at++
+	}
+	_, broken := parseNumber(s.data[start:s.at])
+	return broken
+}
+
+func isNumeric(c byte) bool {
+	return isDigit(c) || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E'
+}
+
+// value reads any JSON value.
+func (s *scanner) value() *breach {
+	switch c := s.peek(); {
+	case c == '{':
+		return s.object(nil)
+	case c == '[':
+		return s.items('[', ']', s.value)
+	case c == '"':
+		return s.text()
+	case c == 't':
+		return s.word("true")
+	case c == 'f':
+		return s.word("false")
+	case c == 'n':
+		return s.word("null")
+	}
+	return s.number()
+}
+
+func (s *scanner) word(w string) *breach {
+	if !strings.HasPrefix(string(s.data[s.at:min(len(s.data), s.at+len(w))]), w) {
+		return errJSON
+	}
+	s.at += len(w)
+	return nil
+}
+
+// text reads a string, quotes included.
+func (s *scanner) text() *breach {
+	if s.at >= len(s.data) || s.data[s.at] != '"' {
+		return errJSON
+	}
+	for s.at++; s.at < len(s.data); s.at++ {
+		switch c := s.data[s.at]; {
+		case c == '"':
+			s.at++
+			return nil
+		case c < ' ':
+			return errJSON
+		case c == '\\':
+			if !s.escape() {
+				return errJSON
+			}
+		}
+	}
+	return errJSON
+}
+
+// escape reads an escape up to its last byte.
+func (s *scanner) escape() bool {
+	s.at++
+	if s.at >= len(s.data) {
+		return false
+	}
+	switch s.data[s.at] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return true
+	case 'u':
+		for range 4 {
+			s.at++
+			if s.at >= len(s.data) || !isHex(s.data[s.at]) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
+
+func isHex(c byte) bool { return isDigit(c) || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F' }
+
+// number reads a JSON number of any form: it stands in a field that the document does not name.
+func (s *scanner) number() *breach {
+	if s.at < len(s.data) && s.data[s.at] == '-' {
+		s.at++
+	}
+	start := s.at
+	if n := s.digits(); n == 0 || n > 1 && s.data[start] == '0' {
+		return errJSON
+	}
+	if s.at < len(s.data) && s.data[s.at] == '.' {
+		s.at++
+		if s.digits() == 0 {
+			return errJSON
+		}
+	}
+	if s.at < len(s.data) && (s.data[s.at] == 'e' || s.data[s.at] == 'E') {
+		s.at++
+		if s.at < len(s.data) && (s.data[s.at] == '+' || s.data[s.at] == '-') {
+			s.at++
+		}
+		if s.digits() == 0 {
+			return errJSON
+		}
+	}
+	return nil
+}
+
+func (s *scanner) digits() (n int) {
+	for ; s.at < len(s.data) && isDigit(s.data[s.at]); s.at++ {
+		n++
+	}
+	return n
+}
+
+// unquoted returns the text of a JSON string: a name written with escapes is the same name.
+func unquoted(quoted []byte) []byte {
+	inner := quoted[1 : len(quoted)-1]
+	for _, c := range inner {
+		if c == '\\' {
+			var s string
+			if json.Unmarshal(quoted, &s) != nil {
+				return inner
+			}
+			return []byte(s)
+		}
+	}
+	return inner
+}
