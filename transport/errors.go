@@ -36,4 +36,6 @@ type CloseError struct {
 	Reason string // at most 123 bytes, chosen by the peer: quote it where it is logged
 }
 
-func (e *CloseError) Error() string { return fmt.Sprintf("transport: closed by the peer: %d %q", e.Code, e.Reason) }
+func (e *CloseError) Error() string {
+	return fmt.Sprintf("transport: closed by the peer: %d %q", e.Code, e.Reason)
+}

@@ -1,0 +1,93 @@
+// Package exchange guards one HTTP response that is written by one goroutine and may be ended by another.
+package exchange
+
+import (
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/holdfast-rt/holdfast/transport"
+)
+
+// DefaultWriteTimeout bounds one write where no other time is given.
+const DefaultWriteTimeout = 30 * time.Second
+
+// past is a deadline that ends a write at once.
+var past = time.Unix(1, 0)
+
+// Writer is an http.ResponseWriter that takes one write at a time, each under a deadline, until it is closed.
+//
+// Close returns only when no write is under way, and none begins afterwards: so a handler that closes before it returns never
+// has its ResponseWriter, by then perhaps another request's, touched from elsewhere.
+type Writer struct {
+	w       http.ResponseWriter
+	rc      *http.ResponseController
+	timeout time.Duration
+
+	slot  chan struct{} // holds one token while somebody writes, and for ever once closed
+	done  chan struct{} // closed by Close
+	close sync.Once
+}
+
+// New returns a Writer over w. It fails with [http.ErrNotSupported] where w can set no deadline: then a peer that does not read
+// could hold a writer for ever.
+func New(w http.ResponseWriter, timeout time.Duration) (*Writer, error) {
+	rc := http.NewResponseController(w)
+	if err := rc.SetWriteDeadline(time.Time{}); err != nil {
+		return nil, err
+	}
+	if timeout <= 0 {
+		timeout = DefaultWriteTimeout
+	}
+	return &Writer{w: w, rc: rc, timeout: timeout, slot: make(chan struct{}, 1), done: make(chan struct{})}, nil
+}
+
+// Done is closed when Close is called.
+func (e *Writer) Done() <-chan struct{} { return e.done }
+
+// Write lets f write and flushes. It returns [transport.ErrClosed] once the Writer is closed, also when that cut the write short.
+func (e *Writer) Write(f func(http.ResponseWriter) error) error {
+	e.slot <- struct{}{}
+	defer func() { <-e.slot }()
+	// The deadline first, then the look at done: Close does the two in the other order, so that its own deadline comes last.
+	err := e.rc.SetWriteDeadline(time.Now().Add(e.timeout))
+	if e.closed() {
+		return transport.ErrClosed
+	}
+	if err == nil {
+		err = f(e.w)
+	}
+	if err == nil {
+		err = e.rc.Flush()
+	}
+	// HTTP/2 would reset an idle stream whose deadline was left standing.
+	_ = e.rc.SetWriteDeadline(time.Time{})
+	if err != nil && e.closed() {
+		return transport.ErrClosed
+	}
+	return err
+}
+
+// Close cuts a write that is under way and lets none begin. It may be called by anyone, any number of times.
+func (e *Writer) Close() {
+	e.close.Do(func() {
+		close(e.done)
+		select {
+		case e.slot <- struct{}{}:
+			// Nobody writes. What net/http itself writes at the end of the handler is bounded too.
+			_ = e.rc.SetWriteDeadline(time.Now().Add(e.timeout))
+		default:
+			_ = e.rc.SetWriteDeadline(past)
+			e.slot <- struct{}{}
+		}
+	})
+}
+
+func (e *Writer) closed() bool {
+	select {
+	case <-e.done:
+		return true
+	default:
+		return false
+	}
+}

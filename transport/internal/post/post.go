@@ -1,0 +1,127 @@
+// Package post sends one holdfast body as an HTTP POST.
+package post
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/holdfast-rt/holdfast/transport"
+)
+
+// Endpoint is where POSTs go. It is not changed once it is used, and may then be used by many goroutines.
+type Endpoint struct {
+	Client *http.Client
+	URL    string
+	Header http.Header
+}
+
+// Response is an answer with status 200 whose header has come. Cancel ends it, the reading of its body too.
+type Response struct {
+	*http.Response
+	Cancel context.CancelFunc
+}
+
+// Do sends the body made of p and b and waits for the answer's header, at most until ctx ends: after that ctx means nothing. It keeps no part of b.
+// The errors are those of ctx, [*transport.StatusError] for any status but 200 (HF1-HTTP-04), [transport.ErrBinary],
+// [transport.ErrGarbled] for an answer with a content coding, or those of the client.
+func (e Endpoint) Do(ctx context.Context, p transport.Preamble, b transport.Batch, accept string) (*Response, error) {
+	if b.Binary {
+		return nil, transport.ErrBinary
+	}
+	body := &body{parts: append(append([][]byte{p.AppendTo(nil)}, b.Parts...), []byte(transport.End))}
+	defer body.letGo()
+
+	live, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, cancel)
+	resp, err := e.send(live, body, accept)
+	if !stop() {
+		err = errors.Join(err, context.Cause(ctx))
+	}
+	if err != nil {
+		cancel()
+		if resp != nil {
+			_ = resp.Body.Close()
+		}
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("post: %w", context.Cause(ctx))
+		}
+		return nil, err
+	}
+	return &Response{Response: resp, Cancel: cancel}, nil
+}
+
+func (e Endpoint) send(ctx context.Context, body *body, accept string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, e.URL, body.reader())
+	if err != nil {
+		return nil, fmt.Errorf("post: %w", err)
+	}
+	req.ContentLength = body.len()
+	// net/http sends a POST again only when an idle connection turned out closed before a byte of an answer had come. That is
+	// safe here: every request may be repeated (HF1-WHO-04, HF1-POL-01, HF1-NUM-02).
+	req.GetBody = func() (io.ReadCloser, error) { return body.reader(), nil }
+	for k, v := range e.Header {
+		req.Header[k] = v
+	}
+	req.Header.Set("Content-Type", "text/plain; charset=utf-8")
+	req.Header.Set("Accept", accept)
+	req.Header.Set("Accept-Encoding", "identity") // a coding would hold a stream back, and hide its size
+	resp, err := e.Client.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("post: %w", err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		_, _ = io.CopyN(io.Discard, resp.Body, 4<<10) // a short page is read, so that its connection can be used again
+		return resp, &transport.StatusError{Status: resp.StatusCode}
+	}
+	if c := resp.Header.Get("Content-Encoding"); c != "" && !strings.EqualFold(c, "identity") {
+		return resp, fmt.Errorf("%w: content coding %.20q", transport.ErrGarbled, c)
+	}
+	return resp, nil
+}
+
+// body is the request's parts. net/http may go on reading a body after it has returned the answer, and the parts belong to
+// the caller again by then: so letGo takes them away, from every reader.
+type body struct {
+	mu    sync.Mutex
+	parts [][]byte // nil when let go
+}
+
+func (b *body) letGo() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.parts = nil
+}
+
+func (b *body) len() int64 { return int64(transport.Batch{Parts: b.parts}.Len()) }
+
+func (b *body) reader() io.ReadCloser { return &reader{body: b} }
+
+type reader struct {
+	body   *body
+	part   int
+	offset int
+}
+
+func (r *reader) Read(p []byte) (int, error) {
+	r.body.mu.Lock()
+	defer r.body.mu.Unlock()
+	if r.body.parts == nil {
+		return 0, transport.ErrClosed
+	}
+	for r.part < len(r.body.parts) {
+		if rest := r.body.parts[r.part][r.offset:]; len(rest) > 0 {
+			n := copy(p, rest)
+			r.offset += n
+			return n, nil
+		}
+		r.part, r.offset = r.part+1, 0
+	}
+	return 0, io.EOF
+}
+
+func (r *reader) Close() error { return nil }

@@ -1,0 +1,207 @@
+package websocket
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/holdfast-rt/holdfast/transport"
+	"github.com/holdfast-rt/holdfast/transport/internal/bytepool"
+)
+
+const (
+	// closeWait bounds the writing of a close frame. It goes into the kernel's buffer at once, or the peer does not read.
+	closeWait = 250 * time.Millisecond
+	// maxReason is what a close frame has room for.
+	maxReason = 123
+)
+
+// The bits of conn.state.
+const (
+	sending uint32 = 1 << iota
+	closed
+)
+
+// conn is one WebSocket, from either side. While nothing comes it holds no buffer save the read buffer's 512 bytes.
+type conn struct {
+	ws           *websocket.Conn
+	maxBatch     int
+	writeTimeout time.Duration
+	state        atomic.Uint32
+
+	first time.Duration    // Receive's: bound on the wait for the first batch, 0 afterwards
+	buf   *bytepool.Buffer // Receive's: holds the batch handed up last
+	err   error            // Receive's: what it returns from now on
+	parts [1][]byte        // Receive's: the batch's one part
+}
+
+func newConn(ws *websocket.Conn, maxBatch int, writeTimeout, first time.Duration) *conn {
+	if maxBatch <= 0 {
+		maxBatch = transport.DefaultMaxBatch
+	}
+	// gorilla counts the bytes on the wire, which are those delivered, as compression is never negotiated (HF1-WSK-02).
+	// A BOM is no part of the batch (HF1-BAT-06), nor are CRs; so a little more is read, and the batch counted afterwards.
+	ws.SetReadLimit(int64(maxBatch) + slack)
+	return &conn{ws: ws, maxBatch: maxBatch, writeTimeout: orDefault(writeTimeout, 30*time.Second), first: first}
+}
+
+// slack is what a message may have beyond its batch: a BOM.
+const slack = 3
+
+func (c *conn) Kind() transport.Kind { return transport.KindSocket }
+
+// Send writes one message. A second Send beside it, or one after Close, returns [transport.ErrClosed].
+func (c *conn) Send(b transport.Batch) error {
+	if !c.state.CompareAndSwap(0, sending) {
+		return transport.ErrClosed
+	}
+	defer c.state.And(^sending)
+	_ = c.ws.SetWriteDeadline(time.Now().Add(c.writeTimeout)) // never fails: it only remembers the time
+	err := c.write(b)
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, websocket.ErrCloseSent) || c.isClosed() {
+		return transport.ErrClosed
+	}
+	return fmt.Errorf("websocket: send: %w", err)
+}
+
+func (c *conn) write(b transport.Batch) error {
+	kind := websocket.TextMessage
+	if b.Binary {
+		kind = websocket.BinaryMessage
+	}
+	if len(b.Parts) == 1 {
+		return c.ws.WriteMessage(kind, b.Parts[0])
+	}
+	w, err := c.ws.NextWriter(kind)
+	if err != nil {
+		return err
+	}
+	for _, p := range b.Parts {
+		if _, err := w.Write(p); err != nil {
+			return err
+		}
+	}
+	return w.Close()
+}
+
+// Receive returns the next message. 1000, 1001 and a close without code are [io.EOF], a code of holdfast is a
+// [*transport.CloseError]; every error is final.
+func (c *conn) Receive() (transport.Batch, error) {
+	c.buf.Release()
+	c.buf, c.parts[0] = nil, nil
+	if c.err == nil {
+		var b transport.Batch
+		if b, c.err = c.receive(); c.err == nil {
+			return b, nil
+		}
+		if c.isClosed() {
+			c.err = transport.ErrClosed
+		}
+	}
+	return transport.Batch{}, c.err
+}
+
+func (c *conn) receive() (transport.Batch, error) {
+	if c.first > 0 {
+		_ = c.ws.SetReadDeadline(time.Now().Add(c.first)) // if it fails the read will
+	}
+	kind, r, err := c.ws.NextReader() // no buffer is held while this waits
+	if err != nil {
+		return transport.Batch{}, fault(err)
+	}
+	c.buf = bytepool.Get()
+	full, err := c.buf.Fill(r, c.maxBatch+slack+1)
+	if err != nil {
+		return transport.Batch{}, fault(err)
+	}
+	lines := c.buf.B
+	if kind == websocket.TextMessage {
+		if lines, err = transport.DecodeText(lines); err != nil {
+			return transport.Batch{}, err
+		}
+	}
+	if full || len(lines) > c.maxBatch {
+		return transport.Batch{}, transport.ErrTooLarge
+	}
+	if c.first > 0 {
+		c.first = 0
+		_ = c.ws.SetReadDeadline(time.Time{})
+	}
+	c.parts[0] = lines
+	return transport.Batch{Binary: kind == websocket.BinaryMessage, Parts: c.parts[:]}, nil
+}
+
+// fault translates an error of gorilla's, which knows two ways to end well.
+func fault(err error) error {
+	if errors.Is(err, websocket.ErrReadLimit) {
+		return transport.ErrTooLarge
+	}
+	var end *websocket.CloseError
+	if !errors.As(err, &end) {
+		return fmt.Errorf("websocket: receive: %w", err)
+	}
+	switch {
+	case end.Code == websocket.CloseNormalClosure, end.Code == websocket.CloseGoingAway, end.Code == websocket.CloseNoStatusReceived:
+		return io.EOF
+	case end.Code == websocket.CloseAbnormalClosure: // gorilla's word for a connection that broke off; no peer can send it
+		return fmt.Errorf("websocket: receive: %w", io.ErrUnexpectedEOF)
+	case 4000 <= end.Code && end.Code < 4400:
+		return &transport.CloseError{Code: transport.Code(end.Code), Reason: end.Text}
+	default:
+		return fmt.Errorf("websocket: receive: %w", err)
+	}
+}
+
+// Close writes a close frame, if it can at once, and closes the connection. A Send under way is cut, without a close frame:
+// who wants the last batch to arrive closes after Send has returned. A code of 0 is sent as 1000.
+func (c *conn) Close(code transport.Code, reason string) error {
+	before := c.state.Or(closed)
+	if before&closed != 0 {
+		return nil
+	}
+	if before&sending == 0 {
+		if code == 0 {
+			code = websocket.CloseNormalClosure
+		}
+		frame := websocket.FormatCloseMessage(int(code), shorten(reason))
+		if c.ws.WriteControl(websocket.CloseMessage, frame, time.Now().Add(closeWait)) == nil {
+			return ignoreClosed(c.ws.Close())
+		}
+	}
+	// What could not take a close frame would not take TLS's farewell either, for which crypto/tls would wait 5 s.
+	raw := c.ws.NetConn()
+	if t, ok := raw.(*tls.Conn); ok {
+		raw = t.NetConn()
+	}
+	return ignoreClosed(raw.Close())
+}
+
+func (c *conn) isClosed() bool { return c.state.Load()&closed != 0 }
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// shorten cuts s to what a close frame holds, between two characters.
+func shorten(s string) string {
+	if len(s) <= maxReason {
+		return s
+	}
+	end := maxReason
+	for end > 0 && s[end]&0xC0 == 0x80 {
+		end--
+	}
+	return s[:end]
+}
