@@ -25,15 +25,15 @@ type packet struct {
 // parse reads a whole batch, or nothing of it (HF1-BAT-01): after an error the packet is empty. Limit is the maxBatch that
 // this side has advertised, in bytes. The bodies alias the batch and the packet: they are valid until the next parse or
 // until the batch's bytes are used again. Errors are *ProtocolError.
+//
+// What a transport may have added, a BOM and the CR before an LF, it has also taken out (transport.DecodeText): here any
+// other would be one too many (HF1-BAT-06).
 func (p *packet) parse(b transport.Batch, limit int) error {
-	data := whole(b)
-	if !b.Binary {
-		data = bytes.TrimPrefix(data, byteOrderMark) // HF1-BAT-06: ignored here and nowhere else
-	}
 	p.reset()
-	if len(data) > limit {
+	if b.Len() > limit {
 		return errSize.err() // HF1-BAT-05
 	}
+	data := whole(b)
 	var err error
 	if b.Binary {
 		err = p.parseBinary(data)
@@ -45,8 +45,6 @@ func (p *packet) parse(b transport.Batch, limit int) error {
 	}
 	return err
 }
-
-var byteOrderMark = []byte("\uFEFF")
 
 // whole is the batch in one slice. A received batch is that already.
 func whole(b transport.Batch) []byte {
@@ -102,43 +100,17 @@ func (p *packet) parseText(data []byte) error {
 		return errUnended.err() // HF1-BAT-01: incomplete
 	case !utf8.Valid(data):
 		return errUTF8.err() // HF1-BAT-06
+	case bytes.IndexByte(data, '\r') >= 0:
+		return errReturn.err() // HF1-BAT-06: the transport has taken out those that may be there
 	}
-	returns := bytes.IndexByte(data, '\r') >= 0
-	if n := bytes.Count(data, newline) - 1; cap(p.lines) < n {
-		p.lines = make([]line, 0, max(n, 8))
+	raw, rest, _ := bytes.Cut(data, newline)
+	h, broken := parseHead(raw, false)
+	if broken != nil {
+		return broken.at(0)
 	}
-	var last *line // the log line before
-	for at := 0; len(data) > 0; at++ {
-		end := bytes.IndexByte(data, '\n')
-		raw := data[:end]
-		data = data[end+1:]
-		if returns {
-			raw = bytes.TrimSuffix(raw, carriage) // HF1-BAT-06: one CR before each LF
-			if bytes.IndexByte(raw, '\r') >= 0 {
-				return errReturn.at(at)
-			}
-		}
-		if at == 0 {
-			h, broken := parseHead(raw, false)
-			if broken != nil {
-				return broken.at(0)
-			}
-			p.first, p.ack = h.first, h.ack
-			continue
-		}
-		p.lines = append(p.lines, line{})
-		l := &p.lines[len(p.lines)-1] // there is room: the lines were counted
-		if broken := p.parseLine(l, raw, len(data)); broken != nil {
-			return broken.at(at)
-		}
-		if !l.isLog() {
-			continue
-		}
-		if broken := follows(last, l); broken != nil {
-			return broken.at(at)
-		}
-		last = l
-		p.logs++
+	p.first, p.ack = h.first, h.ack
+	if err := p.parseLines(rest); err != nil {
+		return err
 	}
 	// HF1-BAT-04: also the number after the last line must be one that a head can state.
 	if p.first > maxNumber-uint64(p.logs) {
@@ -147,10 +119,31 @@ func (p *packet) parseText(data []byte) error {
 	return nil
 }
 
-var (
-	newline  = []byte{'\n'}
-	carriage = []byte{'\r'}
-)
+// parseLines reads what follows the head.
+func (p *packet) parseLines(data []byte) error {
+	if n := bytes.Count(data, newline); cap(p.lines) < n {
+		p.lines = make([]line, 0, max(n, 8))
+	}
+	var last *line // the log line before
+	for at := 1; len(data) > 0; at++ {
+		var raw []byte
+		raw, data, _ = bytes.Cut(data, newline)
+		p.lines = append(p.lines, line{})
+		l := &p.lines[at-1] // it does not move: there is room for all
+		broken := p.parseLine(l, raw, len(data))
+		if broken == nil && l.isLog() {
+			broken = follows(last, l)
+			last = l
+			p.logs++
+		}
+		if broken != nil {
+			return broken.at(at)
+		}
+	}
+	return nil
+}
+
+var newline = []byte{'\n'}
 
 // parseLine reads one line after the head, without its LF. Rest is how many bytes of the batch come after it.
 func (p *packet) parseLine(l *line, raw []byte, rest int) *breach {

@@ -1,0 +1,168 @@
+package session
+
+import (
+	"time"
+
+	"github.com/holdfast-rt/holdfast/transport"
+)
+
+// step judges every deadline by the clock it is given and plans the next (HF1-LIV-07). It runs after every event.
+func (m *clientMachine) step(now time.Time) {
+	if m.over != nil {
+		m.deadline = time.Time{}
+		return
+	}
+	m.deadline = time.Time{}
+	for i := len(m.paths) - 1; i >= 0 && m.over == nil; i-- {
+		m.alive(m.paths[i], now)
+	}
+	for i := len(m.conns) - 1; i >= 0; i-- {
+		if c := m.conns[i]; m.due(now, c.by) { // HF1-LIV-06
+			m.hangup(c, transport.CodeIdle)
+			m.postFailed(c, "no answer", now)
+			i = min(i, len(m.conns)) // postFailed may have ended the path and its other carriers
+		}
+	}
+	m.stalled(now)
+	m.connect(now)
+	m.better(now)
+	m.tidy(now)
+	m.ending(now)
+	if m.over == nil {
+		m.pump(now)
+	}
+}
+
+// due: the time has come. If not, it is a deadline to wake for.
+func (m *clientMachine) due(now, at time.Time) bool {
+	switch {
+	case at.IsZero():
+		return false
+	case !now.Before(at):
+		return true
+	case m.deadline.IsZero() || at.Before(m.deadline):
+		m.deadline = at
+	}
+	return false
+}
+
+const (
+	attachBy    = 10 * time.Second
+	provenAfter = 10 * time.Second
+	activeFor   = 30 * time.Second
+)
+
+// alive judges one path.
+func (m *clientMachine) alive(p *clientPath, now time.Time) {
+	if p.state == pathOpening {
+		if m.due(now, p.born.Add(attachBy)) {
+			m.kill(p, transport.CodeIdle, "no answer", now)
+		}
+		return
+	}
+	if !p.proven && p.pongs > 0 && p.beaconBy.IsZero() && m.due(now, p.openedAt.Add(provenAfter)) {
+		if p == m.cur || p.pongs > 1 {
+			p.proven = true
+			p.way.proved()
+			m.trace("proven", p, "")
+		} else if p.pingI == 0 { // a path that stands by proves that it still answers
+			m.pingPath(p, now)
+		}
+	}
+	if m.due(now, p.beaconBy) && !p.suspect { // HF1-SSE-03
+		p.way.takeRest(now)
+		m.doubt(p, "held back", now)
+	}
+	if p.useU != 0 && m.due(now, p.useAt) {
+		m.sayUse(p, now)
+	}
+	if p.way.name != transport.LongPoll && !p.suspect {
+		if m.due(now, p.heard.Add(m.silence(now, p))) { // HF1-LIV-05
+			m.doubt(p, "silent", now)
+		}
+	}
+}
+
+// silence is how long a path may say nothing.
+func (m *clientMachine) silence(now time.Time, p *clientPath) time.Duration {
+	if p == m.cur && !m.lastLog.IsZero() && now.Sub(m.lastLog) < activeFor {
+		return 5750 * time.Millisecond
+	}
+	return m.ping*3/2 + 5*time.Second
+}
+
+// patience is how long lines may go without any sign that they arrive.
+func (m *clientMachine) patience() time.Duration { return max(2*time.Second, 4*m.rtt) }
+
+// stalled: lines are outstanding on the path in use and nothing moves (HF1-LIV-04), or a reply says that the down path has lost something.
+func (m *clientMachine) stalled(now time.Time) {
+	p := m.cur
+	if p == nil || p.state != pathOpen || p.suspect {
+		return
+	}
+	if p.pingI != 0 && m.due(now, p.pingAt.Add(m.patience())) { // progress is a sign of life as good as a pong
+		if m.progress.After(p.pingAt) {
+			p.pingI, p.pingAt, p.stallPing = 0, time.Time{}, false
+		} else {
+			m.doubt(p, "no pong", now)
+			return
+		}
+	}
+	if m.out.base < m.out.sent && p.pingI == 0 && m.due(now, m.progress.Add(m.patience())) {
+		p.stallPing = true
+		m.pingPath(p, now)
+		m.due(now, p.pingAt.Add(m.patience()))
+	}
+	if p.way.name == transport.LongPoll || m.sentDown <= m.in.recv {
+		return
+	}
+	since := m.sentAt
+	if m.lastRecv.After(since) {
+		since = m.lastRecv
+	}
+	if m.due(now, since.Add(m.patience())) {
+		m.sentDown = m.in.recv
+		m.doubt(p, "lines missing", now)
+	}
+}
+
+// doubt takes a path for perhaps dead: if it is the one in use another is opened beside it, else it is dropped.
+func (m *clientMachine) doubt(p *clientPath, reason string, now time.Time) {
+	if p.suspect {
+		return
+	}
+	m.trace("suspect", p, reason)
+	if p != m.cur {
+		m.kill(p, transport.CodeIdle, reason, now)
+		return
+	}
+	p.suspect = true
+	if !p.way.resting(now) {
+		p.way.died(p, now)
+	}
+	p.way.shrink(p)
+	p.proven = true // booked: its end is not charged twice
+	clear(m.race.tried)
+	m.race.at = now
+}
+
+// ending waits for the last words (HF1-CLO-04).
+func (m *clientMachine) ending(now time.Time) {
+	if m.peerClosed != nil && m.due(now, m.closeAck) {
+		m.closeAck = now.Add(m.patience())
+		m.in.told, m.ackAt = 0, now // the ack is said again until closed comes
+		m.due(now, m.closeAck)
+	}
+	if !m.due(now, m.closeBy) {
+		return
+	}
+	e := ending{code: transport.CodeDone}
+	if m.peerClosed != nil {
+		e = ending{code: transport.Code(m.peerClosed.Code), reason: m.peerClosed.Reason, remote: true}
+	}
+	m.finish(e, now)
+}
+
+func millis(n uint64) time.Duration { return time.Duration(n) * time.Millisecond }
+
+func clamp(d, low, high time.Duration) time.Duration { return min(max(d, low), high) }

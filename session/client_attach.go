@@ -1,0 +1,283 @@
+package session
+
+import (
+	"math"
+	"time"
+
+	"github.com/holdfast-rt/holdfast/transport"
+)
+
+// raceState is the state of connecting: which transports were tried, and when the next may start (HF1-LIV-10, HF1-LIV-12).
+type raceState struct {
+	at    time.Time // start the next attempt then; zero: nothing is planned
+	tried map[*clientWay]bool
+	tries int // whole races lost in a row
+}
+
+// lost: the path in use has died. The first attempt is immediate; paths that die without use are tried ever more slowly.
+func (r *raceState) lost(p *clientPath, now time.Time, random float64) {
+	if p.useful || p.proven {
+		r.tries = 0
+	}
+	r.at = now
+	if r.tries > 0 {
+		r.at = now.Add(r.wait(random))
+	}
+	r.tries++
+	clear(r.tried)
+}
+
+// wait is a random time in 0 … min(30 s, 0.5 s × 2^tries).
+func (r *raceState) wait(random float64) time.Duration {
+	return time.Duration(math.Min(30, 0.5*math.Pow(2, float64(min(r.tries, 10)))) * random * float64(time.Second))
+}
+
+// won: a path is in use again.
+func (r *raceState) won() { r.at = time.Time{}; clear(r.tried) }
+
+// connect keeps attempts going while the session has no good path: none at all, or one that may be dead.
+func (m *clientMachine) connect(now time.Time) {
+	if m.waitAuth {
+		return
+	}
+	beside := m.cur != nil && m.cur.suspect
+	if m.cur != nil && !beside {
+		return
+	}
+	if m.cur == nil && m.reuse(now) {
+		return
+	}
+	opening := 0
+	for _, p := range m.paths {
+		if p.state == pathOpening {
+			opening++
+		}
+		if beside && p != m.cur && p.state == pathOpen && !p.suspect {
+			m.use(p, now)
+			return
+		}
+	}
+	if opening == 0 && m.race.at.IsZero() {
+		m.race.at = now
+	}
+	if !m.due(now, m.race.at) {
+		return
+	}
+	way := m.nextWay(now)
+	if way == nil || len(m.paths) >= maxPaths {
+		if opening > 0 {
+			m.race.at = time.Time{} // wait for what is under way; kill plans the next
+			return
+		}
+		m.lostRace(now)
+		return
+	}
+	u := uint64(0)
+	if m.cur == nil {
+		u = m.raceU()
+	}
+	m.attach(way, u, now)
+	m.race.at = now.Add(clamp(2*m.rtt, 250*time.Millisecond, time.Second))
+	m.due(now, m.race.at)
+}
+
+const maxPaths = 4
+
+// raceU is the u of the next open: racing opens share one (HF1-SEL-02), and there is one selection at a time (HF1-SEL-07).
+func (m *clientMachine) raceU() uint64 {
+	for _, p := range m.paths {
+		if p.state == pathOpening && p.u == m.u && p.u != 0 {
+			return m.u
+		}
+	}
+	if m.mayRaise() {
+		m.u++
+	}
+	return m.u
+}
+
+// mayRaise: the last u was confirmed, or every path it went out on was given up (HF1-SEL-07).
+func (m *clientMachine) mayRaise() bool {
+	if m.heard >= m.u {
+		return true
+	}
+	for _, p := range m.paths {
+		if p.useU == m.u || p.state == pathOpening && p.u == m.u {
+			return false
+		}
+	}
+	return true
+}
+
+// reuse selects a path that stands by when the one in use has gone.
+func (m *clientMachine) reuse(now time.Time) bool {
+	for _, p := range m.paths { // they are in order of age; the best transport first
+		if p.state == pathOpen && !p.suspect && m.bestOpen() == p {
+			return m.use(p, now)
+		}
+	}
+	return false
+}
+
+func (m *clientMachine) bestOpen() *clientPath {
+	for _, w := range m.ways {
+		for _, p := range m.paths {
+			if p.way == w && p.state == pathOpen && !p.suspect {
+				return p
+			}
+		}
+	}
+	return nil
+}
+
+// nextWay is the best transport that this race has not tried and that does not rest; when all rest, the one whose rest ends first.
+func (m *clientMachine) nextWay(now time.Time) *clientWay {
+	var rested *clientWay
+	for _, w := range m.ways {
+		switch {
+		case m.race.tried[w]:
+			continue
+		case !w.resting(now):
+			return w
+		case rested == nil || w.rest.Before(rested.rest):
+			rested = w
+		}
+	}
+	if len(m.race.tried) > 0 && rested != nil {
+		for _, p := range m.paths {
+			if p.state == pathOpening {
+				return nil // something that did not rest is under way
+			}
+		}
+	}
+	return rested
+}
+
+// lostRace: every transport was tried and failed. Wait with full jitter, then try all again.
+func (m *clientMachine) lostRace(now time.Time) {
+	clear(m.race.tried)
+	m.race.tries++
+	m.race.at = now.Add(m.race.wait(m.cfg.random()))
+	for _, w := range m.ways { // the network is away, not the transports
+		w.failed = false
+	}
+	m.due(now, m.race.at)
+}
+
+// attach opens a new attachment (HF1-ATT-01).
+func (m *clientMachine) attach(w *clientWay, u uint64, now time.Time) {
+	if m.race.tried == nil {
+		m.race.tried = map[*clientWay]bool{}
+	}
+	m.race.tried[w] = true
+	m.atts++
+	p := &clientPath{att: m.atts, way: w, u: u, born: now, heard: now}
+	m.paths = append(m.paths, p)
+	kind := transport.KindSocket
+	switch w.name {
+	case transport.SSE:
+		kind = transport.KindStream
+	case transport.LongPoll:
+		kind = transport.KindOpen
+	}
+	m.trace("attach", p, "")
+	p.down = m.dial(p, kind, now, time.Time{})
+}
+
+// opened: the path can carry, down at least.
+func (m *clientMachine) opened(c *clientConn, o *openedControl, now time.Time) {
+	p := c.path
+	if p.state != pathOpening || o.Recv > m.out.sent {
+		if o.Recv > m.out.sent {
+			m.kill(p, transport.CodePosition, "recv above what was sent", now)
+		}
+		return
+	}
+	first := m.run == ""
+	m.run, m.id, m.win, m.maxBatch = o.Run, o.ID, int64(o.Win), int(o.Lim.MaxBatch)
+	m.peerMessage = int(o.Lim.MaxMessage)
+	m.ping, m.hold, m.ttl = millis(o.Ping), millis(o.Hold), millis(o.TTL)
+	p.state, p.challenge, p.openedAt, p.pos = pathOpen, o.Challenge, now, m.out.from(o.Recv)
+	m.known = max(m.known, p.pos)
+	m.unknownAt, m.reauthed = time.Time{}, false
+	if p.way.name == transport.SSE {
+		p.beaconBy = now.Add(time.Second + 2*m.rtt)
+	}
+	if c.kind == transport.KindOpen {
+		m.forget(c)
+	}
+	for _, w := range m.ways { // another transport opened, so those that did not are at fault themselves
+		if w.failed && w != p.way {
+			w.takeRest(now)
+		}
+	}
+	p.way.failed = false
+	m.trace("opened", p, "")
+	m.confirm(o.Sel, now)
+	m.pingPath(p, now) // repeats the run (HF1-WHO-10) and measures the round trip
+	if first {
+		m.progress = now
+	}
+}
+
+// refused acts on a refusal as protocol.md tables it (HF1-ERR-04).
+func (m *clientMachine) refused(c *clientConn, r *refusedControl, now time.Time) {
+	p := c.path
+	m.trace("refused", p, r.Reason)
+	wait := time.Duration(0)
+	switch r.Reason {
+	case "unknown":
+		m.lostSession(p, now)
+		wait = 1100 * time.Millisecond
+	case "auth":
+		if m.reauthed {
+			m.finish(ending{code: transport.CodeAuth, reason: "auth"}, now)
+			return
+		}
+		m.reauthed, m.waitAuth = true, true
+		clear(m.race.tried) // the transport is not at fault
+		m.actions = append(m.actions, action{kind: actAuth})
+	case "origin", "policy":
+		m.finish(ending{code: transport.CodePolicy, reason: r.Reason}, now)
+	case "version":
+		m.finish(ending{code: transport.CodeVersion, reason: "version"}, now)
+	case "position", "malformed":
+		m.fault(c, refusedError(r.Reason), now)
+		return
+	default:
+		wait = max(millis(r.Retry), 100*time.Millisecond)
+		if r.Retry == 0 {
+			wait = 5 * time.Second
+		}
+		wait += time.Duration(m.cfg.random() * float64(wait) / 2)
+	}
+	if m.over != nil {
+		return
+	}
+	m.kill(p, transport.CodeDetached, "refused "+r.Reason, now)
+	if wait > 0 && m.cur == nil {
+		clear(m.race.tried)
+		m.race.at = now.Add(wait)
+	}
+}
+
+// lostSession: unknown ends the session only if no other path lives and it is repeated over more than a second.
+func (m *clientMachine) lostSession(p *clientPath, now time.Time) {
+	for _, x := range m.paths {
+		if x != p && x.state == pathOpen && !x.suspect {
+			return
+		}
+	}
+	if m.unknownAt.IsZero() {
+		m.unknownAt = now
+	} else if now.Sub(m.unknownAt) > time.Second {
+		m.finish(ending{code: transport.CodeLost, reason: "unknown"}, now)
+	}
+}
+
+func refusedError(reason string) error {
+	if reason == "position" {
+		return &ProtocolError{transport.CodePosition, "refused: position"}
+	}
+	return &ProtocolError{transport.CodeMalformed, "refused: malformed"}
+}

@@ -1,0 +1,199 @@
+package session
+
+import (
+	"time"
+
+	"github.com/holdfast-rt/holdfast/transport"
+)
+
+type pathState uint8
+
+const (
+	pathOpening pathState = iota
+	pathOpen
+	pathGone
+)
+
+// clientPath is one attachment as the client sees it.
+type clientPath struct {
+	att   uint64
+	way   *clientWay
+	state pathState
+	u     uint64 // the selection its open carried; 0: it stands by
+
+	down      *clientConn // what carries it: WebSocket, stream, hanging poll; nil between polls
+	up        *clientConn // its POST under way, on HTTP
+	challenge string
+	pos       uint64 // on a WebSocket: the last up line written
+	ctl       []byte // controls to write
+	p         uint64 // polls sent
+	pollAt    time.Time
+
+	useU  uint64 // the u of a use that is not confirmed
+	useAt time.Time
+
+	born, openedAt time.Time
+	heard          time.Time // last batch
+	pingI          uint64    // ping under way
+	pingAt         time.Time
+	pongs          int
+	stallPing      bool // the ping under way asks about a stall
+	beaconBy       time.Time
+	proven         bool
+	useful         bool // it carried a log line or an ack
+	suspect        bool // it may be dead: open beside
+	detached       bool // the server said so: no more data here
+	faults         int  // failed POSTs in a row
+	leaveBy        time.Time
+	batch          int    // size of the largest batch not known to have arrived
+	batchTo        uint64 // its last line
+}
+
+// clientConn is one carrier of a path.
+type clientConn struct {
+	id      int
+	kind    transport.Kind
+	path    *clientPath
+	born    time.Time
+	by      time.Time // deadline, for POSTs
+	first   bool      // its first batch is not written yet
+	useU    uint64    // the use its body carries
+	pingI   uint64    // the ping its body carries
+	ctl     []byte    // the controls its body carries: said again if it fails
+	expired bool
+}
+
+// say queues a control for the path.
+func (p *clientPath) say(name string, v any) { p.ctl = appendControl(p.ctl, true, name, v) }
+
+func (p *clientPath) socket() bool { return p.way.name == transport.WebSocket }
+
+// dial opens a carrier for a path.
+func (m *clientMachine) dial(p *clientPath, kind transport.Kind, now time.Time, by time.Time) *clientConn {
+	m.ids++
+	c := &clientConn{id: m.ids, kind: kind, path: p, born: now, by: by, first: true}
+	m.conns = append(m.conns, c)
+	m.actions = append(m.actions, action{kind: actDial, conn: c.id, carrier: kind, transport: p.way.name})
+	return c
+}
+
+// hangup drops a carrier whose outcome no longer matters.
+func (m *clientMachine) hangup(c *clientConn, code transport.Code) {
+	if c == nil || !m.forget(c) {
+		return
+	}
+	m.actions = append(m.actions, action{kind: actHangup, conn: c.id, code: code})
+}
+
+// forget removes a carrier from the books and reports whether it was there.
+func (m *clientMachine) forget(c *clientConn) bool {
+	for i, x := range m.conns {
+		if x == c {
+			m.conns = append(m.conns[:i], m.conns[i+1:]...)
+			if c.path.down == c {
+				c.path.down = nil
+			}
+			if c.path.up == c {
+				c.path.up = nil
+			}
+			return true
+		}
+	}
+	return false
+}
+
+// kill ends a path that broke or is no longer wanted, and charges its transport if it died young (HF1-LIV-09).
+func (m *clientMachine) kill(p *clientPath, code transport.Code, reason string, now time.Time) {
+	if p.state == pathGone {
+		return
+	}
+	wanted := code == transport.CodeFault || code == transport.CodeIdle || code >= 4300
+	m.trace("died", p, reason)
+	if wanted {
+		p.way.died(p, now)
+		p.way.shrink(p)
+	}
+	p.state = pathGone
+	for i := len(m.conns) - 1; i >= 0; i-- {
+		if c := m.conns[i]; c.path == p {
+			m.hangup(c, code)
+		}
+	}
+	for i, x := range m.paths {
+		if x == p {
+			m.paths = append(m.paths[:i], m.paths[i+1:]...)
+			break
+		}
+	}
+	switch {
+	case m.cur == p:
+		m.cur = nil
+		m.race.lost(p, now, m.cfg.random())
+	case m.cur == nil || m.cur.suspect: // an attempt failed: the next one starts now
+		if !m.race.at.IsZero() && p.openedAt.IsZero() {
+			m.race.at = now
+		}
+	}
+}
+
+// closed reports the end of a carrier: fault is nil when the peer ended it in the regular way.
+func (m *clientMachine) closed(conn int, fault error, now time.Time) {
+	c := m.conn(conn)
+	if c == nil || m.over != nil {
+		return
+	}
+	p, reason := c.path, "ended"
+	if fault != nil {
+		reason = fault.Error()
+	}
+	m.forget(c)
+	switch {
+	case c.kind == transport.KindUp || c.kind == transport.KindPoll:
+		if fault != nil || c.first {
+			m.postFailed(c, reason, now)
+		}
+	case c.kind == transport.KindOpen && p.state == pathOpen: // answered and done
+	default:
+		m.kill(p, transport.CodeFault, reason, now)
+	}
+	m.step(now)
+}
+
+// postFailed: one failure may be chance, and the request is made again with the same numbers (HF1-POL-05); two in a row end the path.
+func (m *clientMachine) postFailed(c *clientConn, reason string, now time.Time) {
+	p := c.path
+	if len(c.ctl) > 0 { // pings and uses are asked anew by their own rules; the rest must be said again
+		p.ctl = append(c.ctl, p.ctl...)
+	}
+	m.in.told = 0 // its ack may not have arrived
+	if p.faults++; p.faults >= 2 {
+		m.kill(p, transport.CodeFault, reason, now)
+	}
+}
+
+// polled books a poll's answer; empty answers in haste are slowed down (HF1-POL-07).
+func (m *clientMachine) polled(c *clientConn, useful bool, now time.Time) {
+	if useful || now.Sub(c.born) > 100*time.Millisecond {
+		m.empties = 0
+		return
+	}
+	if m.empties++; m.empties >= 3 {
+		m.empties = 0
+		c.path.pollAt = now.Add(time.Second)
+	}
+}
+
+// detached: no more data on this path. It may be selected again, unless it is gone (HF1-SEL-08, HF1-SEL-09).
+func (m *clientMachine) detached(p *clientPath, d *detachControl, now time.Time) {
+	m.trace("detached", p, "")
+	if d.Gone {
+		m.kill(p, transport.Code(d.Code), "detached", now)
+		return
+	}
+	p.detached = true
+	if p != m.cur && p.leaveBy.IsZero() {
+		p.leaveBy = now.Add(linger)
+	}
+}
+
+const linger = 5 * time.Second

@@ -1,0 +1,164 @@
+package session
+
+import (
+	"time"
+
+	"github.com/holdfast-rt/holdfast/transport"
+)
+
+// confirm reads a selection that the server states (HF1-SEL-06): a path is ours only if it is named with our own highest u.
+func (m *clientMachine) confirm(sel selControl, now time.Time) {
+	m.heard = max(m.heard, sel.U)
+	if sel.U != m.u {
+		return
+	}
+	for _, p := range m.paths {
+		if p.att == sel.Att && p.state == pathOpen {
+			p.useU, p.useAt = 0, time.Time{}
+			m.choose(p, now)
+			return
+		}
+	}
+}
+
+// choose makes p the path in use; the old one is read a while longer.
+func (m *clientMachine) choose(p *clientPath, now time.Time) {
+	old := m.cur
+	m.cur = p
+	p.detached, p.leaveBy = false, time.Time{}
+	m.race.won()
+	if old == p {
+		return
+	}
+	m.trace("selected", p, "")
+	m.progress = now
+	m.in.told = 0 // nothing proves that the last ack arrived
+	if old != nil && old.state != pathGone {
+		old.leaveBy = now.Add(linger)
+	}
+}
+
+// use selects a path that stands by, if a selection may be made now (HF1-SEL-03, HF1-SEL-07).
+func (m *clientMachine) use(p *clientPath, now time.Time) bool {
+	if !m.mayRaise() {
+		return false
+	}
+	m.u++
+	p.useU = m.u
+	m.sayUse(p, now)
+	m.choose(p, now)
+	return true
+}
+
+// sayUse sends use, and again until it is answered (HF1-SEL-04).
+func (m *clientMachine) sayUse(p *clientPath, now time.Time) {
+	p.useAt = now.Add(max(time.Second, 2*m.rtt))
+	p.say("use", useControl{U: p.useU, Att: p.att, Challenge: p.challenge, Recv: m.in.recv})
+}
+
+// replied reads what every POST reply says, and the answer to use.
+func (m *clientMachine) replied(c *clientConn, r *replyControl, now time.Time) {
+	p := c.path
+	if r.Recv > m.out.sent {
+		m.fault(c, &ProtocolError{transport.CodePosition, "recv above what was sent"}, now)
+		return
+	}
+	if r.Recv > m.known {
+		m.known, p.useful = r.Recv, true
+	}
+	if r.Sent > m.in.recv && r.Sent > m.sentDown {
+		m.sentAt = now
+	}
+	m.sentDown = max(m.sentDown, r.Sent)
+	m.confirm(r.Sel, now)
+}
+
+// pingPath asks for a sign of life on p.
+func (m *clientMachine) pingPath(p *clientPath, now time.Time) {
+	m.pings++
+	p.pingI, p.pingAt = m.pings, now
+	p.say("ping", pingControl{I: m.pings})
+}
+
+// ponged closes a round trip.
+func (m *clientMachine) ponged(p *clientPath, i uint64, now time.Time) {
+	if p.pingI == 0 || i != p.pingI {
+		return
+	}
+	rtt := max(now.Sub(p.pingAt), time.Millisecond)
+	if m.rtt == 0 {
+		m.rtt = rtt
+	} else {
+		m.rtt = (7*m.rtt + rtt) / 8
+	}
+	p.pingI, p.pingAt = 0, time.Time{}
+	p.pongs++
+	if p.stallPing {
+		p.stallPing, m.progress = false, now
+	}
+	if p == m.cur && p.suspect && p.beaconBy.IsZero() {
+		p.suspect = false
+	}
+}
+
+// better keeps looking for a better transport than the one in use, and promotes it when it is proven (HF1-LIV-11).
+func (m *clientMachine) better(now time.Time) {
+	if m.cur == nil || m.cur.suspect || m.cur.useU != 0 || m.out.closing != 0 || m.peerClosed != nil {
+		return
+	}
+	for _, w := range m.ways {
+		if w == m.cur.way {
+			return
+		}
+		p := m.pathOf(w)
+		switch {
+		case p != nil && p.state == pathOpen && p.proven:
+			m.use(p, now)
+			return
+		case p != nil:
+		case w.resting(now):
+			m.due(now, w.rest)
+			continue
+		case len(m.paths) < maxPaths:
+			m.attach(w, 0, now)
+		}
+		return // one at a time, the best first
+	}
+}
+
+func (m *clientMachine) pathOf(w *clientWay) *clientPath {
+	for _, p := range m.paths {
+		if p.way == w && !p.suspect && p != m.cur && p.leaveBy.IsZero() {
+			return p
+		}
+	}
+	return nil
+}
+
+// tidy closes what is no longer wanted: an old path after its linger, and worse ones once the path in use is proven.
+func (m *clientMachine) tidy(now time.Time) {
+	if m.cur == nil {
+		return
+	}
+	for i := len(m.paths) - 1; i >= 0; i-- {
+		p := m.paths[i]
+		if p == m.cur || m.cur.useU != 0 {
+			continue
+		}
+		switch {
+		case !p.leaveBy.IsZero() && (p.detached || m.due(now, p.leaveBy)):
+			m.kill(p, transport.CodeDetached, "left", now)
+		case m.cur.proven && !m.cur.suspect && p.leaveBy.IsZero() && m.rank(p.way) >= m.rank(m.cur.way):
+			m.kill(p, transport.CodeDetached, "not needed", now)
+		}
+	}
+}
+
+func (m *clientMachine) rank(w *clientWay) int {
+	for i, x := range m.ways {
+		if x == w {
+			return i
+		}
+	}
+	return len(m.ways)
+}

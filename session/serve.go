@@ -1,0 +1,248 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/holdfast-rt/holdfast/transport"
+)
+
+// carrier is the I/O side's part of a serverConn.
+type carrier struct {
+	s     *Session
+	conn  transport.Conn
+	w     waker
+	state atomic.Int32  // of a WebSocket's writer
+	bell  chan struct{} // of a POST or a stream: its handler waits here
+}
+
+// waker is told that a carrier may have something to write. It must not block.
+type waker interface{ wake(c *serverConn) }
+
+var (
+	batches = sync.Pool{New: func() any { return new(outBatch) }}
+	packets = sync.Pool{New: func() any { return new(packet) }}
+)
+
+// Serve serves one carrier. For a WebSocket it runs until that ends, and is best called on a goroutine of its own after the HTTP handler has
+// returned, so that the request's memory is free; for a POST or a stream it is called by the handler and returns when the answer is written.
+// It ends the carrier in every case. ctx is given to Authenticate, and ends a POST or a stream.
+func (t *Table) Serve(ctx context.Context, conn transport.Conn, who *Peer) {
+	if conn.Kind() == transport.KindSocket {
+		t.serveSocket(ctx, conn, who)
+		return
+	}
+	c := &serverConn{kind: conn.Kind()}
+	c.conn, c.w, c.bell = conn, bellWaker{}, make(chan struct{}, 1)
+	defer func() { _ = conn.Close(transport.CodeDetached, "") }()
+	if !t.first(ctx, c, who) {
+		return
+	}
+	t.answer(ctx, c)
+}
+
+// ServeTicket serves an event stream that was opened with a ticket.
+func (t *Table) ServeTicket(ctx context.Context, conn transport.Conn, k Ticket) bool {
+	c := &serverConn{kind: transport.KindStream}
+	c.conn, c.w, c.bell = conn, bellWaker{}, make(chan struct{}, 1)
+	defer func() { _ = conn.Close(transport.CodeDetached, "") }()
+	s := t.Session(k.id)
+	if s == nil {
+		return false
+	}
+	s.mu.Lock()
+	if s.m.ended() != nil || s.server.run != k.run || k.recv > s.server.out.sent {
+		s.mu.Unlock()
+		return false
+	}
+	c.s = s
+	s.server.open(c, &openControl{V: []uint64{1}, Run: k.run, Att: k.att, U: k.u, Recv: k.recv, Lim: limControl{MaxBatch: 65536}}, &packet{first: 1}, time.Now())
+	f := s.settle()
+	s.mu.Unlock()
+	f.run()
+	t.answer(ctx, c)
+	return true
+}
+
+// Valid says whether the ticket's session still lives, to answer 204 before a stream is begun.
+func (t *Table) Valid(k Ticket) bool {
+	s := t.Session(k.id)
+	return s != nil && s.server.run == k.run
+}
+
+// first takes a carrier's first batch. False: there is nothing more to do with it.
+func (t *Table) first(ctx context.Context, c *serverConn, who *Peer) bool {
+	b, err := c.conn.Receive()
+	if err != nil {
+		return false
+	}
+	p := packets.Get().(*packet)
+	s, fresh := t.handle(ctx, c, b, p, who, time.Now())
+	packets.Put(p)
+	if s == nil {
+		t.alone(c)
+		return false
+	}
+	if fresh && t.cfg.OnSession != nil {
+		t.cfg.OnSession(s)
+	}
+	s.mu.Lock()
+	f := s.settle()
+	s.mu.Unlock()
+	f.run()
+	return true
+}
+
+// alone writes the answer of a carrier that no session took.
+func (t *Table) alone(c *serverConn) {
+	head := append(appendHead(nil, 1, 0), c.ctl...)
+	if c.conn.Send(transport.Batch{Parts: [][]byte{head}}) == nil && c.kind == transport.KindSocket {
+		_ = c.conn.Close(transport.CodeDetached, "")
+	}
+}
+
+// answer writes what a POST or a stream has to say, until it ends.
+func (t *Table) answer(ctx context.Context, c *serverConn) {
+	for {
+		switch more, err := c.s.writeNext(c); {
+		case err != nil || !more:
+			c.s.closed(c, err != nil)
+			return
+		}
+		select {
+		case <-c.bell:
+		case <-ctx.Done():
+			c.s.closed(c, true)
+			return
+		}
+	}
+}
+
+// writeNext writes batches until there are no more. more: the carrier goes on.
+func (s *Session) writeNext(c *serverConn) (more bool, err error) {
+	b := batches.Get().(*outBatch)
+	defer func() { b.reset(); batches.Put(b) }()
+	for {
+		s.mu.Lock()
+		ok := s.server.next(c, b, time.Now())
+		last := b.last
+		due := s.server.deadline
+		s.mu.Unlock()
+		if !ok {
+			s.table.setTimer(s, due)
+			return !last, nil
+		}
+		if err := c.conn.Send(b.batch()); err != nil {
+			return false, err
+		}
+		if last {
+			return false, nil
+		}
+	}
+}
+
+// closed books the end of a carrier.
+func (s *Session) closed(c *serverConn, broken bool) {
+	s.mu.Lock()
+	s.server.closed(c, broken, time.Now())
+	f := s.settle()
+	s.mu.Unlock()
+	f.run()
+}
+
+// bellWaker wakes a handler's goroutine.
+type bellWaker struct{}
+
+func (bellWaker) wake(c *serverConn) {
+	select {
+	case c.bell <- struct{}{}:
+	default: // it was rung and not heard yet
+	}
+}
+
+// serveSocket reads a WebSocket until it ends. Nobody writes while there is nothing to write.
+func (t *Table) serveSocket(ctx context.Context, conn transport.Conn, who *Peer) {
+	c := &serverConn{kind: transport.KindSocket}
+	c.conn, c.w = conn, writerWaker{}
+	if !t.first(ctx, c, who) {
+		_ = conn.Close(transport.CodeFault, "")
+		return
+	}
+	ctx, who = nil, nil // an idle connection keeps no request
+	s := c.s
+	for {
+		b, err := conn.Receive()
+		if err != nil {
+			s.closed(c, !errors.Is(err, io.EOF))
+			_ = conn.Close(transport.CodeFault, "")
+			return
+		}
+		p := packets.Get().(*packet)
+		s.frame(c, b, p, time.Now())
+		packets.Put(p)
+		s.mu.Lock()
+		f := s.settle()
+		s.mu.Unlock()
+		f.run()
+	}
+}
+
+// writerWaker starts a WebSocket's writer, which lives while there is something to write.
+type writerWaker struct{}
+
+const (
+	writerIdle = iota
+	writerBusy
+	writerAgain // woken while it was writing
+)
+
+func (writerWaker) wake(c *serverConn) {
+	for {
+		switch n := c.state.Load(); n {
+		case writerIdle:
+			if c.state.CompareAndSwap(writerIdle, writerBusy) {
+				go c.write()
+				return
+			}
+		default:
+			if n == writerAgain || c.state.CompareAndSwap(n, writerAgain) {
+				return
+			}
+		}
+	}
+}
+
+func (c *serverConn) write() {
+	for {
+		more, err := c.s.writeNext(c)
+		if err != nil || !more {
+			c.s.closed(c, err != nil)
+			_ = c.conn.Close(c.code(), "")
+			return
+		}
+		if c.state.CompareAndSwap(writerBusy, writerIdle) {
+			return
+		}
+		c.state.Store(writerBusy)
+	}
+}
+
+// code is the close code of a carrier that the server ends: the session's, if that has ended.
+func (c *serverConn) code() transport.Code {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	if e := c.s.m.ended(); e != nil {
+		return e.code
+	}
+	return transport.CodeDetached
+}
+
+// newServerSession makes the server's end of a session.
+func newServerSession(t *Table, id, principal string, who *Peer, now time.Time) *Session {
+	m := newServerMachine(&t.machine, id, principal, who.Origin, now)
+	return &Session{m: m, server: m, table: t, id: id, principal: principal, addr: who.Addr}
+}

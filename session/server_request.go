@@ -1,0 +1,200 @@
+package session
+
+import (
+	"crypto/subtle"
+	"time"
+
+	"github.com/holdfast-rt/holdfast/transport"
+)
+
+// poll hangs a poll (HF1-POL-*). It consumes nothing: its recv only positions the path.
+func (m *serverMachine) poll(c *serverConn, v *pollControl, p *packet, ctl []any, now time.Time) {
+	m.repeated = true
+	m.acked(p.ack)
+	m.accept(p, now)
+	path := m.path(v.Att)
+	m.hear(path, now)
+	if path == nil {
+		m.answerGone(c)
+		m.step(now)
+		return
+	}
+	c.path, c.p = path, v.P
+	m.controls(c, path, ctl, now)
+	if v.P < path.p { // HF1-POL-02
+		c.ready, c.empty = true, true
+		m.wake = append(m.wake, c)
+		m.step(now)
+		return
+	}
+	if v.P > path.p {
+		for _, old := range path.polls {
+			old.ready, old.empty = true, true
+			m.wake = append(m.wake, old)
+		}
+		path.polls, path.p = nil, v.P
+	}
+	if m.sel == path {
+		path.pos = m.out.from(v.Recv)
+	}
+	hold := m.cfg.hold
+	if v.Hold > 0 {
+		hold = min(hold, millis(v.Hold))
+	}
+	if p.logs > 0 { // HF1-POL-03
+		hold = min(hold, 50*time.Millisecond)
+	}
+	path.pollBy = now.Add(hold)
+	path.polls = append(path.polls, c)
+	m.step(now)
+}
+
+// up takes a POST that carries the client's batch, and answers it at once (HF1-NUM-12).
+func (m *serverMachine) up(c *serverConn, v *upControl, p *packet, ctl []any, now time.Time) {
+	m.repeated = true
+	m.acked(p.ack)
+	m.accept(p, now)
+	path := m.path(v.Att)
+	m.hear(path, now)
+	if path == nil {
+		if find[*useControl](ctl) != nil {
+			m.answerGone(c)
+			m.step(now)
+			return
+		}
+	} else {
+		c.path = path
+		m.controls(c, path, ctl, now)
+	}
+	c.ready, c.empty = true, true
+	m.wake = append(m.wake, c)
+	m.step(now)
+}
+
+// frame takes one batch from a WebSocket after its open.
+func (m *serverMachine) frame(c *serverConn, p *packet, ctl []any, now time.Time) {
+	path := c.path
+	m.repeated = true
+	m.hear(path, now)
+	m.acked(p.ack)
+	gap := m.accept(p, now)
+	m.controls(c, path, ctl, now)
+	if gap && now.Sub(m.rewindAt) >= 250*time.Millisecond {
+		m.rewindAt = now
+		path.ctl = appendControl(path.ctl, true, "rewind", rewindControl{Recv: m.in.recv})
+	}
+	m.step(now)
+}
+
+// controls lets the controls of an admitted batch act on its path.
+func (m *serverMachine) controls(c *serverConn, path *serverPath, ctl []any, now time.Time) {
+	for _, v := range ctl {
+		switch v := v.(type) {
+		case *useControl:
+			m.use(c, path, v, now)
+		case *pingControl:
+			say(c, path, namePong, pongControl(*v))
+		case *pongControl:
+			if v.I == path.pingI && !path.pingAt.IsZero() {
+				if m.cfg.observe != nil {
+					m.cfg.observe(observation{what: "rtt", transport: transportOf(path.kind), rtt: now.Sub(path.pingAt)})
+				}
+				path.pingAt = time.Time{}
+			}
+		case *rewindControl:
+			if path == m.sel {
+				path.pos = m.out.from(v.Recv)
+			}
+		case *detachControl:
+			m.endPath(path, transport.CodeDetached)
+		case *ticketControl:
+			if m.cfg.ticket != nil && v.Ticket == "" {
+				answer := ticketControl{Ticket: m.cfg.ticket(m, *v), TTL: 30000}
+				if c.kind == transport.KindSocket {
+					say(c, path, nameTicket, answer)
+				} else {
+					c.ctl = appendControl(c.ctl, true, nameTicket, answer)
+				}
+			}
+		}
+	}
+}
+
+// say answers on the path, or for a long-poll attachment in the reply of the request itself (HF1-LIV-02).
+func say(c *serverConn, path *serverPath, name string, v any) {
+	if path.kind == transport.KindOpen {
+		c.ctl = appendControl(c.ctl, true, name, v)
+		return
+	}
+	path.ctl = appendControl(path.ctl, true, name, v)
+}
+
+// use selects a path that the client has heard on; a late or repeated one only gets an answer (HF1-SEL-03, HF1-SEL-04).
+func (m *serverMachine) use(c *serverConn, path *serverPath, v *useControl, now time.Time) {
+	heard := subtle.ConstantTimeCompare([]byte(v.Challenge), []byte(path.challenge)) == 1
+	if v.U > m.u && heard && v.Att == path.att {
+		m.choose(path, v.U, v.Recv, now)
+	}
+	if c.kind == transport.KindSocket {
+		path.ctl = appendControl(path.ctl, true, "reply", m.reply())
+	}
+}
+
+func (m *serverMachine) reply() replyControl {
+	return replyControl{Recv: m.in.recv, Sent: m.out.sent, Sel: selControl{m.u, m.selAt}}
+}
+
+// closed reports that a carrier has ended, by whatever cause. broken: not in the regular way.
+func (m *serverMachine) closed(c *serverConn, broken bool, now time.Time) {
+	if c.gone {
+		return
+	}
+	c.gone = true
+	p := c.path
+	if p == nil {
+		return
+	}
+	for i, x := range p.polls {
+		if x == c {
+			p.polls = append(p.polls[:i], p.polls[i+1:]...)
+			break
+		}
+	}
+	if p.conn == c {
+		p.conn = nil
+		if broken && p.batch > batchFloor { // HF1-ATT-07, for the transport of this session
+			for _, x := range m.paths {
+				if x.kind == p.kind {
+					x.limit = max(p.batch/2, batchFloor)
+				}
+			}
+		}
+		m.removePath(p)
+	}
+	m.step(now)
+}
+
+// fault ends the attachment of a batch that breaks a rule, and the session when two in a row did, on two transports (HF1-ERR-01, HF1-ERR-02).
+func (m *serverMachine) fault(c *serverConn, err error, now time.Time) {
+	code := codeOf(err)
+	if m.lastFault == code && m.faultKind != c.kind {
+		m.finish(ending{code: code, reason: err.Error()}, now)
+	}
+	m.lastFault, m.faultKind = code, c.kind
+	reason := "malformed"
+	if code == transport.CodePosition {
+		reason = "position"
+	}
+	refuse(c, refusedControl{Reason: reason})
+	if c.path != nil && c.path.conn == c {
+		m.removePath(c.path)
+	}
+	m.wake = append(m.wake, c)
+	m.step(now)
+}
+
+// refuse makes a refusal the only answer of a carrier.
+func refuse(c *serverConn, r refusedControl) {
+	c.ctl = appendControl(nil, true, "refused", r)
+	c.path, c.ready, c.empty, c.done = nil, true, true, true
+}

@@ -1,0 +1,97 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-rt/holdfast/transport"
+)
+
+// pair is a client and a server joined by memory.
+func pair(cfg TableConfig, transports ...string) (*Session, map[string]*memory, *Table) {
+	t := NewTable(cfg)
+	dialers, mems := map[string]transport.Dialer{}, map[string]*memory{}
+	for _, name := range []string{transport.WebSocket, transport.SSE, transport.LongPoll} {
+		m := &memory{table: t, name: name}
+		dialers[name], mems[name] = m, m
+	}
+	return Dial(DialConfig{Dialers: dialers, Transports: transports}), mems, t
+}
+
+func TestEcho(t *testing.T) {
+	for _, name := range []string{transport.WebSocket, transport.SSE, transport.LongPoll} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx := context.Background()
+				c, _, _ := pair(TableConfig{OnSession: func(s *Session) {
+					s.OnMessage(func(m Message) {
+						if _, err := s.Send(ctx, m); err != nil {
+							t.Error(err)
+						}
+					})
+				}}, name)
+				for i := range 500 {
+					m := Text(fmt.Sprint("message ", i))
+					if i%3 == 0 {
+						m = Binary(make([]byte, i*10))
+					}
+					if _, err := c.Send(ctx, m); err != nil {
+						t.Fatal(err)
+					}
+				}
+				for i := range 500 {
+					m, err := c.Receive(ctx)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if i%3 == 0 && len(m.Data) != i*10 || i%3 != 0 && string(m.Data) != fmt.Sprint("message ", i) {
+						t.Fatalf("message %d is %.40q", i, m.Data)
+					}
+				}
+				if got := c.Transport(); got != name {
+					t.Errorf("transport %q, want %q", got, name)
+				}
+				if err := c.Close(ctx); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Minute)
+			})
+		})
+	}
+}
+
+func TestCutsLoseNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := context.Background()
+		c, mems, _ := pair(TableConfig{OnSession: func(s *Session) {
+			s.OnMessage(func(m Message) { _, _ = s.Send(ctx, m) })
+		}})
+		go func() {
+			for i := range 400 {
+				_, _ = c.Send(ctx, Text(fmt.Sprint(i)))
+				time.Sleep(10 * time.Millisecond)
+			}
+		}()
+		go func() {
+			for range 15 {
+				time.Sleep(250 * time.Millisecond)
+				for _, m := range mems {
+					m.cut()
+				}
+			}
+		}()
+		for i := range 400 {
+			m, err := c.Receive(ctx)
+			if err != nil || string(m.Data) != fmt.Sprint(i) {
+				t.Fatalf("got %q, %v; want %d", m.Data, err, i)
+			}
+		}
+		if err := c.Close(ctx); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+	})
+}
