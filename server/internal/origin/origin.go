@@ -24,8 +24,8 @@ const (
 	Refuse Verdict = iota
 	// Allow lets the request through.
 	Allow
-	// InBand is for a WebSocket only: a proxy may have rewritten its Host. Answer 101, and call [Policy.Settle] when the
-	// `open` has told the session.
+	// InBand is for a WebSocket: a proxy may have rewritten its Host. Answer 101, and call [Policy.Settle] when the `open`
+	// has told the session. [Known.InBand] extends it to other requests.
 	InBand
 )
 
@@ -91,6 +91,9 @@ type Known struct {
 	Bound string
 	// TrustedProxy says that the direct peer is one whose X-Forwarded-Host may be believed.
 	TrustedProxy bool
+	// InBand says that the server will decide at the `open` for a request that is no WebSocket too, since its body has yet
+	// to tell the session and so Bound.
+	InBand bool
 }
 
 // Decision is the outcome of [Policy.Check]. The zero value refuses.
@@ -104,7 +107,7 @@ type Decision struct {
 	host string // for the log
 }
 
-// Check judges one request (HF1-WHO-09). For a POST call it when the body has told the session, so that Bound is known.
+// Check judges one request (HF1-WHO-09).
 func (p *Policy) Check(r *http.Request, k Known) Decision {
 	values := r.Header.Values("Origin")
 	d := Decision{host: clip(r.Host)}
@@ -137,7 +140,7 @@ func (p *Policy) Check(r *http.Request, k Known) Decision {
 		d.Verdict = Allow
 	case k.Bound == d.Origin:
 		d.Verdict, d.echo = Allow, raw
-	case isUpgrade(r):
+	case k.InBand || isUpgrade(r):
 		d.Verdict, d.echo = InBand, raw
 		return d
 	}

@@ -195,6 +195,26 @@ func TestUpgradeIsAGet(t *testing.T) {
 	}
 }
 
+func TestInBandForAPost(t *testing.T) {
+	tests := []struct {
+		name    string
+		headers []string
+		want    Verdict
+	}{
+		{"stranger", []string{"Origin: https://evil.example"}, InBand},
+		{"same host", []string{"Origin: https://app.example"}, Allow},
+		{"null", []string{"Origin: null"}, Refuse},
+		{"malformed", []string{"Origin: https://app.example/"}, Refuse},
+		{"no Origin, cross-site", []string{"Sec-Fetch-Site: cross-site"}, Refuse},
+	}
+	for _, tt := range tests {
+		p, _ := newPolicy(t, Options{})
+		if d := p.Check(request("app.example", false, tt.headers...), Known{InBand: true}); d.Verdict != tt.want {
+			t.Errorf("%s: %v, want %v", tt.name, d.Verdict, tt.want)
+		}
+	}
+}
+
 func TestCORS(t *testing.T) {
 	const listed = "https://Listed.example"
 	tests := []struct {
