@@ -157,7 +157,7 @@ func (t *Table) find(ctx context.Context, c *serverConn, r request, who *Peer, n
 		switch {
 		case !known:
 			return nil, false, refusedUnknown // HF1-WHO-05, HF1-WHO-08
-		case !who.OriginOK && who.Origin != s.server.origin:
+		case !who.OriginOK && (who.Origin == "" || who.Origin != s.server.origin):
 			return nil, false, refusedOrigin
 		}
 		return s, false, nil

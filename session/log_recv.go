@@ -25,7 +25,8 @@ type recvLog struct {
 	recv  uint64 // highest number received without a gap
 	taken uint64 // highest number the application has taken: the ack
 	queue []received
-	head  int // queue[head:] is waiting
+	head  int         // queue[head:] is waiting
+	one   [1]received // room for the common queue of one message
 
 	partial []byte // pieces of a message that is not whole
 	pieces  uint64
@@ -122,7 +123,12 @@ func (l *recvLog) take(ln *line, n uint64, maxMessage int) error {
 	return nil
 }
 
-func (l *recvLog) push(r received) { l.queue = append(l.queue, r) }
+func (l *recvLog) push(r received) {
+	if l.queue == nil {
+		l.queue = l.one[:0]
+	}
+	l.queue = append(l.queue, r)
+}
 
 // waiting tells whether the application has something to take.
 func (l *recvLog) waiting() bool { return l.head < len(l.queue) }
@@ -135,10 +141,7 @@ func (l *recvLog) pop() (received, bool) {
 	r := l.queue[l.head]
 	l.queue[l.head] = received{}
 	if l.head++; l.head == len(l.queue) {
-		l.queue, l.head = l.queue[:0], 0
-		if cap(l.queue) > 8 {
-			l.queue = nil
-		}
+		l.queue, l.head = nil, 0 // an idle session keeps no queue
 	}
 	return r, true
 }

@@ -48,20 +48,40 @@ func (l *sendLog) add(kind lineKind, more bool, data []byte, cost int64) {
 
 // append adds a message, copied, and returns the number of its last line (HF1-BAT-08).
 func (l *sendLog) append(kind lineKind, payload []byte) uint64 {
-	if kind == lineText {
-		for piece, more := range splitText(payload) {
-			l.add(kind, more, appendText(make([]byte, 0, len(piece)+3), piece, more), int64(len(piece)+lineCost))
-		}
-		return l.last()
-	}
-	own := append(make([]byte, 0, len(payload)), payload...)
-	for piece, more := range splitBinary(own) {
-		l.add(kind, more, piece, int64(len(piece)+lineCost))
+	for line := range encodeLines(kind, payload) {
+		l.add(kind, line.more, line.data, line.cost)
 	}
 	return l.last()
 }
 
-// cost is what a message takes of the window.
+// encodedLine is a line of a message before it has a number.
+type encodedLine struct {
+	more bool
+	data []byte // as in entry
+	cost int64
+}
+
+// encodeLines copies a message into lines.
+func encodeLines(kind lineKind, payload []byte) iter.Seq[encodedLine] {
+	return func(yield func(encodedLine) bool) {
+		if kind == lineText {
+			for piece, more := range splitText(payload) {
+				if !yield(encodedLine{more, appendText(make([]byte, 0, len(piece)+3), piece, more), int64(len(piece) + lineCost)}) {
+					return
+				}
+			}
+			return
+		}
+		own := append(make([]byte, 0, len(payload)), payload...)
+		for piece, more := range splitBinary(own) {
+			if !yield(encodedLine{more, piece, int64(len(piece) + lineCost)}) {
+				return
+			}
+		}
+	}
+}
+
+// messageCost is what a message takes of the window.
 func messageCost(kind lineKind, payload []byte) int64 {
 	split := splitBinary
 	if kind == lineText {
