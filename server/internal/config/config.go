@@ -1,0 +1,166 @@
+// Package config reads the settings of the holdfast binary: from flags, the environment and a file, in that order of
+// precedence, over the defaults. One table names them all, so the three cannot drift apart.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/holdfast-rt/holdfast/server/jwtauth"
+)
+
+// Config is what the binary runs with.
+type Config struct {
+	Addr           string         // where sessions are served
+	AdminAddr      string         // where health and metrics are served, "" for nowhere but beside a loopback Addr
+	LogLevel       slog.Level     // the least that is logged
+	Demo           Demo           // whether the demo page is served
+	Origins        []string       // pages of other sites that may connect
+	TrustedProxies []netip.Prefix // whose X-Forwarded-* headers are believed
+
+	MaxSessions           int   // living sessions in all
+	MaxSessionsPerAddress int   // of one client address
+	MaxMessage            int   // bytes of one message
+	MaxRetained           int64 // unacknowledged bytes of all sessions
+
+	JWT JWT
+}
+
+// Demo says when the demo page is served.
+type Demo string
+
+// The choices for the demo page.
+const (
+	DemoAuto Demo = "auto" // when Addr is loopback
+	DemoOn   Demo = "on"
+	DemoOff  Demo = "off"
+)
+
+// JWT are the settings of the token check. Without Keys anybody may connect.
+type JWT struct {
+	Keys     string        // path of a JWK Set or PEM file
+	Audience []string      // any of these; "*" alone for every one
+	Issuer   string        // "*" for every one
+	Leeway   time.Duration // what clocks may differ by
+}
+
+// anybody opts out of checking a claim, in so many words.
+const anybody = "*"
+
+// maxFile bounds in bytes what is read of a file.
+const maxFile = 1 << 20
+
+// Load reads the settings. Args are those after the program's name; env is [os.Getenv]. For -help the error is
+// [flag.ErrHelp]: print [WriteHelp] then. Any other error is made of one line for each thing that is wrong, which names
+// the flag, variable or key.
+func Load(args []string, env func(string) string) (Config, error) {
+	flags, err := readFlags(args)
+	if err != nil {
+		return Config{}, err
+	}
+	environment := readEnv(env)
+	var c Config
+	errs := apply(&c, "default", defaults())
+
+	path := last(environment, configSetting)
+	if given, ok := flags[configSetting]; ok {
+		path = given[len(given)-1]
+	}
+	if path != "" {
+		file, err := readFile(path)
+		errs = append(errs, err)
+		errs = append(errs, apply(&c, path, file)...)
+	}
+	errs = append(errs, apply(&c, sourceEnv, environment)...)
+	errs = append(errs, apply(&c, sourceFlags, flags)...)
+	if err := errors.Join(errs...); err != nil {
+		return Config{}, err
+	}
+	return c, c.check()
+}
+
+// check judges the settings together.
+func (c Config) check() error {
+	var errs []error
+	if c.AdminAddr != "" && c.AdminAddr == c.Addr {
+		errs = append(errs, fmt.Errorf("addr and admin-addr are both %s", c.Addr))
+	}
+	wild, named := 0, len(c.JWT.Audience)
+	for _, a := range c.JWT.Audience {
+		if a == anybody {
+			wild++
+		}
+	}
+	switch {
+	case c.JWT.Keys == "" && (named > 0 || c.JWT.Issuer != ""):
+		errs = append(errs, errors.New("jwt-audience and jwt-issuer check nothing without jwt-keys"))
+	case c.JWT.Keys != "" && named == 0:
+		errs = append(errs, fmt.Errorf("jwt-keys needs jwt-audience, the name of this server in tokens (%s for any)", anybody))
+	case wild > 0 && named > 1:
+		errs = append(errs, fmt.Errorf("jwt-audience: %s leaves no room for others", anybody))
+	}
+	if c.JWT.Keys != "" && c.JWT.Issuer == "" {
+		errs = append(errs, fmt.Errorf("jwt-keys needs jwt-issuer, who issues the tokens (%s for any)", anybody))
+	}
+	return errors.Join(errs...)
+}
+
+// Loopback says that Addr can be reached from this machine only.
+func (c Config) Loopback() bool {
+	host, _, err := net.SplitHostPort(c.Addr)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
+}
+
+// ServeDemo says whether to serve the demo page: unasked on loopback only.
+func (c Config) ServeDemo() bool {
+	return c.Demo == DemoOn || c.Demo == DemoAuto && c.Loopback()
+}
+
+// Authenticator reads the key file and makes the token check; nil if there is none. Its error is one line.
+func (c Config) Authenticator() (*jwtauth.Authenticator, error) {
+	if c.JWT.Keys == "" {
+		return nil, nil
+	}
+	data, err := readBounded(c.JWT.Keys)
+	if err != nil {
+		return nil, fmt.Errorf("jwt-keys: %w", err)
+	}
+	keys, err := jwtauth.ParseKeys(data)
+	if err != nil {
+		return nil, fmt.Errorf("jwt-keys: %s: %w", c.JWT.Keys, err)
+	}
+	o := jwtauth.Options{Keys: keys, Audience: c.JWT.Audience, Issuer: c.JWT.Issuer, Leeway: c.JWT.Leeway}
+	if o.Leeway == 0 {
+		o.Leeway = -1 // 0 is none here, where the default is in the table
+	}
+	if c.JWT.Audience[0] == anybody {
+		o.Audience, o.AnyAudience = nil, true
+	}
+	if c.JWT.Issuer == anybody {
+		o.Issuer, o.AnyIssuer = "", true
+	}
+	return jwtauth.New(o)
+}
+
+func readBounded(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		err = fmt.Errorf("%s: above 1 MiB", path)
+	}
+	return data, err
+}

@@ -1,0 +1,180 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/holdfast-rt/holdfast/server/internal/address"
+	"github.com/holdfast-rt/holdfast/server/internal/origin"
+	"github.com/holdfast-rt/holdfast/server/jwtauth"
+)
+
+// configSetting names the file, so it stands in none.
+const configSetting = "config"
+
+// setting is one row of the table. Its name is the flag, the key in the file and, in capitals, the variable.
+type setting struct {
+	name, arg, def, usage string
+	list                  bool // takes several values
+	set                   func(c *Config, values []string) error
+}
+
+func (s setting) env() string {
+	return "HOLDFAST_" + strings.ToUpper(strings.ReplaceAll(s.name, "-", "_"))
+}
+
+// settings is the table, in the order of -help. A setting that is not a list gets exactly one value.
+func settings() []setting {
+	return []setting{
+		{name: configSetting, arg: "FILE", usage: "read settings from this JSON file"},
+		{name: "addr", arg: "HOST:PORT", def: "127.0.0.1:8080", usage: "serve sessions here",
+			set: one(func(c *Config, v string) error { c.Addr = v; return checkAddr(v) })},
+		{name: "admin-addr", arg: "HOST:PORT", usage: "serve health and metrics here",
+			set: one(func(c *Config, v string) error {
+				c.AdminAddr = v
+				if v == "" {
+					return nil
+				}
+				return checkAddr(v)
+			})},
+		{name: "log-level", arg: "LEVEL", def: "info", usage: "log from here on: debug, info, warn or error",
+			set: one(setLogLevel)},
+		{name: "demo", arg: "WHEN", def: string(DemoAuto), usage: "serve the demo page: on, off, or auto (on loopback)",
+			set: one(setDemo)},
+		{name: "origins", arg: "LIST", list: true, usage: "pages of other sites that may connect, as https://*.example.org",
+			set: setOrigins},
+		{name: "trusted-proxies", arg: "LIST", list: true, usage: "networks whose X-Forwarded-* headers are believed, as 10.0.0.0/8",
+			set: setProxies},
+		{name: "max-sessions", arg: "N", def: "1000000", usage: "living sessions in all",
+			set: one(func(c *Config, v string) error { return setInt(&c.MaxSessions, v, 1, 10_000_000) })},
+		{name: "max-sessions-per-address", arg: "N", def: strconv.Itoa(address.DefaultLimit), usage: "living sessions of one client address",
+			set: one(func(c *Config, v string) error { return setInt(&c.MaxSessionsPerAddress, v, 1, 10_000_000) })},
+		{name: "max-message", arg: "SIZE", def: "1MiB", usage: "the largest message, 1KiB to 16MiB",
+			set: one(func(c *Config, v string) error { return setSize(&c.MaxMessage, v, 1<<10, 16<<20) })},
+		{name: "max-retained", arg: "SIZE", def: "1GiB", usage: "unacknowledged bytes of all sessions together",
+			set: one(func(c *Config, v string) error { return setSize(&c.MaxRetained, v, 1<<20, 1<<40) })},
+		{name: "jwt-keys", arg: "FILE", usage: "admit only holders of a token signed by a key in this JWK Set or PEM file",
+			set: one(func(c *Config, v string) error { c.JWT.Keys = v; return nil })},
+		{name: "jwt-audience", arg: "LIST", list: true, usage: "aud that a token must name one of; * for any",
+			set: func(c *Config, v []string) error { c.JWT.Audience = v; return nil }},
+		{name: "jwt-issuer", arg: "NAME", usage: "iss that a token must name; * for any",
+			set: one(func(c *Config, v string) error { c.JWT.Issuer = v; return nil })},
+		{name: "jwt-leeway", arg: "TIME", def: jwtauth.DefaultLeeway.String(), usage: "what clocks may differ by, at most " + jwtauth.MaxLeeway.String(),
+			set: one(setLeeway)},
+	}
+}
+
+func one(set func(*Config, string) error) func(*Config, []string) error {
+	return func(c *Config, values []string) error { return set(c, values[0]) }
+}
+
+func checkAddr(v string) error {
+	_, port, err := net.SplitHostPort(v)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return fmt.Errorf("%q is not HOST:PORT with a port of 0 to 65535", v)
+	}
+	return nil
+}
+
+func setLogLevel(c *Config, v string) error {
+	levels := map[string]slog.Level{
+		"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
+	}
+	level, ok := levels[v]
+	if !ok {
+		return fmt.Errorf("%q is not one of debug, info, warn, error", v)
+	}
+	c.LogLevel = level
+	return nil
+}
+
+func setDemo(c *Config, v string) error {
+	c.Demo = Demo(v)
+	if !slices.Contains([]Demo{DemoAuto, DemoOn, DemoOff}, c.Demo) {
+		return fmt.Errorf("%q is not one of auto, on, off", v)
+	}
+	return nil
+}
+
+func setOrigins(c *Config, values []string) error {
+	c.Origins = values
+	_, err := origin.New(origin.Options{Allowed: values})
+	return unprefixed(err, "origin: ")
+}
+
+func setProxies(c *Config, values []string) error {
+	var list []netip.Prefix
+	for _, v := range values {
+		prefix, err := address.ParseProxy(v)
+		if err != nil {
+			return unprefixed(err, "address: ")
+		}
+		list = append(list, prefix)
+	}
+	c.TrustedProxies = list
+	return nil
+}
+
+func setLeeway(c *Config, v string) error {
+	d, err := time.ParseDuration(v)
+	if err != nil || d < 0 || d > jwtauth.MaxLeeway {
+		return fmt.Errorf("%q is not a time of 0s to %v", v, jwtauth.MaxLeeway)
+	}
+	c.JWT.Leeway = d
+	return nil
+}
+
+func setInt(to *int, v string, least, most int) error {
+	n, err := strconv.Atoi(v)
+	if err != nil || n < least || n > most {
+		return fmt.Errorf("%q is not a whole number of %d to %d", v, least, most)
+	}
+	*to = n
+	return nil
+}
+
+// setSize takes bytes, or KiB, MiB, GiB.
+func setSize[T int | int64](to *T, v string, least, most int64) error {
+	number, unit := v, int64(1)
+	for suffix, u := range map[string]int64{"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30} {
+		if n, found := strings.CutSuffix(v, suffix); found {
+			number, unit = n, u
+		}
+	}
+	n, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || n < 0 || n > most/unit || n*unit < least {
+		return fmt.Errorf("%q is not a size of %s to %s, like 65536, 64KiB or 1MiB", v, sizeText(least), sizeText(most))
+	}
+	*to = T(n * unit)
+	return nil
+}
+
+func sizeText(n int64) string {
+	for _, u := range []struct {
+		name string
+		size int64
+	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
+		if n%u.size == 0 {
+			return strconv.FormatInt(n/u.size, 10) + u.name
+		}
+	}
+	return strconv.FormatInt(n, 10)
+}
+
+// unprefixed takes the package's name off an error that is going to stand behind the name of a setting.
+func unprefixed(err error, prefix string) error {
+	if err == nil {
+		return nil
+	}
+	return errors.New(strings.TrimPrefix(err.Error(), prefix))
+}
