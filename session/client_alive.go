@@ -140,7 +140,7 @@ func (m *clientMachine) doubt(p *clientPath, reason string, now time.Time) {
 	if !p.way.resting(now) {
 		p.way.died(p, now)
 	}
-	p.way.shrink(p)
+	p.way.limit.lost(&p.underway)
 	p.proven = true // booked: its end is not charged twice
 	clear(m.race.tried)
 	m.race.at = now

@@ -109,12 +109,10 @@ type clientMachine struct {
 func newClientMachine(cfg clientConfig) *clientMachine {
 	m := &clientMachine{cfg: cfg, win: cfg.win, maxBatch: 65536, peerMessage: 1 << 20, ping: 20 * time.Second, hold: 20 * time.Second, ttl: 120 * time.Second}
 	for _, name := range cfg.transports {
-		m.ways = append(m.ways, &clientWay{name: name, limit: maxBatchBound})
+		m.ways = append(m.ways, &clientWay{name: name})
 	}
 	return m
 }
-
-const maxBatchBound = 1 << 20
 
 // start begins the first connect.
 func (m *clientMachine) start(now time.Time) {
@@ -263,7 +261,7 @@ func (m *clientMachine) acked(ack uint64, now time.Time) bool {
 	m.known = max(m.known, ack)
 	for _, p := range m.paths {
 		p.pos = m.out.from(p.pos)
-		p.way.carried(p, ack)
+		p.way.limit.arrived(&p.underway, ack)
 	}
 	return true
 }

@@ -45,8 +45,7 @@ type clientPath struct {
 	detached       bool // the server said so: no more data here
 	faults         int  // failed POSTs in a row
 	leaveBy        time.Time
-	batch          int    // size of the largest batch not known to have arrived
-	batchTo        uint64 // its last line
+	underway       underway
 }
 
 // clientConn is one carrier of a path.
@@ -111,7 +110,7 @@ func (m *clientMachine) kill(p *clientPath, code transport.Code, reason string, 
 	m.trace("died", p, reason)
 	if wanted {
 		p.way.died(p, now)
-		p.way.shrink(p)
+		p.way.limit.lost(&p.underway)
 	}
 	p.state = pathGone
 	for i := len(m.conns) - 1; i >= 0; i-- {
@@ -166,6 +165,7 @@ func (m *clientMachine) postFailed(c *clientConn, reason string, now time.Time) 
 		p.ctl = append(c.ctl, p.ctl...)
 	}
 	m.in.told = 0 // its ack may not have arrived
+	p.way.limit.lost(&p.underway)
 	if p.faults++; p.faults >= 2 {
 		m.kill(p, transport.CodeFault, reason, now)
 	}

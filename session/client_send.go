@@ -103,8 +103,11 @@ func (m *clientMachine) writeOpen(c *clientConn, b *outBatch) {
 	if m.run == "" {
 		win = m.win
 	}
-	p.pos = m.write(p, b, m.out.base, ctl, win, false)
+	p.pos = m.write(p, b, m.out.base, ctl, win, earlyBytes, false)
 }
+
+// earlyBytes bounds what rides in an open: a network that refuses large bodies must not refuse the session.
+const earlyBytes = 4096
 
 // writeUp makes the body of an up request: address, controls, and log lines if this is the path in use.
 func (m *clientMachine) writeUp(c *clientConn, b *outBatch, now time.Time) {
@@ -116,7 +119,7 @@ func (m *clientMachine) writeUp(c *clientConn, b *outBatch, now time.Time) {
 	if p == m.cur {
 		win = m.win
 	}
-	m.logged(m.write(p, b, m.position(p), ctl, win, false) > m.position(p), now)
+	m.logged(m.write(p, b, m.position(p), ctl, win, m.maxBatch, false) > m.position(p), now)
 	m.in.acked()
 	m.ackAt = time.Time{}
 }
@@ -131,17 +134,17 @@ func (m *clientMachine) writeFrame(p *clientPath, b *outBatch, now time.Time) {
 	ctl := p.ctl
 	p.ctl = nil
 	before := p.pos
-	p.pos = m.write(p, b, p.pos, ctl, m.win, true)
+	p.pos = m.write(p, b, p.pos, ctl, m.win, m.maxBatch, true)
 	m.logged(p.pos > before, now)
 	m.in.acked()
 	m.ackAt = time.Time{}
 }
 
 // write fills a batch from pos within what the server and the path take, and books it for HF1-ATT-07.
-func (m *clientMachine) write(p *clientPath, b *outBatch, pos uint64, ctl []byte, win int64, socket bool) uint64 {
-	to := m.out.fill(b, pos, m.in.taken, ctl, win, min(m.maxBatch, p.way.limit), socket)
-	if to > pos && b.size >= p.batch {
-		p.batch, p.batchTo = b.size, to
+func (m *clientMachine) write(p *clientPath, b *outBatch, pos uint64, ctl []byte, win int64, limit int, socket bool) uint64 {
+	to := m.out.fill(b, pos, m.in.taken, ctl, win, min(limit, p.way.limit.bytes()), socket)
+	if to > pos {
+		p.underway.wrote(b.size, to)
 	}
 	return to
 }

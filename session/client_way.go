@@ -10,14 +10,12 @@ type clientWay struct {
 	rest    time.Time // not before then, unless nothing else is left (HF1-LIV-09)
 	failed  bool      // did not open; charged once another transport does
 	faulted bool      // its last batch broke a rule (HF1-ERR-02)
-	limit   int       // largest batch (HF1-ATT-07)
-	full    int       // full batches that arrived since limit last changed
+	limit   batchLimit
 }
 
 const (
-	restFirst  = 20 * time.Second
-	restMost   = 10 * time.Minute
-	batchFloor = 1024
+	restFirst = 20 * time.Second
+	restMost  = 10 * time.Minute
 )
 
 // died books the death of a path.
@@ -41,25 +39,5 @@ func (w *clientWay) takeRest(now time.Time) {
 
 // proved: the transport works here.
 func (w *clientWay) proved() { w.young, w.rests, w.failed, w.rest = 0, 0, false, time.Time{} }
-
-// shrink: the path died with a batch under way (HF1-ATT-07).
-func (w *clientWay) shrink(p *clientPath) {
-	if p.batch > batchFloor {
-		w.limit, w.full = max(p.batch/2, batchFloor), 0
-	}
-}
-
-// carried: an ack tells that batches arrived.
-func (w *clientWay) carried(p *clientPath, ack uint64) {
-	if p.batch == 0 || ack < p.batchTo {
-		return
-	}
-	if p.batch > w.limit/2 {
-		if w.full++; w.full >= 64 {
-			w.limit, w.full = min(w.limit*2, maxBatchBound), 0
-		}
-	}
-	p.batch = 0
-}
 
 func (w *clientWay) resting(now time.Time) bool { return now.Before(w.rest) }

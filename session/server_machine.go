@@ -55,6 +55,7 @@ type serverMachine struct {
 	lastFault   transport.Code
 	faultKind   transport.Kind
 	pings       uint64
+	limits      [3]batchLimit // by transport
 
 	own      ending // what this side's !close said
 	over     *ending
@@ -69,7 +70,6 @@ type serverPath struct {
 	kind      transport.Kind // socket, stream, or open for a long-poll attachment
 	challenge string
 	maxBatch  int // the client's
-	limit     int // HF1-ATT-07
 	pos       uint64
 	ctl       []byte
 	conn      *serverConn   // WebSocket or stream
@@ -84,8 +84,7 @@ type serverPath struct {
 	standby      time.Time // since when it is not selected
 	beacon       uint64    // the next beacon of a stream; 0 none
 	beaconAt     time.Time
-	batch        int
-	batchTo      uint64
+	underway     underway
 }
 
 // serverConn is one carrier. The machine keeps its part here, so that a carrier costs one allocation.
@@ -204,7 +203,7 @@ func (m *serverMachine) addPath(c *serverConn, o *openControl, now time.Time) *s
 		m.seen, m.top = m.seen<<min(shift, 64), o.Att
 	}
 	m.seen |= 1 << (m.top - o.Att)
-	p := &serverPath{att: o.Att, kind: c.kind, challenge: m.cfg.random(), maxBatch: int(o.Lim.MaxBatch), limit: maxBatchBound, standby: now}
+	p := &serverPath{att: o.Att, kind: c.kind, challenge: m.cfg.random(), maxBatch: int(o.Lim.MaxBatch), standby: now}
 	m.paths = append(m.paths, p)
 	return p
 }
@@ -235,6 +234,7 @@ func (m *serverMachine) choose(p *serverPath, u, recv uint64, now time.Time) {
 	if old != nil && old != p {
 		old.ctl = appendControl(old.ctl, true, "detach", detachControl{Code: uint64(transport.CodeSuperseded)})
 		old.standby = now
+		m.missed(old, recv)
 	}
 	if m.u > 0 && old != p {
 		from := "none"
@@ -265,9 +265,7 @@ func (m *serverMachine) acked(ack uint64) {
 	}
 	for _, p := range m.paths {
 		p.pos = m.out.from(p.pos)
-		if p.batch > 0 && ack >= p.batchTo {
-			p.batch = 0
-		}
+		m.limit(p).arrived(&p.underway, ack)
 	}
 }
 
@@ -282,6 +280,26 @@ func (m *serverMachine) hear(p *serverPath, now time.Time) {
 func (m *serverMachine) observe(what string, p *serverPath, other string, n int) {
 	if m.cfg.observe != nil {
 		m.cfg.observe(observation{what: what, transport: transportOf(p.kind), other: other, n: n})
+	}
+}
+
+// limit is the batch size of a path's transport (HF1-ATT-07).
+func (m *serverMachine) limit(p *serverPath) *batchLimit {
+	switch p.kind {
+	case transport.KindSocket:
+		return &m.limits[0]
+	case transport.KindStream:
+		return &m.limits[1]
+	}
+	return &m.limits[2]
+}
+
+// missed: the client states a position, so a batch that was to take it further has not arrived there.
+func (m *serverMachine) missed(p *serverPath, recv uint64) {
+	if recv < p.underway.to {
+		m.limit(p).lost(&p.underway)
+	} else {
+		m.limit(p).arrived(&p.underway, recv)
 	}
 }
 

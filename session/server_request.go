@@ -35,6 +35,7 @@ func (m *serverMachine) poll(c *serverConn, v *pollControl, p *packet, ctl []any
 		path.polls, path.p = nil, v.P
 	}
 	if m.sel == path {
+		m.missed(path, v.Recv)
 		path.pos = m.out.from(v.Recv)
 	}
 	hold := m.cfg.hold
@@ -162,12 +163,8 @@ func (m *serverMachine) closed(c *serverConn, broken bool, now time.Time) {
 	}
 	if p.conn == c {
 		p.conn = nil
-		if broken && p.batch > batchFloor { // HF1-ATT-07, for the transport of this session
-			for _, x := range m.paths {
-				if x.kind == p.kind {
-					x.limit = max(p.batch/2, batchFloor)
-				}
-			}
+		if broken {
+			m.limit(p).lost(&p.underway)
 		}
 		m.removePath(p)
 	}

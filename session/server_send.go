@@ -80,12 +80,10 @@ func (m *serverMachine) write(p *serverPath, b *outBatch, ctl []byte, socket boo
 		return
 	}
 	before, sent := p.pos, m.out.sent
-	p.pos = m.out.fill(b, p.pos, m.in.taken, ctl, m.cfg.win, min(p.maxBatch, p.limit), socket)
+	p.pos = m.out.fill(b, p.pos, m.in.taken, ctl, m.cfg.win, min(p.maxBatch, m.limit(p).bytes()), socket)
 	if p.pos > before {
 		m.lastLog = now
-		if b.size >= p.batch {
-			p.batch, p.batchTo = b.size, p.pos
-		}
+		p.underway.wrote(b.size, p.pos)
 		if before < sent {
 			m.observe("replay", p, "", int(min(p.pos, sent)-before))
 		}
