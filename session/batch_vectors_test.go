@@ -255,4 +255,3 @@ func encode(t testing.TB, p *packet) []byte {
 	}
 	return b
 }
-

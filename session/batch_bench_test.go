@@ -1,0 +1,75 @@
+package session
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/holdfast-rt/holdfast/transport"
+)
+
+func BenchmarkParse(b *testing.B) {
+	text := bytes.Repeat([]byte("x"), 128)
+	head := appendHead(nil, 41, 17)
+	frame := append(appendBinaryHead(nil, 41, 17, false), text...)
+	many := bytes.Clone(head)
+	for range 100 {
+		many = appendText(many, text, false)
+	}
+	for _, bc := range []struct {
+		name  string
+		batch transport.Batch
+	}{
+		{"text-128", one(appendText(bytes.Clone(head), text, false))},
+		{"text-128x100", one(many)},
+		{"escapes-128", one(appendText(bytes.Clone(head), bytes.Repeat([]byte("x\n"), 64), false))},
+		{"base64-128", one(appendBinary(bytes.Clone(head), text, false))},
+		{"frame-128", transport.Batch{Binary: true, Parts: [][]byte{frame}}},
+		{"ping", one(appendControl(bytes.Clone(head), true, namePing, pingControl{I: 7}))},
+		{"reply", one(appendControl(bytes.Clone(head), true, nameReply, replyControl{Recv: 9, Sent: 17, Sel: selControl{U: 2, Att: 3}}))},
+	} {
+		b.Run(bc.name, func(b *testing.B) {
+			var p packet
+			b.ReportAllocs()
+			b.SetBytes(int64(bc.batch.Len()))
+			for b.Loop() {
+				if err := p.parse(bc.batch, 1<<16); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkAppend(b *testing.B) {
+	text := bytes.Repeat([]byte("x"), 128)
+	room := make([]byte, 0, 1024)
+	for _, bc := range []struct {
+		name string
+		f    func([]byte) []byte
+	}{
+		{"text-128", func(dst []byte) []byte { return appendText(appendHead(dst, 41, 17), text, false) }},
+		{"base64-128", func(dst []byte) []byte { return appendBinary(appendHead(dst, 41, 17), text, false) }},
+		{"ping", func(dst []byte) []byte { return appendControl(dst, true, namePing, pingControl{I: 7}) }},
+	} {
+		b.Run(bc.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				room = bc.f(room[:0])
+			}
+		})
+	}
+}
+
+func BenchmarkDecodeControl(b *testing.B) {
+	var p packet
+	if err := p.parse(one(appendControl(appendHead(nil, 1, 0), true, nameReply, replyControl{Recv: 9})), 1<<16); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		var r replyControl
+		if err := decodeControl(p.lines[0], &r); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
