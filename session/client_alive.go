@@ -138,7 +138,7 @@ func (m *clientMachine) doubt(p *clientPath, reason string, now time.Time) {
 	}
 	p.suspect = true
 	if !p.way.resting(now) {
-		p.way.died(p, now)
+		p.way.died(p, false, now)
 	}
 	p.way.limit.lost(&p.underway)
 	p.proven = true // booked: its end is not charged twice

@@ -196,7 +196,9 @@ func (m *clientMachine) admissible(c *clientConn, p *packet) error {
 // apply lets an admissible batch act: ack, then lines in order.
 func (m *clientMachine) apply(c *clientConn, p *packet, ctl []any, now time.Time) {
 	path := c.path
-	path.heard = now
+	if c.kind != transport.KindUp || path.way.name == transport.LongPoll { // an answer to a POST says nothing of a stream
+		path.heard = now
+	}
 	path.faults = 0
 	// A run that is not ours is a fault of the path, before its ack or lines act (HF1-WHO-06).
 	if o := find[*openedControl](ctl); o != nil && m.run != "" && o.Run != m.run {

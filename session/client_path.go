@@ -109,7 +109,7 @@ func (m *clientMachine) kill(p *clientPath, code transport.Code, reason string, 
 	wanted := code == transport.CodeFault || code == transport.CodeIdle || code >= 4300
 	m.trace("died", p, reason)
 	if wanted {
-		p.way.died(p, now)
+		p.way.died(p, m.cur != nil && m.cur != p && !m.cur.suspect, now)
 		p.way.limit.lost(&p.underway)
 	}
 	p.state = pathGone

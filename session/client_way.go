@@ -18,10 +18,12 @@ const (
 	restMost  = 10 * time.Minute
 )
 
-// died books the death of a path.
-func (w *clientWay) died(p *clientPath, now time.Time) {
+// died books the death of a path. others: another transport works at this moment, so the network is not away.
+func (w *clientWay) died(p *clientPath, others bool, now time.Time) {
 	switch {
 	case p.proven:
+	case p.state == pathOpening && others:
+		w.takeRest(now)
 	case p.state == pathOpening:
 		w.failed = true
 	default:
