@@ -98,6 +98,9 @@ func (c *conn) write(b transport.Batch) error {
 func (c *conn) Receive() (transport.Batch, error) {
 	c.buf.Release()
 	c.buf, c.parts[0] = nil, nil
+	if c.isClosed() {
+		return transport.Batch{}, transport.ErrClosed // also when something had come before
+	}
 	if c.err == nil {
 		var b transport.Batch
 		if b, c.err = c.receive(); c.err == nil {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -54,8 +55,11 @@ func (d *Dialer) Dial(ctx context.Context, kind transport.Kind, first transport.
 		}
 		_ = ws.Close()
 	}
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		err = context.Cause(ctx)
+	case errors.Is(err, os.ErrDeadlineExceeded): // the context's own, which gorilla set on the connection, a moment earlier
+		err = context.DeadlineExceeded
 	}
 	return nil, fmt.Errorf("websocket: dial: %w", err)
 }

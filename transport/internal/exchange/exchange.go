@@ -47,7 +47,11 @@ func (e *Writer) Done() <-chan struct{} { return e.done }
 
 // Write lets f write and flushes. It returns [transport.ErrClosed] once the Writer is closed, also when that cut the write short.
 func (e *Writer) Write(f func(http.ResponseWriter) error) error {
-	e.slot <- struct{}{}
+	select {
+	case e.slot <- struct{}{}:
+	case <-e.done:
+		return transport.ErrClosed
+	}
 	defer func() { <-e.slot }()
 	// The deadline first, then the look at done: Close does the two in the other order, so that its own deadline comes last.
 	err := e.rc.SetWriteDeadline(time.Now().Add(e.timeout))
