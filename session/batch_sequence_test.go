@@ -19,7 +19,7 @@ func testSequenceVector(t *testing.T, v *vector) {
 		}
 		gap := false
 		if err == nil {
-			_, gap, err = in.accept(&p, maxMessage)
+			_, gap, err = in.accept(&p)
 		}
 		if (err != nil) != (b.Breaks != "") || gap != b.Gap || in.recv != b.Recv {
 			t.Fatalf("batch %d: recv %d, gap %v, error %v; want %+v", i, in.recv, gap, err, b)

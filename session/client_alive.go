@@ -160,7 +160,7 @@ func (m *clientMachine) ending(now time.Time) {
 	if m.peerClosed != nil {
 		e = ending{code: transport.Code(m.peerClosed.Code), reason: m.peerClosed.Reason, remote: true}
 	}
-	m.finish(e, now)
+	m.finish(e)
 }
 
 func millis(n uint64) time.Duration { return time.Duration(n) * time.Millisecond }

@@ -231,16 +231,16 @@ func (m *clientMachine) refused(c *clientConn, r *refusedControl, now time.Time)
 		wait = 1100 * time.Millisecond
 	case "auth":
 		if m.reauthed {
-			m.finish(ending{code: transport.CodeAuth, reason: "auth"}, now)
+			m.finish(ending{code: transport.CodeAuth, reason: "auth"})
 			return
 		}
 		m.reauthed, m.waitAuth = true, true
 		clear(m.race.tried) // the transport is not at fault
 		m.actions = append(m.actions, action{kind: actAuth})
 	case "origin", "policy":
-		m.finish(ending{code: transport.CodePolicy, reason: r.Reason}, now)
+		m.finish(ending{code: transport.CodePolicy, reason: r.Reason})
 	case "version":
-		m.finish(ending{code: transport.CodeVersion, reason: "version"}, now)
+		m.finish(ending{code: transport.CodeVersion, reason: "version"})
 	case "position", "malformed":
 		m.fault(c, refusedError(r.Reason), now)
 		return
@@ -271,7 +271,7 @@ func (m *clientMachine) lostSession(p *clientPath, now time.Time) {
 	if m.unknownAt.IsZero() {
 		m.unknownAt = now
 	} else if now.Sub(m.unknownAt) > time.Second {
-		m.finish(ending{code: transport.CodeLost, reason: "unknown"}, now)
+		m.finish(ending{code: transport.CodeLost, reason: "unknown"})
 	}
 }
 

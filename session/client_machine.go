@@ -156,7 +156,7 @@ func (m *clientMachine) end(code transport.Code, reason string, now time.Time) {
 		return
 	}
 	if m.run == "" && m.out.last() == 0 { // nobody was told anything
-		m.finish(ending{code: code, reason: reason, known: true}, now)
+		m.finish(ending{code: code, reason: reason, known: true})
 		return
 	}
 	m.out.appendClose(closeControl{Code: uint64(code), Reason: reason})
@@ -174,7 +174,7 @@ func (m *clientMachine) received(conn int, b transport.Batch, p *packet, now tim
 	var ctl []any
 	if err == nil {
 		if ctl, err = decodeControls(p); err == nil {
-			err = m.admissible(c, p)
+			err = m.admissible(p)
 		}
 	}
 	if err != nil {
@@ -186,7 +186,7 @@ func (m *clientMachine) received(conn int, b transport.Batch, p *packet, now tim
 }
 
 // admissible checks what would end the attachment, before anything of the batch acts (HF1-BAT-01, HF1-NUM-09).
-func (m *clientMachine) admissible(c *clientConn, p *packet) error {
+func (m *clientMachine) admissible(p *packet) error {
 	if p.ack > m.out.sent {
 		return &ProtocolError{transport.CodePosition, "ack above what was sent"}
 	}
@@ -214,7 +214,7 @@ func (m *clientMachine) apply(c *clientConn, p *packet, ctl []any, now time.Time
 		path.useful = true
 	}
 	before := m.in.recv
-	_, gap, err := m.in.accept(p, m.cfg.maxMessage)
+	_, gap, err := m.in.accept(p)
 	if err != nil { // admissible has looked; only a broken !close comes here
 		m.fault(c, err, now)
 		return
@@ -282,7 +282,7 @@ func (m *clientMachine) control(c *clientConn, v any, now time.Time) {
 		m.detached(path, v, now)
 	case *closedControl:
 		m.acked(min(v.Recv, m.out.sent), now)
-		m.finish(ending{code: transport.Code(v.Code), reason: v.Reason, recv: v.Recv, known: true, remote: true}, now)
+		m.finish(ending{code: transport.Code(v.Code), reason: v.Reason, recv: v.Recv, known: true, remote: true})
 	case *rewindControl:
 		if v.Recv <= m.out.sent {
 			path.pos = m.out.from(v.Recv)
@@ -306,7 +306,7 @@ func (m *clientMachine) fault(c *clientConn, err error, now time.Time) {
 	other := m.lastFault == code && c.path.way.name != m.faultWay()
 	m.kill(c.path, code, err.Error(), now)
 	if other {
-		m.finish(ending{code: code, reason: err.Error()}, now)
+		m.finish(ending{code: code, reason: err.Error()})
 		return
 	}
 	m.lastFault = code
@@ -325,7 +325,7 @@ func (m *clientMachine) faultWay() string {
 }
 
 // finish ends the session; fates are read from out and over (HF1-CLO-05).
-func (m *clientMachine) finish(e ending, now time.Time) {
+func (m *clientMachine) finish(e ending) {
 	if m.over != nil {
 		return
 	}

@@ -56,10 +56,7 @@ type clientConn struct {
 	born    time.Time
 	by      time.Time // deadline, for POSTs
 	first   bool      // its first batch is not written yet
-	useU    uint64    // the use its body carries
-	pingI   uint64    // the ping its body carries
 	ctl     []byte    // the controls its body carries: said again if it fails
-	expired bool
 }
 
 // say queues a control for the path.

@@ -152,7 +152,7 @@ func (d *dialing) authorize(first bool) {
 	d.s.event(func(now time.Time) {
 		switch {
 		case err != nil || auth != nil && !isJSON(auth):
-			d.m.finish(ending{code: transport.CodeAuth, reason: "no credentials"}, now)
+			d.m.finish(ending{code: transport.CodeAuth, reason: "no credentials"})
 		case first:
 			d.m.cfg.auth = auth
 			d.m.start(now)

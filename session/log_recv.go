@@ -39,7 +39,7 @@ type recvLog struct {
 }
 
 // accept takes the log lines of a batch. gap: the batch starts beyond the next number, and nothing of it was taken.
-func (l *recvLog) accept(p *packet, maxMessage int) (fresh int, gap bool, err error) {
+func (l *recvLog) accept(p *packet) (fresh int, gap bool, err error) {
 	if p.first > l.recv+1 {
 		return 0, true, nil
 	}
@@ -50,7 +50,7 @@ func (l *recvLog) accept(p *packet, maxMessage int) (fresh int, gap bool, err er
 			continue
 		}
 		if n > l.recv {
-			if err := l.take(ln, n, maxMessage); err != nil {
+			if err := l.take(ln, n); err != nil {
 				return fresh, false, err
 			}
 			l.recv = n
@@ -93,7 +93,7 @@ func (l *recvLog) check(p *packet, maxMessage int) error {
 	return nil
 }
 
-func (l *recvLog) take(ln *line, n uint64, maxMessage int) error {
+func (l *recvLog) take(ln *line, n uint64) error {
 	if ln.kind == lineControl {
 		var c closeControl
 		if err := decodeControl(*ln, &c); err != nil {

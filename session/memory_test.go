@@ -21,7 +21,6 @@ type memConn struct {
 	in, out  chan transport.Batch
 	gone     chan struct{} // shared by both ends
 	stop     *sync.Once
-	peerLeft chan struct{} // what is in flight may still be read
 }
 
 func (d *memory) Dial(ctx context.Context, kind transport.Kind, first transport.Batch) (transport.Conn, error) {

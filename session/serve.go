@@ -172,7 +172,6 @@ func (t *Table) serveSocket(ctx context.Context, conn transport.Conn, who *Peer)
 		_ = conn.Close(transport.CodeFault, "")
 		return
 	}
-	ctx, who = nil, nil // an idle connection keeps no request
 	s := c.s
 	for {
 		b, err := conn.Receive()

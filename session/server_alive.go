@@ -21,11 +21,11 @@ func (m *serverMachine) step(now time.Time) {
 	switch {
 	case !m.repeated && m.due(now, m.born.Add(unrepeatedFor)): // HF1-WHO-10
 		m.forget = true
-		m.finish(ending{code: transport.CodeExpired, reason: "never attached"}, now)
+		m.finish(ending{code: transport.CodeExpired, reason: "never attached"})
 	case m.due(now, m.heard.Add(m.cfg.ttl)): // HF1-LIV-08
-		m.finish(ending{code: transport.CodeExpired, reason: "ttl"}, now)
+		m.finish(ending{code: transport.CodeExpired, reason: "ttl"})
 	case m.out.closing != 0 && (m.out.base >= m.out.closing || m.due(now, m.closeBy)): // HF1-CLO-04
-		m.finish(m.own, now)
+		m.finish(m.own)
 	}
 	if m.over != nil {
 		return

@@ -18,7 +18,7 @@ func (m *serverMachine) send(kind lineKind, payload []byte, now time.Time) uint6
 func (m *serverMachine) taken(r received, now time.Time) {
 	m.in.done(r)
 	if r.close != nil && m.over == nil {
-		m.finish(ending{code: transport.Code(r.close.Code), reason: r.close.Reason, remote: true}, now)
+		m.finish(ending{code: transport.Code(r.close.Code), reason: r.close.Reason, remote: true})
 		return
 	}
 	m.step(now)
@@ -36,7 +36,7 @@ func (m *serverMachine) end(code transport.Code, reason string, now time.Time) {
 }
 
 // finish ends the session: closed goes out on every carrier (HF1-CLO-03).
-func (m *serverMachine) finish(e ending, _ time.Time) {
+func (m *serverMachine) finish(e ending) {
 	if m.over != nil {
 		return
 	}

@@ -251,7 +251,7 @@ func (m *serverMachine) choose(p *serverPath, u, recv uint64, now time.Time) {
 
 // accept takes the up lines; on a socket a gap is asked for (HF1-NUM-06).
 func (m *serverMachine) accept(p *packet, now time.Time) (gap bool) {
-	fresh, gap, _ := m.in.accept(p, m.cfg.maxMessage)
+	fresh, gap, _ := m.in.accept(p)
 	if fresh > 0 {
 		m.lastLog = now
 	}

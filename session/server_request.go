@@ -175,7 +175,7 @@ func (m *serverMachine) closed(c *serverConn, broken bool, now time.Time) {
 func (m *serverMachine) fault(c *serverConn, err error, now time.Time) {
 	code := codeOf(err)
 	if m.lastFault == code && m.faultKind != c.kind {
-		m.finish(ending{code: code, reason: err.Error()}, now)
+		m.finish(ending{code: code, reason: err.Error()})
 	}
 	m.lastFault, m.faultKind = code, c.kind
 	reason := "malformed"

@@ -11,14 +11,14 @@ import (
 )
 
 // pair is a client and a server joined by memory.
-func pair(cfg TableConfig, transports ...string) (*Session, map[string]*memory, *Table) {
+func pair(cfg TableConfig, transports ...string) (*Session, map[string]*memory) {
 	t := NewTable(cfg)
 	dialers, mems := map[string]transport.Dialer{}, map[string]*memory{}
 	for _, name := range []string{transport.WebSocket, transport.SSE, transport.LongPoll} {
 		m := &memory{table: t, name: name}
 		dialers[name], mems[name] = m, m
 	}
-	return Dial(DialConfig{Dialers: dialers, Transports: transports}), mems, t
+	return Dial(DialConfig{Dialers: dialers, Transports: transports}), mems
 }
 
 func TestEcho(t *testing.T) {
@@ -26,7 +26,7 @@ func TestEcho(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx := context.Background()
-				c, _, _ := pair(TableConfig{OnSession: func(s *Session) {
+				c, _ := pair(TableConfig{OnSession: func(s *Session) {
 					s.OnMessage(func(m Message) {
 						if _, err := s.Send(ctx, m); err != nil {
 							t.Error(err)
@@ -66,7 +66,7 @@ func TestEcho(t *testing.T) {
 func TestCutsLoseNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := context.Background()
-		c, mems, _ := pair(TableConfig{OnSession: func(s *Session) {
+		c, mems := pair(TableConfig{OnSession: func(s *Session) {
 			s.OnMessage(func(m Message) { _, _ = s.Send(ctx, m) })
 		}})
 		go func() {
