@@ -1,2 +1,20 @@
-/** The protocol version this client speaks. */
-export const version = 'holdfast/1'
+// Holdfast for browsers and Node: one lossless session over WebSocket, server-sent events and long polling.
+//
+//   const session = connect('/holdfast', { auth: () => token })
+//   session.on('message', (message) => show(message.data))
+//   session.send('hello') // works before it is open, on any network
+
+export { connect } from './session.js'
+export type {
+  End,
+  Events,
+  Message,
+  Options,
+  Session,
+  State,
+  Step,
+  Trace,
+  Transport,
+  TransportChange,
+  WebSocketLike,
+} from './types.js'

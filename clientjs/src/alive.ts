@@ -1,0 +1,101 @@
+// Time: every deadline is judged by the wall clock at every input (HF1-LIV-07).
+
+import { connect, raceFrom } from './attach.js'
+import { finish, hangup, kill, postFailed } from './paths.js'
+import { pump } from './send.js'
+import { better, pingPath, sayUse, tidy } from './select.js'
+import { due, patience, trace, type Machine, type Path } from './state.js'
+import { died, proved, shrink, takeRest } from './ways.js'
+
+/** Runs after every input: judges what is late, does what is due and plans the next deadline. */
+export function step(m: Machine): void {
+  m._deadline = 0
+  if (m._over) return
+  for (const path of [...m._paths].reverse()) alive(m, path)
+  for (const conn of [...m._conns].reverse())
+    if (m._conns.includes(conn) && due(m, conn._by)) {
+      // HF1-LIV-06
+      hangup(m, conn, 4002)
+      postFailed(m, conn, 'no answer')
+    }
+  stalled(m)
+  connect(m)
+  better(m)
+  tidy(m)
+  ending(m)
+  if (!m._over) pump(m)
+}
+
+/** Judges one path. */
+function alive(m: Machine, path: Path): void {
+  if (path._state === 'opening') {
+    if (due(m, path._born + 10e3)) kill(m, path, 4002, 'no answer') // HF1-LIV-06
+    return
+  }
+  // HF1-LIV-09
+  if (!path._proven && path._pongs && !path._beaconBy && due(m, path._openedAt + 10e3)) {
+    if (path === m._cur || path._pongs > 1) {
+      path._proven = true
+      proved(path._way)
+      trace(m, 'proven', path, '')
+    } else if (!path._pingI) pingPath(m, path) // a path that stands by proves that it still answers
+  }
+  // HF1-SSE-03
+  if (due(m, path._beaconBy) && !path._suspect) {
+    takeRest(m, path._way)
+    doubt(m, path, 'held back')
+  }
+  if (path._useU && due(m, path._useAt)) sayUse(m, path)
+  if (path._way._name !== 'longpoll' && !path._suspect && due(m, path._heard + silence(m, path))) doubt(m, path, 'silent')
+}
+
+/** How long a path may say nothing (HF1-LIV-05). */
+const silence = (m: Machine, path: Path): number =>
+  path === m._cur && m._lastLog && m._now - m._lastLog < 30e3 ? 5750 : 1.5 * m._ping + 5e3
+
+/** Lines are outstanding on the path in use and nothing moves (HF1-LIV-04), or a reply says that the down path has lost something. */
+function stalled(m: Machine): void {
+  const path = m._cur
+  if (!path || path._suspect) return
+  if (path._pingI && due(m, path._pingAt + patience(m))) {
+    // Progress is a sign of life as good as a pong.
+    if (m._progress <= path._pingAt) return doubt(m, path, 'no pong')
+    path._pingI = 0
+    path._stallPing = false
+  }
+  if (m._out._base < m._out._sent && !path._pingI && due(m, m._progress + patience(m))) {
+    path._stallPing = true
+    pingPath(m, path)
+    due(m, path._pingAt + patience(m))
+  }
+  if (path._way._name === 'longpoll' || m._sentDown <= m._in._recv) return
+  if (due(m, Math.max(m._sentAt, m._lastRecv) + patience(m))) {
+    m._sentDown = m._in._recv
+    doubt(m, path, 'lines missing')
+  }
+}
+
+/** Takes a path for perhaps dead: if it is the one in use another is opened beside it, else it is dropped. */
+export function doubt(m: Machine, path: Path, reason: string): void {
+  if (path._suspect) return
+  trace(m, 'suspect', path, reason)
+  if (path !== m._cur) return kill(m, path, 4002, reason)
+  path._suspect = true
+  died(m, path)
+  shrink(path)
+  path._proven = true // booked: its end is not charged twice
+  raceFrom(m, m._now)
+}
+
+/** Waits for the last words (HF1-CLO-04). */
+function ending(m: Machine): void {
+  const peer = m._peerClosed
+  if (peer && due(m, m._closeAck)) {
+    // The ack is said again until closed comes.
+    m._closeAck = m._now + patience(m)
+    m._in._told = 0
+    m._ackAt = m._now
+    due(m, m._closeAck)
+  }
+  if (due(m, m._closeBy)) finish(m, peer?.code ?? 4100, peer?.reason ?? '', !!peer)
+}

@@ -1,0 +1,100 @@
+// The controls of docs/protocol.md and the check that their JSON must pass (HF1-BAT-11).
+
+/** The fields of a control, as they are on the wire. Which of them are there, the check has seen to. */
+export interface Fields {
+  id: string
+  run: string
+  att: number
+  i: number
+  recv: number
+  sent: number
+  sel: { u: number; att: number }
+  lim: { maxBatch: number; maxMessage: number }
+  win: number
+  ping: number
+  hold: number
+  ttl: number
+  retry?: number
+  code: number
+  reason: string
+  challenge: string
+  gone?: boolean
+}
+
+/** A batch that breaks a rule; `code` is that of HF1-ERR-02. */
+export interface Fault extends Error {
+  code?: number
+}
+
+export function fail(why: string, code = 4303): never {
+  throw Object.assign(Error(why), { code })
+}
+
+/**
+ * Every control of this version and the fields that the protocol names for it. The mark in front tells a field's
+ * type: `"` a string, `{` an object, `#` an array of numbers, `[` one of strings, `&` true or false, `*` anything, none a
+ * number. `?` says that it may be missing; `|` parts the two forms of a control.
+ */
+const controls: Record<string, string> = {
+  '!open': '#v [x? "key "run? att u? recv {lim lim.maxBatch? *auth? *meta?',
+  '!opened':
+    'v [x? "id "run "node att recv {sel sel.u sel.att {lim lim.maxBatch lim.maxMessage win ping hold ttl "challenge',
+  '!refused': '"reason #v? retry?',
+  '!reply': 'recv sent {sel sel.u sel.att',
+  '!poll': '"key "run att p recv hold?',
+  '!up': '"key "run att',
+  '!use': 'u att "challenge recv',
+  '!detach': 'code &gone?',
+  '!rewind': 'recv',
+  '!ping': 'i',
+  '!pong': 'i',
+  '!close': 'code "reason',
+  '!closed': 'code "reason recv ack',
+  '!ticket': 'att u recv|"ticket ttl',
+  '?beacon': 'i',
+  '?move': '',
+}
+
+/** How the text of a value must begin, by the mark of its type. */
+const begins: Record<string, RegExp> = {
+  '"': /^"/,
+  '{': /^\{/,
+  '#': /^\[(\s*(0|[1-9]\d{0,15})\s*,?)*]/,
+  '[': /^\[(\s*"(\\.|[^"])*"\s*,?)*]/,
+  '&': /^[tf]/,
+  '*': /^./,
+  '': /^(0|[1-9]\d{0,15})[\s,}]/, // HF1-BAT-04 holds in JSON too
+}
+
+/**
+ * Reads the JSON of control `name`, sign included. JSON.parse keeps the last of two equal fields and forgets how a
+ * number was written, so depth, duplicates and types are read off the text.
+ */
+export function parseFields(name: string, json: string): Fields {
+  const spec = controls[name]
+  // HF1-BAT-10
+  if (spec == null && name[0] === '!') fail('unknown ' + name)
+  const fields = JSON.parse(json) as Fields
+  const values: Record<string, string> = {} // path → the text from the value on
+  let depth = 0
+  let outer = ''
+  for (const token of json.matchAll(/[[{]|[\]}]|("(?:\\.|[^"])*")(\s*:\s*)?/g)) {
+    const [text, key, colon] = token
+    if (colon) {
+      const field = JSON.parse(key!) as string
+      if (depth < 2) outer = field
+      const path = depth < 2 ? field : outer + '.' + field
+      // Of two equal fields nothing is kept, and nothing has no type.
+      if (depth < 3) values[path] = path in values ? '' : json.slice(token.index + text.length)
+    } else if (!key) {
+      depth += /[[{]/.test(text) ? 1 : -1
+      if (depth > 8) fail('depth')
+    }
+  }
+  const holds = (form: string) =>
+    [...form.matchAll(/([^\w ]?)([\w.]+)(\??)/g)].every(([, mark, path, optional]) => {
+      const value = values[path!]
+      return value == null ? optional : begins[mark!]!.test(value) && (mark || parseFloat(value) < 2 ** 53)
+    })
+  return !spec || spec.split('|').some(holds) ? fields : fail(name)
+}
