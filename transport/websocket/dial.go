@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -55,11 +54,10 @@ func (d *Dialer) Dial(ctx context.Context, kind transport.Kind, first transport.
 		}
 		_ = ws.Close()
 	}
-	switch {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		err = context.Cause(ctx)
-	case errors.Is(err, os.ErrDeadlineExceeded): // the context's own, which gorilla set on the connection, a moment earlier
-		err = context.DeadlineExceeded
+	} else if limit, _ := ctx.Deadline(); !time.Now().Before(limit) {
+		err = context.DeadlineExceeded // gorilla set it on the connection too, where it came a moment earlier
 	}
 	return nil, fmt.Errorf("websocket: dial: %w", err)
 }
