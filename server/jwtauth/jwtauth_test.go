@@ -200,6 +200,7 @@ func TestKeySelection(t *testing.T) {
 		{"two keys, none named", []Key{a, b}, nil, ErrUnknownKey},
 		{"one key without ID, none named", []Key{unnamed}, nil, nil},
 		{"one key without ID, any name", []Key{unnamed}, kid("whatever"), nil},
+		{"one key without ID, a name that is none", []Key{unnamed}, kid(1), ErrUnknownKey},
 		{"named before unnamed", []Key{unnamed, b}, kid("b"), jwt.ErrTokenSignatureInvalid},
 		{"unnamed for the unknown name", []Key{b, unnamed}, kid("c"), nil},
 		{"one of each, none named", []Key{unnamed, b}, nil, ErrUnknownKey},

@@ -34,40 +34,68 @@ func (s setting) env() string {
 func settings() []setting {
 	return []setting{
 		{name: configSetting, arg: "FILE", usage: "read settings from this JSON file"},
-		{name: "addr", arg: "HOST:PORT", def: "127.0.0.1:8080", usage: "serve sessions here",
-			set: one(func(c *Config, v string) error { c.Addr = v; return checkAddr(v) })},
-		{name: "admin-addr", arg: "HOST:PORT", usage: "serve health and metrics here",
+		{
+			name: "addr", arg: "HOST:PORT", def: "127.0.0.1:8080", usage: "serve sessions here",
+			set: one(func(c *Config, v string) error { c.Addr = v; return checkAddr(v) }),
+		},
+		{
+			name: "admin-addr", arg: "HOST:PORT", usage: "serve health and metrics here",
 			set: one(func(c *Config, v string) error {
 				c.AdminAddr = v
 				if v == "" {
 					return nil
 				}
 				return checkAddr(v)
-			})},
-		{name: "log-level", arg: "LEVEL", def: "info", usage: "log from here on: debug, info, warn or error",
-			set: one(setLogLevel)},
-		{name: "demo", arg: "WHEN", def: string(DemoAuto), usage: "serve the demo page: on, off, or auto (on loopback)",
-			set: one(setDemo)},
-		{name: "origins", arg: "LIST", list: true, usage: "pages of other sites that may connect, as https://*.example.org",
-			set: setOrigins},
-		{name: "trusted-proxies", arg: "LIST", list: true, usage: "networks whose X-Forwarded-* headers are believed, as 10.0.0.0/8",
-			set: setProxies},
-		{name: "max-sessions", arg: "N", def: "1000000", usage: "living sessions in all",
-			set: one(func(c *Config, v string) error { return setInt(&c.MaxSessions, v, 1, 10_000_000) })},
-		{name: "max-sessions-per-address", arg: "N", def: strconv.Itoa(address.DefaultLimit), usage: "living sessions of one client address",
-			set: one(func(c *Config, v string) error { return setInt(&c.MaxSessionsPerAddress, v, 1, 10_000_000) })},
-		{name: "max-message", arg: "SIZE", def: "1MiB", usage: "the largest message, 1KiB to 16MiB",
-			set: one(func(c *Config, v string) error { return setSize(&c.MaxMessage, v, 1<<10, 16<<20) })},
-		{name: "max-retained", arg: "SIZE", def: "1GiB", usage: "unacknowledged bytes of all sessions together",
-			set: one(func(c *Config, v string) error { return setSize(&c.MaxRetained, v, 1<<20, 1<<40) })},
-		{name: "jwt-keys", arg: "FILE", usage: "admit only holders of a token signed by a key in this JWK Set or PEM file",
-			set: one(func(c *Config, v string) error { c.JWT.Keys = v; return nil })},
-		{name: "jwt-audience", arg: "LIST", list: true, usage: "aud that a token must name one of; * for any",
-			set: func(c *Config, v []string) error { c.JWT.Audience = v; return nil }},
-		{name: "jwt-issuer", arg: "NAME", usage: "iss that a token must name; * for any",
-			set: one(func(c *Config, v string) error { c.JWT.Issuer = v; return nil })},
-		{name: "jwt-leeway", arg: "TIME", def: jwtauth.DefaultLeeway.String(), usage: "what clocks may differ by, at most " + jwtauth.MaxLeeway.String(),
-			set: one(setLeeway)},
+			}),
+		},
+		{
+			name: "log-level", arg: "LEVEL", def: "info", usage: "log from here on: debug, info, warn or error",
+			set: one(setLogLevel),
+		},
+		{
+			name: "demo", arg: "WHEN", def: string(DemoAuto), usage: "serve the demo page: on, off, or auto (on loopback)",
+			set: one(setDemo),
+		},
+		{
+			name: "origins", arg: "LIST", list: true, usage: "pages of other sites that may connect, as https://*.example.org",
+			set: setOrigins,
+		},
+		{
+			name: "trusted-proxies", arg: "LIST", list: true, usage: "networks whose X-Forwarded-* headers are believed, as 10.0.0.0/8",
+			set: setProxies,
+		},
+		{
+			name: "max-sessions", arg: "N", def: "1000000", usage: "living sessions in all",
+			set: one(func(c *Config, v string) error { return setInt(&c.MaxSessions, v, 1, 10_000_000) }),
+		},
+		{
+			name: "max-sessions-per-address", arg: "N", def: strconv.Itoa(address.DefaultLimit), usage: "living sessions of one client address",
+			set: one(func(c *Config, v string) error { return setInt(&c.MaxSessionsPerAddress, v, 1, 10_000_000) }),
+		},
+		{
+			name: "max-message", arg: "SIZE", def: "1MiB", usage: "the largest message, 1KiB to 16MiB",
+			set: one(func(c *Config, v string) error { return setSize(&c.MaxMessage, v, 1<<10, 16<<20) }),
+		},
+		{
+			name: "max-retained", arg: "SIZE", def: "1GiB", usage: "unacknowledged bytes of all sessions together",
+			set: one(func(c *Config, v string) error { return setSize(&c.MaxRetained, v, 1<<20, 1<<40) }),
+		},
+		{
+			name: "jwt-keys", arg: "FILE", usage: "admit only holders of a token signed by a key in this JWK Set or PEM file",
+			set: one(func(c *Config, v string) error { c.JWT.Keys = v; return nil }),
+		},
+		{
+			name: "jwt-audience", arg: "LIST", list: true, usage: "aud that a token must name one of; * for any",
+			set: func(c *Config, v []string) error { c.JWT.Audience = v; return nil },
+		},
+		{
+			name: "jwt-issuer", arg: "NAME", usage: "iss that a token must name; * for any",
+			set: one(func(c *Config, v string) error { c.JWT.Issuer = v; return nil }),
+		},
+		{
+			name: "jwt-leeway", arg: "TIME", def: jwtauth.DefaultLeeway.String(), usage: "what clocks may differ by, at most " + jwtauth.MaxLeeway.String(),
+			set: one(setLeeway),
+		},
 	}
 }
 

@@ -82,8 +82,12 @@ func TestWrong(t *testing.T) {
 		{"file comment", "// hello\n{}", nil, nil, []string{"holdfast.json:1:1: invalid character '/'"}},
 		{"file huge", strings.Repeat(" ", maxFile+1), nil, nil, []string{"holdfast.json: above 1 MiB"}},
 
-		{"all at once", `{"colour": 1, "demo": "no"}`, []string{"HOLDFAST_LOG_LEVEL=loud"}, []string{"-max-sessions", "x"},
-			[]string{`unknown setting "colour"`, "holdfast.json: demo:", "HOLDFAST_LOG_LEVEL:", "-max-sessions:"}},
+		{
+			"all at once", `{"colour": 1, "demo": "no"}`,
+			[]string{"HOLDFAST_LOG_LEVEL=loud"},
+			[]string{"-max-sessions", "x"},
+			[]string{`unknown setting "colour"`, "holdfast.json: demo:", "HOLDFAST_LOG_LEVEL:", "-max-sessions:"},
+		},
 		{"overridden but wrong", `{"demo": "no"}`, nil, []string{"-demo", "on"}, []string{"holdfast.json: demo:"}},
 	}
 	for _, tt := range tests {

@@ -35,8 +35,9 @@ func (v Verdict) String() string {
 		return "allow"
 	case InBand:
 		return "in band"
+	default:
+		return "refuse"
 	}
-	return "refuse"
 }
 
 // Options are the settings of a [Policy]. The zero value lets in the same origin and programs.

@@ -93,6 +93,7 @@ func TestPattern(t *testing.T) {
 		{"https://EXAMPLE.org:443", "https://example.org", true},
 		{"https://example.org", "https://example.org:443", true},
 		{"https://example.org", "http://example.org", false},
+		{"https://example.org", "http://example.org:443", false},
 		{"https://example.org", "https://example.org:8443", false},
 		{"https://example.org", "https://www.example.org", false},
 		{"https://example.org", "https://example.org.evil.example", false},
