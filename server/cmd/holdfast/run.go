@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/holdfast-rt/holdfast/server"
+	"github.com/holdfast-rt/holdfast/server/demo"
+	"github.com/holdfast-rt/holdfast/server/internal/config"
+	"github.com/holdfast-rt/holdfast/server/jwtauth"
+	"github.com/holdfast-rt/holdfast/session"
+)
+
+// Run is the whole program. It serves until ctx ends, then drains, and returns the exit code: 0 after a clean end, 1 when it could not
+// serve or not end in time, 2 when the settings are wrong.
+func Run(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer) int {
+	cfg, err := config.Load(args, env)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		_ = config.WriteHelp(stdout)
+		return 0
+	case err != nil:
+		return fail(stderr, 2, err)
+	}
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: cfg.LogLevel}))
+	srv, err := newServer(cfg, log)
+	if err != nil {
+		return fail(stderr, 2, err)
+	}
+	b := &binary{cfg: cfg, log: log, srv: srv, stdout: stdout}
+	if err := b.listen(ctx); err != nil {
+		return fail(stderr, 1, err)
+	}
+	if err := b.serve(ctx); err != nil {
+		return fail(stderr, 1, err)
+	}
+	return 0
+}
+
+func fail(stderr io.Writer, code int, err error) int {
+	fmt.Fprintf(stderr, "holdfast: %v\n", err)
+	return code
+}
+
+func newServer(cfg config.Config, log *slog.Logger) (*server.Server, error) {
+	tokens, err := cfg.Authenticator()
+	if err != nil {
+		return nil, err
+	}
+	c := server.Config{
+		OnSession:      demo.Echo,
+		Origins:        cfg.Origins,
+		TrustedProxies: cfg.TrustedProxies,
+		Limits: server.Limits{
+			MaxSessions: cfg.MaxSessions, MaxSessionsPerAddress: cfg.MaxSessionsPerAddress,
+			MaxMessage: cfg.MaxMessage, MaxRetained: cfg.MaxRetained,
+		},
+		Logger: log,
+	}
+	if tokens != nil {
+		c.Authenticate = bearer(tokens)
+	}
+	return server.New(c)
+}
+
+// bearer takes the token from the client's auth, a JSON string.
+func bearer(tokens *jwtauth.Authenticator) func(context.Context, *session.Handshake) (string, error) {
+	return func(ctx context.Context, h *session.Handshake) (string, error) {
+		var token string
+		if err := json.Unmarshal(h.Auth, &token); err != nil {
+			return "", errors.New("auth is not a token")
+		}
+		principal, _, _, err := tokens.Authenticate(ctx, token)
+		return principal, err
+	}
+}
+
+// binary is the running program.
+type binary struct {
+	cfg    config.Config
+	log    *slog.Logger
+	srv    *server.Server
+	stdout io.Writer
+
+	public, admin   *http.Server
+	publicL, adminL net.Listener
+}
+
+// listen takes the ports, so that a taken one is told before anything else is.
+func (b *binary) listen(ctx context.Context) (err error) {
+	var lc net.ListenConfig
+	if b.publicL, err = lc.Listen(ctx, "tcp", b.cfg.Addr); err != nil {
+		return fmt.Errorf("-addr: %w", err)
+	}
+	b.public = b.newHTTPServer(b.routes())
+	if b.cfg.AdminAddr == "" {
+		return nil
+	}
+	if b.adminL, err = lc.Listen(ctx, "tcp", b.cfg.AdminAddr); err != nil {
+		_ = b.publicL.Close()
+		return fmt.Errorf("-admin-addr: %w", err)
+	}
+	b.admin = b.newHTTPServer(b.adminRoutes())
+	return nil
+}
+
+// newHTTPServer has no WriteTimeout: streams last, and each write has a deadline of its own.
+func (b *binary) newHTTPServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(b.log.Handler(), slog.LevelDebug),
+	}
+}
+
+func (b *binary) routes() http.Handler {
+	e := newEcho()
+	e.Any("/holdfast", echo.WrapHandler(b.srv))
+	e.Any("/holdfast/*", echo.WrapHandler(b.srv))
+	e.Any("/holdfast.js", echo.WrapHandler(b.srv))
+	e.Any("/holdfast.mjs", echo.WrapHandler(b.srv))
+	if b.cfg.Loopback() {
+		b.mountAdmin(e)
+	}
+	if b.cfg.ServeDemo() {
+		e.Any("/*", echo.WrapHandler(demo.Page()))
+	}
+	return e
+}
+
+func (b *binary) adminRoutes() http.Handler {
+	e := newEcho()
+	b.mountAdmin(e)
+	return e
+}
+
+func (b *binary) mountAdmin(e *echo.Echo) {
+	e.Any("/healthz", echo.WrapHandler(http.HandlerFunc(b.srv.Healthz)))
+	e.Any("/readyz", echo.WrapHandler(http.HandlerFunc(b.srv.Readyz)))
+	e.Any("/metrics", echo.WrapHandler(b.srv.Metrics()))
+}
+
+func newEcho() *echo.Echo {
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.IPExtractor = echo.ExtractIPDirect() // whose word counts beyond that is the Server's business
+	return e
+}
+
+// drainFor bounds the whole drain: the sessions' grace and what the last writes need.
+const drainFor = 15 * time.Second
+
+// serve serves until ctx ends, then drains.
+func (b *binary) serve(ctx context.Context) error {
+	failed := make(chan error, 2)
+	go func() { failed <- b.public.Serve(b.publicL) }()
+	if b.admin != nil {
+		go func() { failed <- b.admin.Serve(b.adminL) }()
+	}
+	b.announce()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	b.log.Info("draining")
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainFor)
+	defer cancel()
+	err := b.srv.Shutdown(ctx) // first the sessions, over a server that still serves
+	err = errors.Join(err, b.public.Shutdown(ctx))
+	if b.admin != nil {
+		err = errors.Join(err, b.admin.Shutdown(ctx))
+	}
+	return err
+}
+
+func (b *binary) announce() {
+	base := "http://" + b.publicL.Addr().String()
+	if b.cfg.ServeDemo() {
+		fmt.Fprintf(b.stdout, "Demo page: %s/\n", base)
+	}
+	fmt.Fprintf(b.stdout, "Endpoint:  %s/holdfast\n", base)
+	if b.adminL != nil {
+		fmt.Fprintf(b.stdout, "Admin:     http://%s/metrics\n", b.adminL.Addr())
+	}
+}

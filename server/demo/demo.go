@@ -1,0 +1,48 @@
+// Package demo is what the binary shows: a page that sends, and an application that echoes.
+package demo
+
+import (
+	"context"
+	"embed"
+	"io/fs"
+	"net/http"
+
+	"github.com/holdfast-rt/holdfast/session"
+)
+
+//go:embed page
+var files embed.FS
+
+// policy lets the page use its own files and its own server, and nothing inline.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// Page serves the demo page. It expects the endpoint at /holdfast and the client at /holdfast.js.
+func Page() http.Handler {
+	page, err := fs.Sub(files, "page")
+	if err != nil {
+		panic(err) // the name is a constant
+	}
+	next := http.FileServerFS(page)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", policy)
+		h.Set("Cache-Control", "no-store")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			h.Set("Allow", "GET, HEAD")
+			http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// Echo is the application: every message goes back as it came. A client that does not take its echoes is waited for, so what it sends
+// stays unacknowledged and its own window holds it.
+func Echo(s *session.Session) {
+	s.OnMessage(func(m session.Message) {
+		_, _ = s.Send(context.Background(), m) // fails when the session has ended: then nobody waits for it
+	})
+}

@@ -1,0 +1,164 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"net/netip"
+
+	"github.com/holdfast-rt/holdfast/server/internal/origin"
+	"github.com/holdfast-rt/holdfast/session"
+	"github.com/holdfast-rt/holdfast/transport"
+	"github.com/holdfast-rt/holdfast/transport/longpoll"
+	"github.com/holdfast-rt/holdfast/transport/sse"
+	"github.com/holdfast-rt/holdfast/transport/websocket"
+)
+
+// enter judges what can be judged before a body or a handshake is read: the Origin (HF1-WHO-09) and the address's share.
+// True: the caller goes on, and releases the address when the carrier has ended.
+func (s *Server) enter(w http.ResponseWriter, r *http.Request, inBand bool) (d origin.Decision, addr netip.Addr, ok bool) {
+	d = s.origins.Check(r, origin.Known{TrustedProxy: s.proxies.Trusts(r), InBand: inBand})
+	s.origins.CORS(w.Header(), d)
+	if d.Verdict == origin.Refuse {
+		refuse(w, http.StatusForbidden)
+		return d, addr, false
+	}
+	addr = s.proxies.Client(r)
+	if !s.carriers.Acquire(addr) {
+		w.Header().Set("Retry-After", "1")
+		refuse(w, http.StatusTooManyRequests)
+		return d, addr, false
+	}
+	return d, addr, true
+}
+
+func peer(r *http.Request, d origin.Decision, addr netip.Addr) *session.Peer {
+	return &session.Peer{Header: r.Header, Addr: addr, Origin: d.Origin, OriginOK: d.Verdict == origin.Allow}
+}
+
+// post serves an exchange or a stream, by the kind in its body.
+func (s *Server) post(w http.ResponseWriter, r *http.Request) {
+	d, addr, ok := s.enter(w, r, true) // decided when the body has told the session (HF1-WHO-09)
+	if !ok {
+		return
+	}
+	defer s.carriers.Release(addr)
+	l := &s.cfg.Limits
+	req, err := transport.ReadRequest(w, r, transport.ReadOptions{MaxBatch: l.MaxBatch, Timeout: l.Body, MinRate: l.BodyRate})
+	if err != nil {
+		if !errors.Is(err, transport.ErrMedia) {
+			w.Header().Set("Connection", "close") // the rest of the body is not worth reading
+		}
+		refuse(w, transport.HTTPStatus(err))
+		return
+	}
+	defer req.Release()
+	if r.Header.Get("Early-Data") == "1" && carriesMessages(req.Batch.Parts[0]) { // HF1-HTTP-08: it may be a replay
+		refuse(w, http.StatusTooEarly)
+		return
+	}
+	var conn transport.Conn
+	if req.Kind == transport.KindStream {
+		conn, err = sse.Accept(w, r, req, nil)
+	} else {
+		conn, err = longpoll.Accept(w, req, nil)
+	}
+	if err != nil {
+		s.unserved(w, err)
+		return
+	}
+	s.table.Serve(r.Context(), conn, peer(r, d, addr))
+}
+
+// carriesMessages tells whether a batch has log lines.
+func carriesMessages(batch []byte) bool {
+	_, lines, _ := bytes.Cut(batch, []byte("\n"))
+	for line := range bytes.Lines(lines) {
+		switch {
+		case line[0] == 't', line[0] == 'b', line[0] == '+', bytes.HasPrefix(line, []byte("!close")):
+			return true
+		}
+	}
+	return false
+}
+
+// unserved answers where a transport cannot work, as behind a writer that has no deadlines or cannot flush.
+func (s *Server) unserved(w http.ResponseWriter, err error) {
+	if errors.Is(err, http.ErrNotSupported) {
+		s.cfg.Logger.Error("cannot serve behind this ResponseWriter: mount the Server outside of middleware that wraps it", "error", err)
+		refuse(w, http.StatusInternalServerError)
+	}
+}
+
+// socket answers a WebSocket's handshake and returns: what goes on holds the connection and the peer, and no request.
+func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
+	d, addr, ok := s.enter(w, r, true)
+	if !ok {
+		return
+	}
+	conn, err := websocket.Accept(w, r, &websocket.Options{
+		MaxBatch: s.cfg.Limits.MaxBatch, HandshakeTimeout: s.cfg.Limits.Handshake, FirstTimeout: s.cfg.Limits.Handshake,
+	})
+	if err != nil {
+		s.carriers.Release(addr)
+		if status := transport.HTTPStatus(err); errors.As(err, new(*transport.StatusError)) {
+			w.Header().Set("Sec-WebSocket-Version", "13")
+			refuse(w, status)
+		} else if errors.Is(err, http.ErrNotSupported) {
+			s.unserved(w, err)
+		}
+		return
+	}
+	s.sockets.add()
+	go s.serveSocket(context.WithoutCancel(r.Context()), conn, peer(r, d, addr), addr)
+}
+
+func (s *Server) serveSocket(ctx context.Context, conn transport.Conn, p *session.Peer, addr netip.Addr) {
+	defer s.sockets.done()
+	defer s.carriers.Release(addr)
+	s.table.Serve(ctx, conn, p)
+}
+
+// stream serves an EventSource that comes with a ticket (HF1-SSE-06).
+func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
+	d, addr, ok := s.enter(w, r, true)
+	if !ok {
+		return
+	}
+	defer s.carriers.Release(addr)
+	req, err := sse.TicketRequest(r)
+	if err != nil {
+		refuse(w, transport.HTTPStatus(err))
+		return
+	}
+	k, ok := s.tickets.Take(r.URL.Query().Get("ticket")) // spent, whatever comes of it
+	if !ok || !s.table.Valid(k) || d.Verdict != origin.Allow {
+		refuse(w, http.StatusNoContent)
+		return
+	}
+	conn, err := sse.Accept(w, r, req, nil)
+	if err != nil {
+		s.unserved(w, err)
+		return
+	}
+	s.table.ServeTicket(r.Context(), conn, k)
+}
+
+// options answers a CORS preflight. The browser client needs none (HF1-HTTP-06); a stranger's might ask.
+func (s *Server) options(w http.ResponseWriter, r *http.Request) {
+	d := s.origins.Check(r, origin.Known{TrustedProxy: s.proxies.Trusts(r)})
+	s.origins.CORS(w.Header(), d)
+	if d.Verdict != origin.Allow {
+		refuse(w, http.StatusForbidden)
+		return
+	}
+	h := w.Header()
+	h.Set("Allow", methods)
+	if r.Header.Get("Access-Control-Request-Method") != "" {
+		h.Set("Access-Control-Allow-Methods", "GET, POST")
+		h.Set("Access-Control-Allow-Headers", "Content-Type")
+		h.Set("Access-Control-Max-Age", "600")
+	}
+	refuse(w, http.StatusNoContent)
+}

@@ -1,0 +1,57 @@
+package server
+
+import (
+	"net/http"
+
+	"github.com/holdfast-rt/holdfast/server/internal/metrics"
+	"github.com/holdfast-rt/holdfast/session"
+)
+
+// Metrics serves Prometheus' format. It asks nobody's name: mount it where only the operator comes.
+func (s *Server) Metrics() http.Handler { return s.metrics.Handler() }
+
+// observe counts what the table tells.
+func (s *Server) observe(o session.Observation) {
+	switch o.What {
+	case "attach":
+		s.metrics.Attach(o.Transport, o.Other)
+	case "refuse":
+		s.metrics.Attach(o.Transport, "refused")
+		s.metrics.Refusal(o.Other)
+	case "select":
+		s.metrics.Switch(o.Other, o.Transport)
+	case "resume":
+		s.metrics.Resume()
+	case "replay":
+		s.metrics.Replayed(o.N)
+	case "rtt":
+		s.metrics.RTT(o.Transport, o.RTT)
+	case "up":
+		s.metrics.Messages(metrics.Up, o.N)
+	case "down":
+		s.metrics.Messages(metrics.Down, o.N)
+	}
+}
+
+// states yields transport and state of each living session, for a scrape.
+func (s *Server) states(yield func(transport, state string) bool) {
+	for x := range s.table.Sessions() {
+		name, state := x.Transport(), "attached"
+		if name == "" {
+			name, state = "none", "detached"
+		}
+		if !yield(name, state) {
+			return
+		}
+	}
+}
+
+func (s *Server) retained() int64 { return s.table.Retained() }
+
+// begin hands a new session to the application.
+func (s *Server) begin(x *session.Session) {
+	s.cfg.Logger.Debug("session begins", "session", x.ID(), "transport", x.Transport())
+	if s.cfg.OnSession != nil {
+		s.cfg.OnSession(x)
+	}
+}

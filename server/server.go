@@ -1,0 +1,165 @@
+// Package server serves Holdfast sessions over HTTP: one endpoint for WebSockets, event streams and long polls, and the browser
+// client beside it.
+//
+// A [Server] is an [http.Handler] that may be mounted under any path of net/http or Echo. It must not stand behind middleware that
+// buffers, compresses or times out answers; health, metrics and the demo page are handlers of their own, mounted where wanted.
+package server
+
+import (
+	"context"
+	"iter"
+	"net/http"
+	"net/netip"
+	"path"
+	"strings"
+	"sync/atomic"
+
+	"github.com/holdfast-rt/holdfast/server/internal/address"
+	"github.com/holdfast-rt/holdfast/server/internal/metrics"
+	"github.com/holdfast-rt/holdfast/server/internal/origin"
+	"github.com/holdfast-rt/holdfast/server/internal/ticket"
+	"github.com/holdfast-rt/holdfast/session"
+	"github.com/holdfast-rt/holdfast/transport"
+)
+
+// Server holds the sessions of one process. Its methods may be called by many goroutines at once.
+type Server struct {
+	cfg      Config
+	table    *session.Table
+	origins  *origin.Policy
+	proxies  address.Proxies
+	living   *address.Limit // sessions
+	carriers *address.Limit // requests and connections being served
+	fresh    *address.Rate  // new sessions
+	tickets  *ticket.Table[session.Ticket]
+	metrics  *metrics.Metrics
+	sockets  running
+	draining atomic.Bool
+}
+
+// New makes a Server. Its errors say which settings are wrong, or are those of the Registerer.
+func New(cfg Config) (*Server, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	origins, err := cfg.policy()
+	if err != nil {
+		return nil, err
+	}
+	l := cfg.Limits
+	s := &Server{
+		cfg:      cfg,
+		origins:  origins,
+		proxies:  cfg.TrustedProxies,
+		living:   address.NewLimit(l.MaxSessionsPerAddress),
+		carriers: address.NewLimit(carriersFor(l.MaxSessionsPerAddress)),
+		fresh:    address.NewRate(address.RateOptions{PerSecond: float64(l.NewSessionsPerSecond), Burst: 10 * l.NewSessionsPerSecond}),
+		tickets:  ticket.New[session.Ticket](0),
+	}
+	s.metrics, err = metrics.New(metrics.Options{Registerer: cfg.Registerer, Sessions: s.states, RetainedBytes: s.retained})
+	if err != nil {
+		return nil, err
+	}
+	s.table = session.NewTable(s.tableConfig())
+	return s, nil
+}
+
+// carriersFor is how many requests and connections an address may have at a time: a session in a switch has four (HF1-ATT-04).
+func carriersFor(sessions int) int {
+	if sessions == 0 {
+		sessions = address.DefaultLimit
+	}
+	return 4 * sessions
+}
+
+func (s *Server) tableConfig() session.TableConfig {
+	l, t := s.cfg.Limits, s.cfg.Timers
+	return session.TableConfig{
+		Node:     s.cfg.Node,
+		MaxBatch: l.MaxBatch, MaxMessage: l.MaxMessage, Window: l.Window,
+		MaxSessions: l.MaxSessions, MaxRetained: l.MaxRetained,
+		Ping: t.Ping, Hold: t.Hold, TTL: t.TTL, CloseGrace: t.CloseGrace,
+		Authenticate: s.authenticate(),
+		Admit:        s.admit,
+		Release:      s.living.Release,
+		OnSession:    s.begin,
+		IssueTicket:  s.tickets.Issue,
+		Observe:      s.observe,
+	}
+}
+
+// admit asks the address's limits for one more session.
+func (s *Server) admit(a netip.Addr) bool {
+	ok, _ := s.fresh.Allow(a)
+	return ok && s.living.Acquire(a)
+}
+
+// authenticate bounds the application's authenticator in time. Nil stays nil.
+func (s *Server) authenticate() func(context.Context, *session.Handshake) (string, error) {
+	ask := s.cfg.Authenticate
+	if ask == nil {
+		return nil
+	}
+	return func(ctx context.Context, h *session.Handshake) (string, error) {
+		ctx, cancel := context.WithTimeout(ctx, s.cfg.Limits.Handshake)
+		defer cancel()
+		principal, err := ask(ctx, h)
+		if err != nil {
+			s.cfg.Logger.Debug("authentication refused", "address", h.Addr, "transport", h.Transport, "error", err)
+		}
+		return principal, err
+	}
+}
+
+// Session finds a living session by its id, nil if there is none.
+func (s *Server) Session(id string) *session.Session { return s.table.Session(id) }
+
+// Sessions walks the living sessions; those that come or go meanwhile may be missed.
+func (s *Server) Sessions() iter.Seq[*session.Session] { return s.table.Sessions() }
+
+// ServeHTTP serves the endpoint under every path but those whose last part has a dot: holdfast.js and holdfast.mjs are the browser
+// client, all others do not exist.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if name := path.Base(r.URL.Path); strings.Contains(name, ".") {
+		s.bundle(w, r, name)
+		return
+	}
+	switch {
+	case r.Method == http.MethodPost:
+		s.post(w, r)
+	case r.Method == http.MethodGet && upgrades(r):
+		s.socket(w, r)
+	case r.Method == http.MethodGet && r.URL.Query().Has("ticket"):
+		s.stream(w, r)
+	case r.Method == http.MethodGet: // nothing to read here: the least wrong answer to a WebSocket whose Upgrade was lost on the way
+		w.Header().Set("Upgrade", "websocket")
+		w.Header().Set("Connection", "Upgrade")
+		refuse(w, http.StatusUpgradeRequired)
+	case r.Method == http.MethodOptions:
+		s.options(w, r)
+	default:
+		w.Header().Set("Allow", methods)
+		refuse(w, http.StatusMethodNotAllowed)
+	}
+}
+
+const methods = "GET, POST, OPTIONS"
+
+// upgrades tells a WebSocket's handshake, also a broken one.
+func upgrades(r *http.Request) bool {
+	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+}
+
+// refuse answers a request that is not this protocol (HF1-HTTP-03) with a status and nothing that could be taken for a page.
+func refuse(w http.ResponseWriter, status int) {
+	h := w.Header()
+	transport.SetHeaders(h) // HF1-HTTP-05
+	if status == http.StatusNoContent {
+		w.WriteHeader(status)
+		return
+	}
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte("holdfast: " + strings.ToLower(http.StatusText(status)) + "\n"))
+}

@@ -1,0 +1,101 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"sync"
+
+	"github.com/holdfast-rt/holdfast/session"
+	"github.com/holdfast-rt/holdfast/transport"
+)
+
+// Shutdown ends the Server: it is not ready any more, refuses new sessions as draining, and closes every session with code 4200, "a new
+// one is welcome": what was sent before is flushed and its acks are awaited for Timers.CloseGrace at most. It returns nil when all sessions
+// and WebSockets have ended, or the error of ctx. It may be called again. The HTTP server must go on serving meanwhile: close that
+// afterwards.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.draining.Store(true)
+	s.table.Refuse()
+	var all []*session.Session
+	for x := range s.table.Sessions() { // none comes after Refuse
+		x.EndWith(transport.CodeDraining, "server drains")
+		all = append(all, x)
+	}
+	for _, x := range all {
+		select {
+		case <-x.Done():
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	select {
+	case <-s.sockets.none():
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Healthz answers 200 as long as the process can answer.
+func (s *Server) Healthz(w http.ResponseWriter, r *http.Request) { health(w, r, true, "ok\n") }
+
+// Readyz answers 200, or 503 once Shutdown has begun: a balancer then sends new clients elsewhere.
+func (s *Server) Readyz(w http.ResponseWriter, r *http.Request) {
+	if s.draining.Load() {
+		health(w, r, false, "draining\n")
+		return
+	}
+	health(w, r, true, "ready\n")
+}
+
+func health(w http.ResponseWriter, r *http.Request, ok bool, text string) {
+	h := w.Header()
+	transport.SetHeaders(h)
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		h.Set("Allow", "GET, HEAD")
+		refuse(w, http.StatusMethodNotAllowed)
+		return
+	}
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	if !ok {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	_, _ = w.Write([]byte(text))
+}
+
+// running counts goroutines that outlive their handlers. Unlike a WaitGroup it may be waited for while new ones come.
+type running struct {
+	mu   sync.Mutex
+	n    int
+	zero chan struct{} // closed when n is 0; nil while nobody waits
+}
+
+func (c *running) add() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.n++
+}
+
+func (c *running) done() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.n--; c.n == 0 && c.zero != nil {
+		close(c.zero)
+		c.zero = nil
+	}
+}
+
+// none returns a channel that is closed once nothing runs.
+func (c *running) none() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.n == 0 {
+		done := make(chan struct{})
+		close(done)
+		return done
+	}
+	if c.zero == nil {
+		c.zero = make(chan struct{})
+	}
+	return c.zero
+}
