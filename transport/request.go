@@ -64,12 +64,14 @@ func (r *Request) Release() {
 func (r *Request) Preamble() Preamble { return Preamble{Kind: r.Kind, Nonce: r.Nonce} }
 
 // ReadRequest reads the body of a POST whole, to its end, within the limits of o. It sets the connection's read deadline
-// for that time and clears it before it returns; where w does not support deadlines only the size is limited.
+// for that time, and clears it when the body has been read; where w does not support deadlines only the size is limited.
 //
 // The errors are [ErrTooLarge], [ErrSlow], [ErrMedia], [ErrTruncated] and [ErrGarbled]; [HTTPStatus] has the answer to each.
 // Nothing is written to w.
 func ReadRequest(w http.ResponseWriter, r *http.Request, o ReadOptions) (*Request, error) {
 	o = o.withDefaults()
+	body := pacedReader{r: r.Body, rc: http.NewResponseController(w), o: o, start: time.Now()}
+	defer body.finish()
 	if err := checkMedia(r.Header); err != nil {
 		return nil, err
 	}
@@ -77,9 +79,7 @@ func ReadRequest(w http.ResponseWriter, r *http.Request, o ReadOptions) (*Reques
 		return nil, ErrTooLarge // before anything is read or allocated for it
 	}
 	buf := bytepool.Get()
-	body := pacedReader{r: r.Body, rc: http.NewResponseController(w), o: o, start: time.Now()}
 	p, lines, err := readBody(&body, buf, o.MaxBatch)
-	body.clear()
 	if err != nil {
 		buf.Release()
 		return nil, err
@@ -110,6 +110,7 @@ type pacedReader struct {
 	o     ReadOptions
 	start time.Time
 	n     int64
+	whole bool // the end has been read
 }
 
 func (p *pacedReader) Read(b []byte) (int, error) {
@@ -124,10 +125,19 @@ func (p *pacedReader) Read(b []byte) (int, error) {
 	_ = p.rc.SetReadDeadline(p.start.Add(limit)) // not supported: the size limit remains
 	n, err := p.r.Read(b)
 	p.n += int64(n)
+	p.whole = p.whole || err == io.EOF
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		err = ErrSlow
 	}
 	return n, err
 }
 
-func (p *pacedReader) clear() { _ = p.rc.SetReadDeadline(time.Time{}) }
+// finish clears the deadline, as the request may now be held for as long as a poll is. Where the end was not read it leaves one: net/http
+// reads what remains of a short body before it sends the refusal, and would wait for it for ever.
+func (p *pacedReader) finish() {
+	var limit time.Time
+	if !p.whole {
+		limit = time.Now().Add(p.o.Grace)
+	}
+	_ = p.rc.SetReadDeadline(limit)
+}

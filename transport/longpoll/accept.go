@@ -46,10 +46,8 @@ type serverConn struct {
 func (c *serverConn) Kind() transport.Kind { return c.preamble.Kind }
 
 func (c *serverConn) Receive() (transport.Batch, error) {
-	select {
-	case <-c.out.Done():
+	if c.out.Closed() {
 		return transport.Batch{}, transport.ErrClosed
-	default:
 	}
 	if c.received {
 		c.req.Release()

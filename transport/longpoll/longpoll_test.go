@@ -41,4 +41,10 @@ func carrier(kind transport.Kind) transporttest.Carrier {
 
 func TestOpen(t *testing.T) { transporttest.TestTransport(t, carrier(transport.KindOpen)) }
 func TestPoll(t *testing.T) { transporttest.TestTransport(t, carrier(transport.KindPoll)) }
-func TestUp(t *testing.T)   { transporttest.TestTransport(t, carrier(transport.KindUp)) }
+
+func TestHTTP2(t *testing.T) {
+	c := carrier(transport.KindUp)
+	c.HTTP2 = true
+	transporttest.TestTransport(t, c)
+}
+func TestUp(t *testing.T) { transporttest.TestTransport(t, carrier(transport.KindUp)) }

@@ -84,10 +84,8 @@ type serverConn struct {
 func (c *serverConn) Kind() transport.Kind { return transport.KindStream }
 
 func (c *serverConn) Receive() (transport.Batch, error) {
-	select {
-	case <-c.out.Done():
+	if c.out.Closed() {
 		return transport.Batch{}, transport.ErrClosed
-	default:
 	}
 	if c.req != nil && c.req.Batch.Parts != nil {
 		// The bytes are the caller's until the next Receive, which lets go of them.
@@ -111,8 +109,8 @@ func (c *serverConn) Send(b transport.Batch) error {
 	if b.Binary {
 		return transport.ErrBinary
 	}
-	if c.err != nil {
-		return c.err
+	if c.err != nil && !c.out.Closed() {
+		return c.err // half an event cannot be mended
 	}
 	c.err = c.out.Write(func(w http.ResponseWriter) error { return writeEvent(w, c.first, b) })
 	c.first = nil

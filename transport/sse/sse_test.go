@@ -13,8 +13,16 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestStream(t *testing.T) {
-	transporttest.TestTransport(t, transporttest.Carrier{
+func TestStream(t *testing.T) { transporttest.TestTransport(t, carrier()) }
+
+func TestHTTP2(t *testing.T) {
+	c := carrier()
+	c.HTTP2 = true
+	transporttest.TestTransport(t, c)
+}
+
+func carrier() transporttest.Carrier {
+	return transporttest.Carrier{
 		Kind: transport.KindStream,
 		Up:   1,
 		Handler: func(l transporttest.Limits, serve func(transport.Conn), refused func(error)) http.Handler {
@@ -37,5 +45,5 @@ func TestStream(t *testing.T) {
 		Dialer: func(l transporttest.Limits, s *transporttest.Server, client *http.Client) transport.Dialer {
 			return &sse.Dialer{URL: s.URL, Client: client, MaxBatch: l.MaxBatch}
 		},
-	})
+	}
 }

@@ -113,7 +113,6 @@ func testGarbled(t *testing.T, c Carrier) {
 	}
 }
 
-
 func fault(err error) bool {
 	return errors.Is(err, transport.ErrGarbled) || errors.Is(err, transport.ErrTruncated)
 }

@@ -19,6 +19,8 @@ type Carrier struct {
 	Kind transport.Kind
 	// Up and Down are how many batches one Conn carries each way; 0 is any number.
 	Up, Down int
+	// HTTP2 uses HTTP/2 between the two.
+	HTTP2 bool
 	// Handler is the server's side. It calls serve with each Conn and closes it afterwards, and refused with the error of a
 	// request that it cannot accept, which it answers.
 	Handler func(l Limits, serve func(transport.Conn), refused func(error)) http.Handler
@@ -86,11 +88,11 @@ func (c Carrier) start(s setup, serve func(transport.Conn)) *fixture {
 	if h == nil {
 		h = c.Handler(s.limits, serve, func(err error) { f.refused <- err })
 	}
-	f.server = NewServer(h)
+	f.server = c.newServer(h)
 	f.front = f.server
 	if s.up != nil || s.down != nil {
 		f.boxClient = f.server.Client()
-		f.front = NewServer(&Middlebox{Target: f.server, Client: f.boxClient, Up: s.up, Down: s.down})
+		f.front = c.newServer(&Middlebox{Target: f.server, Client: f.boxClient, Up: s.up, Down: s.down})
 	}
 	f.front.Faults = func(int) Faults { return s.faults }
 	f.client = f.front.Client()
@@ -106,6 +108,13 @@ func (f *fixture) stop() {
 		f.boxClient.CloseIdleConnections()
 	}
 	time.Sleep(time.Second) // whoever still runs after that is stuck, and fails the bubble
+}
+
+func (c Carrier) newServer(h http.Handler) *Server {
+	if c.HTTP2 {
+		return NewHTTP2Server(h)
+	}
+	return NewServer(h)
 }
 
 // dial gives up after 10 s.

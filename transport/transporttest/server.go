@@ -18,8 +18,9 @@ type Server struct {
 	// Faults says what goes wrong with the n-th connection, counted from 0. Default: nothing.
 	Faults func(n int) Faults
 
-	http *http.Server
-	ln   *listener
+	http  *http.Server
+	http2 bool
+	ln    *listener
 
 	mu    sync.Mutex
 	dials int
@@ -28,14 +29,33 @@ type Server struct {
 
 // NewServer starts a server. Close it inside the synctest bubble that started it.
 func NewServer(h http.Handler) *Server {
-	s := &Server{
+	s := newServer(h)
+	go func() { _ = s.http.Serve(s.ln) }()
+	return s
+}
+
+func newServer(h http.Handler) *Server {
+	return &Server{
 		URL: "http://holdfast.test/holdfast",
 		ln:  &listener{conns: make(chan net.Conn), closed: make(chan struct{})},
 		// A handler that panics shows in the test that expected an answer.
 		http: &http.Server{Handler: h, ErrorLog: log.New(io.Discard, "", 0)},
 	}
+}
+
+// NewHTTP2Server is like NewServer, but speaks HTTP/2 only, in the clear; its Client does too.
+func NewHTTP2Server(h http.Handler) *Server {
+	s := newServer(h)
+	s.http2 = true
+	s.http.Protocols = cleartextHTTP2()
 	go func() { _ = s.http.Serve(s.ln) }()
 	return s
+}
+
+func cleartextHTTP2() *http.Protocols {
+	p := new(http.Protocols)
+	p.SetUnencryptedHTTP2(true)
+	return p
 }
 
 // Dial connects to the server, whatever the address. It fits [net.Dialer]'s DialContext, and so the dialers' hooks.
@@ -81,7 +101,11 @@ func (s *Server) Traffic() (up, down int64) {
 
 // Client returns an HTTP client that reaches this server only. Close its idle connections at the end.
 func (s *Server) Client() *http.Client {
-	return transport.NewHTTPClient(transport.ClientOptions{DialContext: s.Dial})
+	c := transport.NewHTTPClient(transport.ClientOptions{DialContext: s.Dial})
+	if s.http2 {
+		c.Transport.(*http.Transport).Protocols = cleartextHTTP2()
+	}
+	return c
 }
 
 // Close ends the server and cuts every connection there has been, also those that were taken over from net/http.

@@ -55,7 +55,7 @@ func (e *Writer) Write(f func(http.ResponseWriter) error) error {
 	defer func() { <-e.slot }()
 	// The deadline first, then the look at done: Close does the two in the other order, so that its own deadline comes last.
 	err := e.rc.SetWriteDeadline(time.Now().Add(e.timeout))
-	if e.closed() {
+	if e.Closed() {
 		return transport.ErrClosed
 	}
 	if err == nil {
@@ -66,7 +66,7 @@ func (e *Writer) Write(f func(http.ResponseWriter) error) error {
 	}
 	// HTTP/2 would reset an idle stream whose deadline was left standing.
 	_ = e.rc.SetWriteDeadline(time.Time{})
-	if err != nil && e.closed() {
+	if err != nil && e.Closed() {
 		return transport.ErrClosed
 	}
 	return err
@@ -87,7 +87,8 @@ func (e *Writer) Close() {
 	})
 }
 
-func (e *Writer) closed() bool {
+// Closed tells whether Close has been called.
+func (e *Writer) Closed() bool {
 	select {
 	case <-e.done:
 		return true
