@@ -74,7 +74,7 @@ func (t *Table) handle(ctx context.Context, c *serverConn, b transport.Batch, p 
 		s, fresh, err = t.find(ctx, c, r, who, now)
 	}
 	if err != nil {
-		t.refuseWith(c, err)
+		t.refuseWith(c, who, err)
 		return nil, false
 	}
 	if s == nil { // a tombstone has answered
@@ -206,7 +206,7 @@ func hasVersion(v []uint64, n uint64) bool {
 }
 
 // refuseWith makes an error the answer of a carrier.
-func (t *Table) refuseWith(c *serverConn, err error) {
+func (t *Table) refuseWith(c *serverConn, who *Peer, err error) {
 	r := refusedControl{Reason: "malformed"}
 	var no *errRefused
 	if errors.As(err, &no) {
@@ -219,6 +219,9 @@ func (t *Table) refuseWith(c *serverConn, err error) {
 	}
 	if t.cfg.Observe != nil {
 		t.cfg.Observe(Observation{What: "refuse", Transport: transportOf(c.kind), Other: r.Reason, N: 1})
+	}
+	if who.Refused != nil {
+		who.Refused(r.Reason)
 	}
 	refuse(c, r)
 }

@@ -18,6 +18,7 @@ func (s *Session) Receive(ctx context.Context) (Message, error) {
 			s.mu.Unlock()
 			f.run()
 			if r.close == nil {
+				s.count("up")
 				return r.Message, nil
 			}
 			continue // the peer's !close was taken: what follows is the end
@@ -78,6 +79,7 @@ func (s *Session) deliver() {
 			f := s.onMessage
 			s.mu.Unlock()
 			f(r.Message)
+			s.count("up")
 			s.mu.Lock()
 		}
 		if ok {

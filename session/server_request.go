@@ -182,6 +182,9 @@ func (m *serverMachine) fault(c *serverConn, err error, now time.Time) {
 	if code == transport.CodePosition {
 		reason = "position"
 	}
+	if m.cfg.observe != nil {
+		m.cfg.observe(observation{what: "refuse", transport: transportOf(c.kind), other: reason, n: 1})
+	}
 	refuse(c, refusedControl{Reason: reason})
 	if c.path != nil && c.path.conn == c {
 		m.removePath(c.path)

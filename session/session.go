@@ -160,6 +160,7 @@ func (s *Session) trySend(m Message) (n uint64, wait chan struct{}, err error) {
 		f := s.settle()
 		s.mu.Unlock()
 		f.run()
+		s.count("down")
 		return n, nil, nil
 	}
 	s.mu.Unlock()

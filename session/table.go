@@ -26,6 +26,8 @@ type Peer struct {
 	Origin string
 	// OriginOK says that the Origin passes by itself. If not, it passes only for a session that it created (HF1-WHO-09).
 	OriginOK bool
+	// Refused, if set, is told why a carrier was refused, for logs.
+	Refused func(reason string)
 }
 
 // Handshake is what Authenticate judges.
@@ -69,6 +71,8 @@ type TableConfig struct {
 	Release func(netip.Addr)
 	// OnSession is called once for a new session, before its first message is delivered. It must return; a goroutine of its own is the session's to start.
 	OnSession func(*Session)
+	// OnEnd is called when a session has ended, for logs; messages may still wait for the application. It must not block.
+	OnEnd func(*Session)
 	// IssueTicket makes a ticket for an EventSource. Nil: tickets are not given.
 	IssueTicket func(Ticket) string
 	// Observe is told facts for metrics. It must not block.
@@ -81,9 +85,12 @@ type Ticket struct {
 	att, u, recv uint64
 }
 
+// Session is the id of the session that asked for the ticket.
+func (k Ticket) Session() string { return k.id }
+
 // Observation is one fact for metrics.
 type Observation struct {
-	// What: attach, select, resume, refuse, detach, rtt, replay, up, down, session, end.
+	// What: attach, select, refuse, detach, rtt, replay; up, down for each message.
 	What string
 	// Transport is the transport concerned.
 	Transport string
@@ -233,5 +240,8 @@ func (t *Table) bury(s *Session, now time.Time) {
 	t.count.Add(-1)
 	if t.cfg.Release != nil {
 		t.cfg.Release(s.addr)
+	}
+	if t.cfg.OnEnd != nil {
+		t.cfg.OnEnd(s)
 	}
 }
