@@ -4,13 +4,13 @@ package session
 type fieldType uint8
 
 const (
-	typeNumber  fieldType = iota // of the wire: 0 … 2^53-1 in plain form (HF1-BAT-04)
-	typeText                     // a string
-	typeBool                     //
-	typeNumbers                  // an array of numbers
-	typeTexts                    // an array of strings
-	typeObject                   // with fields of its own
-	typeAny                      // any JSON
+	typeNumber fieldType = iota // of the wire: 0 … 2^53-1 in plain form (HF1-BAT-04)
+	typeText                    // a string
+	typeBool
+	typeNumbers // an array of numbers
+	typeTexts   // an array of strings
+	typeObject  // with fields of its own
+	typeAny     // any JSON
 )
 
 // fieldNeed says when a field must be there.
@@ -45,21 +45,41 @@ var controls = []control{
 	{namePong, true, []field{{name: "i"}}},
 	{nameReply, true, []field{{name: "recv"}, {name: "sent"}, {name: "sel", typ: typeObject, fields: selFields}}},
 	{namePoll, true, []field{
-		{name: "key", typ: typeText}, {name: "run", typ: typeText}, {name: "att"}, {name: "p"}, {name: "recv"},
+		{name: "key", typ: typeText},
+		{name: "run", typ: typeText},
+		{name: "att"},
+		{name: "p"},
+		{name: "recv"},
 		{name: "hold", need: never},
 	}},
 	{nameUp, true, []field{{name: "key", typ: typeText}, {name: "run", typ: typeText}, {name: "att"}}},
 	{nameOpen, true, []field{
-		{name: "v", typ: typeNumbers}, {name: "x", typ: typeTexts, need: never}, {name: "key", typ: typeText},
-		{name: "run", typ: typeText, need: never}, {name: "att"}, {name: "u", need: never}, {name: "recv"},
+		{name: "v", typ: typeNumbers},
+		{name: "x", typ: typeTexts, need: never},
+		{name: "key", typ: typeText},
+		{name: "run", typ: typeText, need: never},
+		{name: "att"},
+		{name: "u", need: never},
+		{name: "recv"},
 		{name: "lim", typ: typeObject, fields: []field{{name: "maxBatch", need: never}}},
-		{name: "auth", typ: typeAny, need: never}, {name: "meta", typ: typeAny, need: never},
+		{name: "auth", typ: typeAny, need: never},
+		{name: "meta", typ: typeAny, need: never},
 	}},
 	{nameOpened, true, []field{
-		{name: "v"}, {name: "x", typ: typeTexts, need: never}, {name: "id", typ: typeText}, {name: "run", typ: typeText},
-		{name: "node", typ: typeText}, {name: "att"}, {name: "recv"}, {name: "sel", typ: typeObject, fields: selFields},
+		{name: "v"},
+		{name: "x", typ: typeTexts, need: never},
+		{name: "id", typ: typeText},
+		{name: "run", typ: typeText},
+		{name: "node", typ: typeText},
+		{name: "att"},
+		{name: "recv"},
+		{name: "sel", typ: typeObject, fields: selFields},
 		{name: "lim", typ: typeObject, fields: []field{{name: "maxBatch"}, {name: "maxMessage"}}},
-		{name: "win"}, {name: "ping"}, {name: "hold"}, {name: "ttl"}, {name: "challenge", typ: typeText},
+		{name: "win"},
+		{name: "ping"},
+		{name: "hold"},
+		{name: "ttl"},
+		{name: "challenge", typ: typeText},
 	}},
 	{nameRefused, true, []field{
 		{name: "reason", typ: typeText}, {name: "v", typ: typeNumbers, need: never}, {name: "retry", need: never},
@@ -70,8 +90,11 @@ var controls = []control{
 	{nameClose, true, []field{{name: "code"}, {name: "reason", typ: typeText}}},
 	{nameClosed, true, []field{{name: "code"}, {name: "reason", typ: typeText}, {name: "recv"}, {name: "ack"}}},
 	{nameTicket, true, []field{
-		{name: "att", need: asking}, {name: "u", need: asking}, {name: "recv", need: asking},
-		{name: "ticket", typ: typeText, need: giving}, {name: "ttl", need: giving},
+		{name: "att", need: asking},
+		{name: "u", need: asking},
+		{name: "recv", need: asking},
+		{name: "ticket", typ: typeText, need: giving},
+		{name: "ttl", need: giving},
 	}},
 	{nameBeacon, false, []field{{name: "i"}}},
 	{nameMove, false, nil},

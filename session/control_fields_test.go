@@ -63,8 +63,10 @@ func TestDecodeControl(t *testing.T) {
 	if err := decodeControl(parse(body), &o); err != nil {
 		t.Fatal(err)
 	}
-	want := openControl{V: []uint64{1, 2}, X: []string{"a", "b\n"}, Key: `k"`, Run: "r", Att: 2, U: 3, Recv: 4, Lim: limControl{MaxBatch: 5},
-		Auth: json.RawMessage(`{"key":1, "key":2}`), Meta: json.RawMessage("null")}
+	want := openControl{
+		V: []uint64{1, 2}, X: []string{"a", "b\n"}, Key: `k"`, Run: "r", Att: 2, U: 3, Recv: 4, Lim: limControl{MaxBatch: 5},
+		Auth: json.RawMessage(`{"key":1, "key":2}`), Meta: json.RawMessage("null"),
+	}
 	if !reflect.DeepEqual(o, want) {
 		t.Errorf("%+v, want %+v", o, want)
 	}
