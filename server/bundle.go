@@ -4,23 +4,12 @@ import (
 	"net/http"
 	"strconv"
 
-	"github.com/holdfast-rt/holdfast/clientjs"
 	"github.com/holdfast-rt/holdfast/server/internal/origin"
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
 // bundle serves the browser client: nothing secret, and to listed Origins also as a module.
-func (s *Server) bundle(w http.ResponseWriter, r *http.Request, name string) {
-	var script []byte
-	switch name {
-	case "holdfast.js":
-		script = clientjs.Script
-	case "holdfast.mjs":
-		script = clientjs.Module
-	default:
-		refuse(w, http.StatusNotFound)
-		return
-	}
+func (s *Server) bundle(w http.ResponseWriter, r *http.Request, script []byte) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
 		refuse(w, http.StatusMethodNotAllowed)

@@ -33,8 +33,17 @@ func (s *Server) enter(w http.ResponseWriter, r *http.Request, inBand bool) (d o
 	return d, addr, true
 }
 
-func peer(r *http.Request, d origin.Decision, addr netip.Addr) *session.Peer {
-	return &session.Peer{Header: r.Header, Addr: addr, Origin: d.Origin, OriginOK: d.Verdict == origin.Allow}
+func (s *Server) peer(r *http.Request, d origin.Decision, addr netip.Addr) *session.Peer {
+	return &session.Peer{
+		Header: r.Header, Addr: addr, Origin: d.Origin, OriginOK: d.Verdict == origin.Allow,
+		Refused: func(reason string) {
+			if reason == "origin" {
+				s.origins.Settle(d, "") // tells the operator, once, what would let it in
+				return
+			}
+			s.cfg.Logger.Debug("refused", "reason", reason, "address", addr)
+		},
+	}
 }
 
 // post serves an exchange or a stream, by the kind in its body.
@@ -68,7 +77,7 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request) {
 		s.unserved(w, err)
 		return
 	}
-	s.table.Serve(r.Context(), conn, peer(r, d, addr))
+	s.table.Serve(r.Context(), conn, s.peer(r, d, addr))
 }
 
 // carriesMessages tells whether a batch has log lines.
@@ -111,7 +120,7 @@ func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.sockets.add()
-	go s.serveSocket(context.WithoutCancel(r.Context()), conn, peer(r, d, addr), addr)
+	go s.serveSocket(context.WithoutCancel(r.Context()), conn, s.peer(r, d, addr), addr)
 }
 
 func (s *Server) serveSocket(ctx context.Context, conn transport.Conn, p *session.Peer, addr netip.Addr) {
@@ -133,7 +142,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	k, ok := s.tickets.Take(r.URL.Query().Get("ticket")) // spent, whatever comes of it
-	if !ok || !s.table.Valid(k) || d.Verdict != origin.Allow {
+	if !ok || !s.table.Valid(k) || !s.mayUse(w, r, d, addr, k) {
 		refuse(w, http.StatusNoContent)
 		return
 	}
@@ -143,6 +152,29 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.table.ServeTicket(r.Context(), conn, k)
+}
+
+// mayUse tells whether the one who brings a ticket may have that session's stream. A ticket stands for its session's principal; but where
+// the request itself says who sends it, by cookie or Authorization, that must be the same one. An authenticator that needs "auth" says
+// nothing here: a GET has none.
+func (s *Server) mayUse(w http.ResponseWriter, r *http.Request, d origin.Decision, addr netip.Addr, k session.Ticket) bool {
+	x := s.table.Session(k.Session())
+	if x == nil {
+		return false
+	}
+	if d.Verdict == origin.InBand {
+		if d = s.origins.Settle(d, x.Origin()); d.Verdict != origin.Allow {
+			return false
+		}
+		w.Header().Del("Vary")
+		s.origins.CORS(w.Header(), d)
+	}
+	ask := s.authenticate()
+	if ask == nil || r.Header.Get("Cookie") == "" && r.Header.Get("Authorization") == "" {
+		return true
+	}
+	principal, err := ask(r.Context(), &session.Handshake{Peer: s.peer(r, d, addr), Transport: transport.SSE})
+	return err != nil || principal == x.Principal()
 }
 
 // options answers a CORS preflight. The browser client needs none (HF1-HTTP-06); a stranger's might ask.

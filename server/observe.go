@@ -20,8 +20,9 @@ func (s *Server) observe(o session.Observation) {
 		s.metrics.Refusal(o.Other)
 	case "select":
 		s.metrics.Switch(o.Other, o.Transport)
-	case "resume":
-		s.metrics.Resume()
+		if o.Other == "none" { // it had been without a path
+			s.metrics.Resume()
+		}
 	case "replay":
 		s.metrics.Replayed(o.N)
 	case "rtt":
@@ -36,11 +37,11 @@ func (s *Server) observe(o session.Observation) {
 // states yields transport and state of each living session, for a scrape.
 func (s *Server) states(yield func(transport, state string) bool) {
 	for x := range s.table.Sessions() {
-		name, state := x.Transport(), "attached"
+		name, state := x.Transport(), x.State()
 		if name == "" {
-			name, state = "none", "detached"
+			name = "none"
 		}
-		if !yield(name, state) {
+		if state != session.StateEnded && !yield(name, string(state)) {
 			return
 		}
 	}
@@ -54,4 +55,11 @@ func (s *Server) begin(x *session.Session) {
 	if s.cfg.OnSession != nil {
 		s.cfg.OnSession(x)
 	}
+}
+
+// end logs what became of a session.
+func (s *Server) end(x *session.Session) {
+	e, _ := x.Ended()
+	s.cfg.Logger.Debug("session ended", "session", x.ID(), "code", int(e.Code), "reason", e.Reason, "remote", e.Remote,
+		"sent", e.Sent, "delivered", e.Delivered)
 }

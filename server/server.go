@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/holdfast-rt/holdfast/clientjs"
 	"github.com/holdfast-rt/holdfast/server/internal/address"
 	"github.com/holdfast-rt/holdfast/server/internal/metrics"
 	"github.com/holdfast-rt/holdfast/server/internal/origin"
@@ -84,6 +85,7 @@ func (s *Server) tableConfig() session.TableConfig {
 		Admit:        s.admit,
 		Release:      s.living.Release,
 		OnSession:    s.begin,
+		OnEnd:        s.end,
 		IssueTicket:  s.tickets.Issue,
 		Observe:      s.observe,
 	}
@@ -118,11 +120,15 @@ func (s *Server) Session(id string) *session.Session { return s.table.Session(id
 // Sessions walks the living sessions; those that come or go meanwhile may be missed.
 func (s *Server) Sessions() iter.Seq[*session.Session] { return s.table.Sessions() }
 
-// ServeHTTP serves the endpoint under every path but those whose last part has a dot: holdfast.js and holdfast.mjs are the browser
-// client, all others do not exist.
+// ServeHTTP serves the browser client where the path ends in /holdfast.js or /holdfast.mjs, and the endpoint everywhere else: which paths
+// come here is for the one who mounts the Server to say.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if name := path.Base(r.URL.Path); strings.Contains(name, ".") {
-		s.bundle(w, r, name)
+	switch path.Base(r.URL.Path) {
+	case "holdfast.js":
+		s.bundle(w, r, clientjs.Script)
+		return
+	case "holdfast.mjs":
+		s.bundle(w, r, clientjs.Module)
 		return
 	}
 	switch {

@@ -17,6 +17,12 @@ export class Ledger {
   get waiting() { return this.#waiting.size }
   get lost() { return this.#missing.size }
 
+  /** The age of the oldest message that has not come back, 0 if there is none. */
+  oldest(now) {
+    for (const { at } of this.#waiting.values()) return now - at
+    return 0
+  }
+
   /** The number that the next message takes. */
   get next() { return this.sent + 1 }
 

@@ -1,0 +1,107 @@
+// Which transport carries the session and why, told in words from the client's trace.
+
+import { age, count, nameOf, span } from './words.js'
+
+const order = ['websocket', 'sse', 'longpoll']
+const silent = { 'no pong': true, silent: true, 'lines missing': true }
+
+export class Carrier {
+  transport = undefined
+  switches = 0
+  suspect = false
+  #attachments = new Map() // number → { transport, openedAt, provenAt }
+  #trouble = new Map() // transport → what went wrong last
+  #selected = undefined // an attachment
+  #last = undefined
+
+  /** Books a step of the client's; returns a line for the timeline, undefined where there is nothing to tell. */
+  trace({ what, transport, attachment, reason, time }) {
+    const name = nameOf(transport)
+    const it = this.#attachments.get(attachment) ?? { transport, openedAt: 0, provenAt: 0 }
+    this.#attachments.set(attachment, it)
+    switch (what) {
+      case 'attach':
+        return { tone: 'quiet', text: `${name}: trying` }
+      case 'opened':
+        it.openedAt = time
+        return { tone: 'quiet', text: `${name}: open` }
+      case 'selected':
+        return this.#select(it)
+      case 'proven':
+        it.provenAt = time
+        this.#trouble.delete(transport)
+        return { tone: 'good', text: `${name}: proven` }
+      case 'suspect':
+        this.#trouble.set(transport, silent[reason] ? 'fell silent' : reason === 'held back' ? 'was held back on the way' : 'was doubted')
+        if (it === this.#selected) this.suspect = true
+        return { tone: 'bad', text: `${name}: ${silent[reason] ? 'silent' : reason}, trying others beside it` }
+      case 'refused':
+        this.#trouble.set(transport, `was refused (${reason})`)
+        return { tone: 'bad', text: `${name}: refused, ${reason}` }
+      case 'died':
+        this.#attachments.delete(attachment)
+        return this.#died(it, reason, time)
+    }
+    return undefined
+  }
+
+  #select(it) {
+    const before = this.#last
+    this.#selected = it
+    this.#last = it.transport
+    this.suspect = false
+    if (before && before !== it.transport) this.switches++
+    const name = nameOf(it.transport)
+    if (before === it.transport) return { tone: 'good', text: `${name}: carries the session again`, transport: it.transport }
+    return { tone: 'good', text: before ? `${nameOf(before)} → ${name}` : `${name}: carries the session`, transport: it.transport }
+  }
+
+  #died(it, reason, time) {
+    const name = nameOf(it.transport)
+    if (it === this.#selected) this.#selected = undefined
+    if (['left', 'not needed', 'detached'].includes(reason)) return { tone: 'quiet', text: `${name}: put aside` }
+    const text = it.openedAt ? `broke after ${span(time - it.openedAt)}` : 'did not open'
+    if (!/^refused/.test(reason)) this.#trouble.set(it.transport, text)
+    return { tone: it.openedAt ? 'bad' : 'quiet', text: `${name}: ${text}` }
+  }
+
+  /** The page begins anew. */
+  reset() {
+    this.#attachments.clear()
+    this.#selected = undefined
+    this.suspect = false
+  }
+
+  /** A sentence or two on why it is this transport. `line` is the page's network, `waiting` a count of messages. */
+  why(now, line, waiting) {
+    const wait = waiting ? `${count(waiting, 'message')} ${waiting === 1 ? 'waits' : 'wait'} and will go out in order.` : 'Nothing is lost meanwhile.'
+    if (!this.transport) {
+      if (line.offline) return `You are offline. ${wait}`
+      if (line.only) return `Only ${nameOf(line.only)} is let through, and it does not open. ${wait}`
+      return `Looking for a way to the server. ${wait}`
+    }
+    if (this.suspect) return `It has fallen silent, so others are tried beside it. ${wait}`
+    return `${this.#because(line)} ${this.#standing(now)}`
+  }
+
+  #because(line) {
+    if (line.only === this.transport) return 'You let nothing else through.'
+    const above = order.slice(0, order.indexOf(this.transport))
+    for (const better of above) {
+      const standby = [...this.#attachments.values()].some((it) => it.transport === better && it.openedAt)
+      if (standby) return `${nameOf(better)} is open as well and takes over when it has proven itself.`
+    }
+    for (const better of above) {
+      const trouble = this.#trouble.get(better)
+      if (trouble) return `${better === 'longpoll' ? 'Long polling' : `The ${nameOf(better).replace('Event', 'event')}`} ${trouble}.`
+    }
+    return above.length ? 'It was the first to open.' : 'The best transport there is.'
+  }
+
+  #standing(now) {
+    const it = this.#selected
+    if (!it?.openedAt) return ''
+    if (it.provenAt) return `Proven for ${age(now - it.provenAt)}.`
+    return `Open for ${age(now - it.openedAt)}; proven after 10.`
+  }
+}

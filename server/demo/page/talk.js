@@ -1,0 +1,126 @@
+// The conversation: what the visitor sent, and what came back.
+
+import { size, span } from './words.js'
+
+const most = 200 // entries kept on the page
+
+export class Talk {
+  #log
+  #empty
+
+  constructor(log, empty) {
+    this.#log = log
+    this.#empty = empty
+  }
+
+  /** Shows what the visitor sent; returns the entry, whose state changes later. */
+  mine(content) {
+    const entry = this.#add('mine')
+    const body = document.createElement('p')
+    body.className = 'body'
+    body.textContent = content.bytes ? `${content.name || 'Picture'}, ${size(content.bytes.length)}` : content.text
+    if (content.bytes) body.classList.add('file')
+    const state = document.createElement('p')
+    state.className = 'state'
+    state.textContent = 'on the way'
+    entry.append(body, state)
+    this.#show(entry)
+    return entry
+  }
+
+  /** Shows what the server sent back. */
+  theirs(content, ms) {
+    const entry = this.#add('theirs')
+    if (content.bytes) entry.append(picture(content, () => this.#toEnd()))
+    else {
+      const body = document.createElement('p')
+      body.className = 'body'
+      body.textContent = content.text
+      entry.append(body)
+    }
+    const state = document.createElement('p')
+    state.className = 'state'
+    state.textContent = `back after ${span(ms)}`
+    entry.append(state)
+    this.#show(entry)
+  }
+
+  /** Changes the state line of an entry. */
+  state(entry, text, tone = '') {
+    const line = entry.querySelector('.state')
+    line.textContent = text
+    entry.dataset.tone = tone
+  }
+
+  /** Offers to send an entry again. */
+  offer(entry, again) {
+    const button = document.createElement('button')
+    button.type = 'button'
+    button.className = 'again'
+    button.textContent = 'Send again'
+    button.addEventListener('click', () => {
+      button.remove()
+      again()
+    }, { once: true })
+    entry.append(button)
+  }
+
+  /** Tells what became of the session. `action`: { label, run } for a button. */
+  notice(text, tone, action) {
+    const entry = this.#add('notice')
+    entry.dataset.tone = tone
+    const body = document.createElement('p')
+    body.textContent = text
+    entry.append(body)
+    if (action) {
+      const button = document.createElement('button')
+      button.type = 'button'
+      button.textContent = action.label
+      button.addEventListener('click', () => {
+        button.remove()
+        action.run()
+      }, { once: true })
+      entry.append(button)
+    }
+    this.#show(entry)
+  }
+
+  #add(kind) {
+    this.#empty.hidden = true
+    const entry = document.createElement('div')
+    entry.className = `entry ${kind}`
+    return entry
+  }
+
+  #show(entry) {
+    const log = this.#log
+    const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 80
+    log.append(entry)
+    while (log.children.length > most) {
+      const [, oldest] = log.children // the first is the empty state
+      for (const image of oldest.querySelectorAll('img')) URL.revokeObjectURL(image.src)
+      oldest.remove()
+    }
+    if (atEnd) this.#toEnd()
+  }
+
+  #toEnd() {
+    this.#log.scrollTop = this.#log.scrollHeight
+  }
+}
+
+/** A picture from a message's bytes, or words if the browser cannot show it. */
+function picture({ type, bytes }, shown) {
+  const image = document.createElement('img')
+  image.alt = `The picture you sent, ${size(bytes.length)}, as it came back`
+  image.className = 'body'
+  image.addEventListener('load', shown)
+  image.addEventListener('error', () => {
+    const words = document.createElement('p')
+    words.className = 'body file'
+    words.textContent = `${size(bytes.length)} came back; this browser cannot show ${type || 'the format'}.`
+    image.replaceWith(words)
+  })
+  image.src = URL.createObjectURL(new Blob([bytes], { type }))
+  return image
+}
