@@ -33,6 +33,9 @@ func readRequest(kind transport.Kind, b transport.Batch, p *packet, limit int) (
 	}
 	switch v := r.ctl[0].(type) {
 	case *openControl:
+		if v.Att == 0 { // HF1-BAT-04
+			return r, errAddress
+		}
 		if kind != transport.KindPoll && kind != transport.KindUp {
 			r.open, r.key, r.run = v, v.Key, v.Run
 			return r, nil

@@ -50,13 +50,13 @@ type clientPath struct {
 
 // clientConn is one carrier of a path.
 type clientConn struct {
-	id      int
-	kind    transport.Kind
-	path    *clientPath
-	born    time.Time
-	by      time.Time // deadline, for POSTs
-	first   bool      // its first batch is not written yet
-	ctl     []byte    // the controls its body carries: said again if it fails
+	id    int
+	kind  transport.Kind
+	path  *clientPath
+	born  time.Time
+	by    time.Time // deadline, for POSTs
+	first bool      // its first batch is not written yet
+	ctl   []byte    // the controls its body carries: said again if it fails
 }
 
 // say queues a control for the path.

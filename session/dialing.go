@@ -58,6 +58,9 @@ func Dial(cfg DialConfig) *Session {
 			}
 		}
 	}
+	if cfg.Meta != nil && !isJSON(cfg.Meta) {
+		return ended(transport.CodeMalformed, "meta is not JSON")
+	}
 	m := newClientMachine(clientConfig{key: base64.RawURLEncoding.EncodeToString(key), transports: cfg.Transports,
 		maxBatch: bound(or(cfg.MaxBatch, 65536), 2048, maxBatchBound), maxMessage: or(cfg.MaxMessage, 16<<20), win: int64(or(cfg.Buffer, 2<<20)),
 		meta: cfg.Meta, random: mathrand.Float64})
@@ -71,6 +74,14 @@ func Dial(cfg DialConfig) *Session {
 	}
 	s.event(func(now time.Time) { m.start(now) })
 	return s
+}
+
+// ended is a session that never was.
+func ended(code transport.Code, reason string) *Session {
+	m := newClientMachine(clientConfig{})
+	m.finish(ending{code: code, reason: reason, known: true})
+	_, stop := context.WithCancel(context.Background())
+	return &Session{m: m, client: &dialing{m: m, stop: stop}}
 }
 
 // dialing is the I/O of a client's session: it does what the machine asks.

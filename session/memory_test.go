@@ -17,10 +17,10 @@ type memory struct {
 }
 
 type memConn struct {
-	kind     transport.Kind
-	in, out  chan transport.Batch
-	gone     chan struct{} // shared by both ends
-	stop     *sync.Once
+	kind    transport.Kind
+	in, out chan transport.Batch
+	gone    chan struct{} // shared by both ends
+	stop    *sync.Once
 }
 
 func (d *memory) Dial(ctx context.Context, kind transport.Kind, first transport.Batch) (transport.Conn, error) {

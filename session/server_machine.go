@@ -155,7 +155,7 @@ func (m *serverMachine) open(c *serverConn, o *openControl, p *packet, now time.
 	} else {
 		outcome = "retried"
 		m.endConn(path.conn) // HF1-ATT-02: the newest request carries it
-		path.maxBatch = int(o.Lim.MaxBatch)
+		path.maxBatch = takes(o.Lim)
 	}
 	m.observe("attach", path, outcome, 1)
 	c.path = path
@@ -203,7 +203,7 @@ func (m *serverMachine) addPath(c *serverConn, o *openControl, now time.Time) *s
 		m.seen, m.top = m.seen<<min(shift, 64), o.Att
 	}
 	m.seen |= 1 << (m.top - o.Att)
-	p := &serverPath{att: o.Att, kind: c.kind, challenge: m.cfg.random(), maxBatch: int(o.Lim.MaxBatch), standby: now}
+	p := &serverPath{att: o.Att, kind: c.kind, challenge: m.cfg.random(), maxBatch: takes(o.Lim), standby: now}
 	m.paths = append(m.paths, p)
 	return p
 }
@@ -301,6 +301,11 @@ func (m *serverMachine) missed(p *serverPath, recv uint64) {
 	} else {
 		m.limit(p).arrived(&p.underway, recv)
 	}
+}
+
+// takes is the largest batch that a client takes.
+func takes(l limControl) int {
+	return bound(or(int(min(l.MaxBatch, maxBatchBound)), 65536), 2048, maxBatchBound)
 }
 
 func transportOf(k transport.Kind) string {

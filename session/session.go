@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/holdfast-rt/holdfast/transport"
 )
@@ -220,11 +222,26 @@ func (s *Session) CloseWith(ctx context.Context, code transport.Code, reason str
 
 // EndWith begins CloseWith without waiting.
 func (s *Session) EndWith(code transport.Code, reason string) {
+	reason = shorten(reason, maxReason)
 	s.mu.Lock()
 	s.m.end(code, reason, time.Now())
 	f := s.settle()
 	s.mu.Unlock()
 	f.run()
+}
+
+const maxReason = 120 // bytes (HF1-CLO-01)
+
+// shorten cuts text to at most n bytes of valid UTF-8.
+func shorten(text string, n int) string {
+	text = strings.ToValidUTF8(text, "\ufffd")
+	if len(text) <= n {
+		return text
+	}
+	for !utf8.RuneStart(text[n]) {
+		n--
+	}
+	return text[:n]
 }
 
 // Done is closed when the session has ended.

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -94,4 +95,23 @@ func TestCutsLoseNothing(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 	})
+}
+
+func TestDialWithMetaThatIsNoJSONHasEnded(t *testing.T) {
+	s := Dial(DialConfig{Meta: []byte("{")})
+	_, err := s.Receive(context.Background())
+	var end *EndError
+	if !errors.As(err, &end) || end.Code != transport.CodeMalformed {
+		t.Fatalf("Receive: %v, want an end with code %d", err, transport.CodeMalformed)
+	}
+}
+
+func TestShorten(t *testing.T) {
+	for _, c := range []struct{ in, want string }{
+		{"short", "short"}, {"exactly8", "exactly8"}, {"nine byte", "nine byt"}, {"sevenbyé", "sevenby"}, {"a\xffb", "a\ufffdb"},
+	} {
+		if got := shorten(c.in, 8); got != c.want {
+			t.Errorf("shorten(%q, 8) = %q, want %q", c.in, got, c.want)
+		}
+	}
 }
