@@ -77,7 +77,7 @@ func (m *clientMachine) next(conn int, b *outBatch, now time.Time) bool {
 	p := c.path
 	switch {
 	case c.first && (c.kind == transport.KindSocket || c.kind == transport.KindStream || c.kind == transport.KindOpen):
-		m.writeOpen(c, b)
+		m.writeOpen(c, b, now)
 	case c.first && c.kind == transport.KindPoll:
 		p.p++
 		ctl := appendControl(nil, true, "poll", pollControl{Key: m.cfg.key, Run: m.run, Att: p.att, P: p.p, Recv: m.in.recv, Hold: uint64(m.hold.Milliseconds())})
@@ -95,7 +95,7 @@ func (m *clientMachine) next(conn int, b *outBatch, now time.Time) bool {
 }
 
 // writeOpen: what opens an attachment, with early messages if the server was never heard (HF1-ATT-08).
-func (m *clientMachine) writeOpen(c *clientConn, b *outBatch) {
+func (m *clientMachine) writeOpen(c *clientConn, b *outBatch, now time.Time) {
 	p := c.path
 	ctl := appendControl(nil, true, "open", openControl{V: []uint64{1}, Key: m.cfg.key, Run: m.run, Att: p.att, U: p.u, Recv: m.in.recv,
 		Lim: limControl{MaxBatch: uint64(m.cfg.maxBatch)}, Auth: m.cfg.auth, Meta: m.cfg.meta})
@@ -104,6 +104,7 @@ func (m *clientMachine) writeOpen(c *clientConn, b *outBatch) {
 		win = m.win
 	}
 	p.pos = m.write(p, b, m.out.base, ctl, win, earlyBytes, false)
+	m.logged(p.pos > m.out.base, now) // the server pings often from now on, and its silence tells sooner (HF1-LIV-05)
 }
 
 // earlyBytes bounds what rides in an open: a network that refuses large bodies must not refuse the session.
