@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -59,7 +59,7 @@ func (h *house) close(t *testing.T) {
 }
 
 // dial opens a session; socket, if set, opens the connections of WebSockets.
-func (h *house) dial(t *testing.T, socket func(context.Context, string, string) (net.Conn, error), transports ...string) *session.Session {
+func (h *house) dial(t *testing.T, socket dialFunc, transports ...string) *session.Session {
 	t.Helper()
 	if socket == nil {
 		socket = h.net.Dial
@@ -71,8 +71,8 @@ func (h *house) dial(t *testing.T, socket func(context.Context, string, string) 
 	return s
 }
 
-// echo sends every message back.
-func echo(s *session.Session) {
+// echoBack sends every message back.
+func echoBack(s *session.Session) {
 	s.OnMessage(func(m session.Message) { _, _ = s.Send(context.Background(), m) })
 }
 
@@ -96,7 +96,9 @@ func exchange(t *testing.T, s *session.Session, n int, pause time.Duration) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
-	go func() {
+	var sender sync.WaitGroup
+	defer sender.Wait()
+	sender.Go(func() {
 		for i := range n {
 			if _, err := s.Send(ctx, sample(i)); err != nil {
 				t.Errorf("send %d: %v", i, err)
@@ -104,7 +106,7 @@ func exchange(t *testing.T, s *session.Session, n int, pause time.Duration) {
 			}
 			time.Sleep(pause)
 		}
-	}()
+	})
 	for i := range n {
 		m, err := s.Receive(ctx)
 		if err != nil {
@@ -133,7 +135,7 @@ func TestEcho(t *testing.T) {
 	for _, name := range all {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := open(t, server.Config{OnSession: echo})
+				h := open(t, server.Config{OnSession: echoBack})
 				s := h.dial(t, nil, name)
 				exchange(t, s, 200, 0)
 				if got := s.Transport(); got != name {

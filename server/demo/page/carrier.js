@@ -20,13 +20,11 @@ export class Carrier {
     const it = this.#attachments.get(attachment) ?? { transport, openedAt: 0, provenAt: 0 }
     this.#attachments.set(attachment, it)
     switch (what) {
-      case 'attach':
-        return { tone: 'quiet', text: `${name}: trying` }
       case 'opened':
         it.openedAt = time
-        return { tone: 'quiet', text: `${name}: open` }
+        return { tone: 'quiet', text: `${name}: open beside it`, key: `open ${attachment}` }
       case 'selected':
-        return this.#select(it)
+        return { ...this.#select(it), key: `open ${attachment}` }
       case 'proven':
         it.provenAt = time
         this.#trouble.delete(transport)
@@ -62,7 +60,8 @@ export class Carrier {
     if (['left', 'not needed', 'detached'].includes(reason)) return { tone: 'quiet', text: `${name}: put aside` }
     const text = it.openedAt ? `broke after ${span(time - it.openedAt)}` : 'did not open'
     if (!/^refused/.test(reason)) this.#trouble.set(it.transport, text)
-    return { tone: it.openedAt ? 'bad' : 'quiet', text: `${name}: ${text}` }
+    if (it.openedAt) return { tone: 'bad', text: `${name}: ${text}` }
+    return { tone: 'quiet', text: `${name}: ${text}`, key: `unopened ${it.transport}` }
   }
 
   /** The page begins anew. */
@@ -77,6 +76,7 @@ export class Carrier {
     const wait = waiting ? `${count(waiting, 'message')} ${waiting === 1 ? 'waits' : 'wait'} and will go out in order.` : 'Nothing is lost meanwhile.'
     if (!this.transport) {
       if (line.offline) return `You are offline. ${wait}`
+      if (line.blackHole) return `Everything vanishes in the black hole. ${wait}`
       if (line.only) return `Only ${nameOf(line.only)} is let through, and it does not open. ${wait}`
       return `Looking for a way to the server. ${wait}`
     }

@@ -171,13 +171,16 @@ function did(text) {
 
 function toggle(id, property, on, off) {
   $(id).addEventListener('click', () => {
+    did(network[property] ? off : on)
     network[property] = !network[property]
     $(id).setAttribute('aria-pressed', String(network[property]))
-    did(network[property] ? on : off)
   })
 }
 
-$('cut').addEventListener('click', () => did(`You cut the line: ${count(network.cut(), 'connection')} broken`))
+$('cut').addEventListener('click', () => {
+  did('You cut the line')
+  network.cut()
+})
 toggle('offline', 'offline', 'You went offline', 'You came back online')
 toggle('hole', 'blackHole', 'You opened a black hole', 'You closed the black hole')
 $('end').addEventListener('click', () => {
@@ -185,8 +188,8 @@ $('end').addEventListener('click', () => {
   session?.close()
 })
 $('only').addEventListener('change', ({ target }) => {
+  did(target.value ? `You forced ${nameOf(target.value)}` : 'You let every transport through')
   network.only = target.value
-  did(target.value ? `You let only ${nameOf(target.value)} through` : 'You let every transport through')
 })
 
 setInterval(() => {

@@ -10,16 +10,23 @@ export class Timeline {
     this.#list = list
   }
 
-  /** Adds a line. `tone`: good, bad, quiet or you (what the visitor did). */
-  add({ tone, text, transport }, time = Date.now()) {
+  /**
+   * Adds a line. `tone`: good, bad, quiet or you (what the visitor did). A line with the `key` of one among the newest
+   * few takes its place; if it also says the same it is counted, so that a long outage does not fill the list.
+   */
+  add({ tone, text, transport, key }, time = Date.now()) {
+    const before = key && [...this.#list.children].slice(0, 4).find((line) => line.dataset.key === key)
+    const times = before?.dataset.text === text ? Number(before.dataset.times) + 1 : 1
+    before?.remove()
     const item = document.createElement('li')
+    Object.assign(item.dataset, { text, times }, key && { key })
     item.dataset.tone = tone
     if (transport !== undefined) item.dataset.transport = transport
     const stamp = document.createElement('time')
     stamp.dateTime = new Date(time).toISOString()
     stamp.textContent = `${clock.format(time)}.${Math.floor((time % 1000) / 100)}`
     const words = document.createElement('span')
-    words.textContent = text
+    words.textContent = times > 1 ? `${text}, ${times} times` : text
     item.append(stamp, words)
     this.#list.prepend(item)
     while (this.#list.children.length > most) this.#list.lastChild.remove()
