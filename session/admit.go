@@ -72,7 +72,8 @@ var (
 // handle takes the first batch of carrier c: it admits it to a session, new or known, and lets it act there. The answer is then had from
 // the session's machine, or from c alone if no session took it.
 func (t *Table) handle(ctx context.Context, c *serverConn, b transport.Batch, p *packet, who *Peer, now time.Time) (s *Session, fresh bool) {
-	r, err := readRequest(c.kind, b, p, t.cfg.MaxBatch)
+	// Nothing was advertised to a client that speaks first: it goes by the default, and may send early messages (HF1-BAT-05, HF1-ATT-08).
+	r, err := readRequest(c.kind, b, p, max(t.cfg.MaxBatch, transport.DefaultMaxBatch))
 	if err == nil {
 		s, fresh, err = t.find(ctx, c, r, who, now)
 	}

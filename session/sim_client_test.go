@@ -228,7 +228,7 @@ func (c *simClient) explained(code transport.Code) bool {
 	case transport.CodeDone, transport.CodeApplication, transport.CodeDraining:
 		return s != nil && s.app.closed
 	case transport.CodeLost: // its server forgot it, or a request for it reached another more than once
-		return s != nil && (s.lost || c.w.strays > 1 || s.s.server.over != nil)
+		return s != nil && (s.lost || s.n != c.w.nodes[0] || c.w.strays > 1 || s.s.server.over != nil)
 	case transport.CodeExpired:
 		return s != nil && s.s.server.over != nil && s.s.server.over.code == code
 	}

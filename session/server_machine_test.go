@@ -1,0 +1,74 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast-rt/holdfast/transport"
+)
+
+const testKey = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
+
+// bench is a Table that is given text and time by hand.
+type bench struct {
+	t   *testing.T
+	tab *Table
+	now time.Time
+	run string
+	s   *Session
+}
+
+func newBench(t *testing.T, cfg TableConfig) *bench {
+	b := &bench{t: t, tab: NewTable(cfg), now: simStart}
+	n := 0
+	b.tab.machine.random = func() string { n++; return fmt.Sprintf("random%016d", n) }
+	b.run = "random0000000000000001"
+	return b
+}
+
+// first gives the first batch of a new carrier, in which KEY and RUN stand for themselves.
+func (b *bench) first(kind transport.Kind, text string) *serverConn {
+	b.t.Helper()
+	c := &serverConn{kind: kind}
+	text = strings.NewReplacer("KEY", testKey, "RUN", b.run).Replace(text)
+	s, _ := b.tab.handle(context.Background(), c, simBatch(false, []byte(text)), new(packet), &Peer{OriginOK: true}, b.now)
+	if s != nil {
+		b.s = s
+	}
+	return c
+}
+
+// next is what the carrier has to say, "" if nothing.
+func (b *bench) next(c *serverConn) string {
+	if c.s == nil {
+		return string(c.ctl)
+	}
+	var out outBatch
+	if !c.s.server.next(c, &out, b.now) {
+		return ""
+	}
+	return string(simBytes(&out))
+}
+
+func (b *bench) wants(c *serverConn, parts ...string) {
+	b.t.Helper()
+	got := b.next(c)
+	for _, p := range parts {
+		if !strings.Contains(got, p) {
+			b.t.Fatalf("%.300q is without %q", got, p)
+		}
+	}
+}
+
+// HF1-BAT-05: a client that has not read opened goes by the default maxBatch.
+func TestEarlyMessagesAboveMaxBatch(t *testing.T) {
+	b := newBench(t, TableConfig{MaxBatch: 2048})
+	line := "t" + strings.Repeat("x", 1500) + "\n"
+	c := b.first(transport.KindOpen, `@1 0
+!open {"v":[1],"key":"KEY","att":1,"u":1,"recv":0,"lim":{"maxBatch":65536}}
+`+strings.Repeat(line, 40))
+	b.wants(c, "!opened", `"recv":40`, `"maxBatch":2048`)
+}
