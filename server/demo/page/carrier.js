@@ -58,7 +58,8 @@ export class Carrier {
     const name = nameOf(it.transport)
     if (it === this.#selected) this.#selected = undefined
     if (['left', 'not needed', 'detached'].includes(reason)) return { tone: 'quiet', text: `${name}: put aside` }
-    const text = it.openedAt ? `broke after ${span(time - it.openedAt)}` : 'did not open'
+    const quiet = reason === 'no answer' || silent[reason]
+    const text = it.openedAt ? `${quiet ? 'fell silent' : 'broke'} after ${span(time - it.openedAt)}` : quiet ? 'did not answer' : 'did not open'
     if (!/^refused/.test(reason)) this.#trouble.set(it.transport, text)
     if (it.openedAt) return { tone: 'bad', text: `${name}: ${text}` }
     return { tone: 'quiet', text: `${name}: ${text}`, key: `unopened ${it.transport}` }

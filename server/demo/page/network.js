@@ -2,7 +2,8 @@
 //
 //   only       let one transport through: 'websocket', 'sse', 'longpoll'; '' lets all through
 //   offline    every request fails at once, and what was open breaks
-//   blackHole  nothing fails and nothing arrives, also on what was open; that stays silent afterwards
+//   blackHole  nothing fails and nothing arrives. What was open stays silent for ever, as when a router has forgotten it;
+//              what was begun in the hole gets through when it closes, as when TCP tries again
 //   cut()      breaks everything that is open, once
 
 /** Which requests a transport makes: a WebSocket, or POSTs of these kinds (docs/protocol.md section 3). */
@@ -17,6 +18,7 @@ export class Network {
   #offline = false
   #blackHole = false
   #open = new Set() // of connections: { kind, silent, break() }
+  #holdBack = [] // what was begun in the hole, to be made when it closes
 
   constructor() {
     this.fetch = (input, init) => this.#request(input, init)
@@ -39,6 +41,7 @@ export class Network {
   set blackHole(on) {
     this.#blackHole = on
     if (on) for (const connection of this.#open) connection.silent = true
+    else for (const dial of this.#holdBack.splice(0)) dial()
   }
 
   /** Breaks what is open; returns how many connections that were. */
@@ -51,9 +54,15 @@ export class Network {
   /** Admits a new connection, or says that it fails. */
   admit(kind, breakIt) {
     if (this.#offline || !this.#lets(kind)) return undefined
-    const connection = { kind, silent: this.#blackHole, break: breakIt }
+    const connection = { kind, silent: false, break: breakIt }
     this.#open.add(connection)
     return connection
+  }
+
+  /** Calls `dial` when the network takes it: at once, or when the hole has closed. */
+  pass(connection, dial) {
+    if (!this.#blackHole) return dial()
+    this.#holdBack.push(() => { if (this.#open.has(connection)) dial() })
   }
 
   release(connection) {
@@ -80,7 +89,7 @@ export class Network {
     init.signal?.addEventListener('abort', () => breakIt(init.signal.reason))
     const never = new Promise(() => {})
     const answered = async () => {
-      if (connection.silent) return never
+      await new Promise((resolve) => this.pass(connection, resolve))
       try {
         const answer = await fetch(input, { ...init, signal: abort.signal })
         return connection.silent ? never : this.#gated(answer, connection)
@@ -127,7 +136,7 @@ function faultySocket(network) {
       this.url = String(url)
       this.#connection = network.admit('socket', () => this.#die())
       if (!this.#connection) setTimeout(() => this.#die())
-      else if (!this.#connection.silent) this.#dial(url, protocols)
+      else network.pass(this.#connection, () => this.#dial(url, protocols))
     }
 
     get readyState() { return this.#state }
