@@ -47,7 +47,7 @@ func ReadReply(r io.Reader, p Preamble, maxBatch int) (*Request, error) {
 	if maxBatch <= 0 {
 		maxBatch = DefaultMaxBatch
 	}
-	buf := bytepool.Get()
+	buf := bytepool.Get(0)
 	got, lines, err := readBody(r, buf, maxBatch)
 	if err == nil && got != p {
 		err = fmt.Errorf("%w: the answer to another request", ErrGarbled)

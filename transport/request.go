@@ -78,7 +78,7 @@ func ReadRequest(w http.ResponseWriter, r *http.Request, o ReadOptions) (*Reques
 	if r.ContentLength > int64(o.MaxBatch+bodyOverhead) {
 		return nil, ErrTooLarge // before anything is read or allocated for it
 	}
-	buf := bytepool.Get()
+	buf := bytepool.Get(0)
 	p, lines, err := readBody(&body, buf, o.MaxBatch)
 	if err != nil {
 		buf.Release()

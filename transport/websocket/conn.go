@@ -81,6 +81,15 @@ func (c *conn) write(b transport.Batch) error {
 	if len(b.Parts) == 1 {
 		return c.ws.WriteMessage(kind, b.Parts[0])
 	}
+	if n := b.Len(); n <= writeBuffer {
+		// gorilla would gather the parts in its own buffer, which costs an allocation more than doing it here.
+		whole := bytepool.Get(n)
+		defer whole.Release()
+		for _, p := range b.Parts {
+			whole.B = append(whole.B, p...)
+		}
+		return c.ws.WriteMessage(kind, whole.B)
+	}
 	w, err := c.ws.NextWriter(kind)
 	if err != nil {
 		return err
@@ -121,7 +130,7 @@ func (c *conn) receive() (transport.Batch, error) {
 	if err != nil {
 		return transport.Batch{}, fault(err)
 	}
-	c.buf = bytepool.Get()
+	c.buf = bytepool.Get(0)
 	full, err := c.buf.Fill(r, c.maxBatch+slack+1)
 	if err != nil {
 		return transport.Batch{}, fault(err)

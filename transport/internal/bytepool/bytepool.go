@@ -18,8 +18,15 @@ type Buffer struct {
 	B []byte
 }
 
-// Get returns an empty buffer of the smallest size.
-func Get() *Buffer { return get(0) }
+// Get returns an empty buffer with room for n bytes, or for the smallest size kept.
+func Get(n int) *Buffer {
+	for class, size := range sizes {
+		if n <= size {
+			return get(class)
+		}
+	}
+	return &Buffer{B: make([]byte, 0, n)}
+}
 
 func get(class int) *Buffer {
 	if b, ok := pools[class].Get().(*Buffer); ok {

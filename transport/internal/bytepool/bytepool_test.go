@@ -28,7 +28,7 @@ func TestFill(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			want := bytes.Repeat([]byte{'x'}, tc.size)
-			b := bytepool.Get()
+			b := bytepool.Get(0)
 			defer b.Release()
 			full, err := b.Fill(iotest.HalfReader(bytes.NewReader(want)), tc.limit)
 			if err != nil || full != tc.full {
@@ -42,7 +42,7 @@ func TestFill(t *testing.T) {
 			}
 		})
 	}
-	b := bytepool.Get()
+	b := bytepool.Get(0)
 	if _, err := b.Fill(io.MultiReader(bytes.NewReader([]byte("ab")), iotest.ErrReader(broken)), 10); !errors.Is(err, broken) {
 		t.Fatalf("error %v, want the reader's", err)
 	}
@@ -58,7 +58,7 @@ func TestReadAllocatesNothing(t *testing.T) {
 	r := bytes.NewReader(data)
 	n := testing.AllocsPerRun(100, func() {
 		r.Reset(data)
-		b := bytepool.Get()
+		b := bytepool.Get(0)
 		_, _ = b.Fill(r, 1<<16)
 		b.Release()
 	})
