@@ -102,6 +102,9 @@ func (w *world) runUntil(end time.Duration, done func() bool) bool {
 }
 
 func (w *world) fail(format string, args ...any) {
+	if w.log != nil {
+		w.dump()
+	}
 	panic(simFailure{fmt.Sprintf(format, args...)})
 }
 
