@@ -24,6 +24,7 @@ type received struct {
 type recvLog struct {
 	recv  uint64 // highest number received without a gap
 	taken uint64 // highest number the application has taken: the ack
+	given uint64 // highest number handed to the application; it may not have finished with it
 	queue []received
 	head  int         // queue[head:] is waiting
 	one   [1]received // room for the common queue of one message
@@ -140,11 +141,15 @@ func (l *recvLog) pop() (received, bool) {
 	}
 	r := l.queue[l.head]
 	l.queue[l.head] = received{}
+	l.given = r.Number
 	if l.head++; l.head == len(l.queue) {
 		l.queue, l.head = nil, 0 // an idle session keeps no queue
 	}
 	return r, true
 }
+
+// discard drops what is waiting: the session has ended, and its final word says that this was not delivered (HF1-CLO-05).
+func (l *recvLog) discard() { l.queue, l.head, l.partial, l.pieces = nil, 0, nil, 0 }
 
 // done records that the application has taken r: only this moves the ack.
 func (l *recvLog) done(r received) {

@@ -40,8 +40,9 @@ func (m *serverMachine) finish(e ending) {
 	if m.over != nil {
 		return
 	}
-	e.recv, e.known = m.in.taken, true
+	e.recv, e.known = m.in.given, true
 	m.over, m.deadline = &e, time.Time{}
+	m.in.discard()
 	last := appendControl(nil, true, "closed", m.closedControl())
 	for _, p := range m.paths {
 		p.ctl = append(p.ctl, last...)
@@ -50,7 +51,8 @@ func (m *serverMachine) finish(e ending) {
 	m.paths, m.sel = nil, nil
 }
 
-// closedControl is the final word, also of the tombstone (HF1-WHO-11).
+// closedControl is the final word, also of the tombstone (HF1-WHO-11). What the application was handed counts as delivered although it may
+// not have finished with it: nobody can take it back.
 func (m *serverMachine) closedControl() closedControl {
-	return closedControl{Code: uint64(m.over.code), Reason: m.over.reason, Recv: m.in.taken, Ack: m.out.base}
+	return closedControl{Code: uint64(m.over.code), Reason: m.over.reason, Recv: m.in.given, Ack: m.out.base}
 }

@@ -72,3 +72,30 @@ func TestEarlyMessagesAboveMaxBatch(t *testing.T) {
 `+strings.Repeat(line, 40))
 	b.wants(c, "!opened", `"recv":40`, `"maxBatch":2048`)
 }
+
+// HF1-CLO-05: what the final word calls not delivered is not delivered afterwards, and what the application was handed is delivered.
+func TestFinalWordHolds(t *testing.T) {
+	b := newBench(t, TableConfig{})
+	c := b.first(transport.KindOpen, `@1 0
+!open {"v":[1],"key":"KEY","att":1,"u":1,"recv":0,"lim":{}}
+tone
+ttwo
+tthree
+`)
+	b.wants(c, `"recv":3`)
+	m := b.s.server
+	one, _ := m.in.pop() // the application is busy with it
+	m.end(transport.CodeApplication, "", b.now)
+	b.now = b.now.Add(15 * time.Second)
+	m.step(b.now)
+	if m.over == nil {
+		t.Fatal("the session lives on after its close's grace")
+	}
+	b.tab.bury(b.s, b.now)
+	b.wants(b.first(transport.KindUp, "@1 0\n!up {\"key\":\"KEY\",\"run\":\"RUN\",\"att\":1}\n"), "!closed", `"recv":1,`)
+	m.taken(one, b.now)
+	if two, ok := m.in.pop(); ok {
+		t.Fatalf("%q was delivered after the final word", two.Data)
+	}
+	b.wants(b.first(transport.KindUp, "@1 0\n!up {\"key\":\"KEY\",\"run\":\"RUN\",\"att\":1}\n"), "!closed", `"recv":1,`)
+}

@@ -13,11 +13,11 @@ type simApp struct {
 	name    string
 	m       machine
 	uid     uint64
-	s       *Session       // for its fates
-	changed func()         // the machine was given an event
-	peer    func() *simApp // the other end, nil while nobody knows
-	joined  func() bool    // the peer's machine knows this run
-	dead    bool           // its process is gone
+	s       *Session         // for its fates
+	changed func()           // the machine was given an event
+	peer    func() *simApp   // the other end, nil while nobody knows
+	ends    func() []*simApp // who may have been handed its messages when the session is over
+	dead    bool             // its process is gone
 
 	plan    int
 	sent    int
@@ -150,8 +150,8 @@ func (a *simApp) checkFates() {
 		return
 	}
 	end, truth, last := a.s.endOf(), uint64(0), uint64(0)
-	if peer := a.peer(); peer != nil && a.joined() {
-		truth = peer.gotTo
+	for _, peer := range a.ends() {
+		truth = max(truth, peer.gotTo)
 	}
 	if a.sent > 0 {
 		last = a.numbers[a.sent-1]

@@ -46,7 +46,7 @@ func newSimClient(w *world) *simClient {
 		cfg.meta = json.RawMessage(`{"path":"/a b","n":[1,2,{"x":null}]}`)
 	}
 	c.m = newClientMachine(cfg)
-	c.app = &simApp{w: w, name: c.name, m: c.m, uid: uid<<1 | 1, s: &Session{m: c.m, client: &dialing{m: c.m}}, changed: c.act, peer: c.peer, joined: func() bool { return true },
+	c.app = &simApp{w: w, name: c.name, m: c.m, uid: uid<<1 | 1, s: &Session{m: c.m, client: &dialing{m: c.m}}, changed: c.act, peer: c.peer, ends: c.ends,
 		plan: w.weather.plan(w), patient: w.weather.patience}
 	w.clients = append(w.clients, c)
 	w.counts.sessions++
@@ -76,6 +76,18 @@ func (c *simClient) session() *simSession {
 		}
 	}
 	return nil
+}
+
+// ends is who may have been handed what this client sent: a client that was told of no run may have been heard all the same.
+func (c *simClient) ends() (apps []*simApp) {
+	for _, n := range c.w.nodes {
+		for _, s := range n.sessions {
+			if s.s.id == c.id && (c.m.run == "" || c.m.run == s.s.server.run) {
+				apps = append(apps, s.app)
+			}
+		}
+	}
+	return apps
 }
 
 func (c *simClient) start() {
@@ -175,7 +187,7 @@ func (c *simClient) check() {
 	m := c.m
 	if s := c.session(); s != nil {
 		s.checkWith(c)
-	} else if m.out.base > 0 {
+	} else if m.out.base > 0 && m.over == nil {
 		c.w.fail("I2: %s has freed up to %d before any session took it", c.name, m.out.base)
 	}
 	ctl := 0

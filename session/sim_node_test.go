@@ -13,15 +13,16 @@ import (
 
 // simNode is a server process: a Table that is given bytes, and the applications of its sessions.
 type simNode struct {
-	w      *world
-	name   string
-	t      *Table
-	runs   map[string]*simSession // of every session there ever was, by run
-	all    []*simSession
-	apps   []*simApp
-	frozen time.Duration
-	refuse string // the reason for which every request is refused; "": none is
-	busy   bool   // no new sessions
+	w        *world
+	name     string
+	t        *Table
+	runs     map[string]*simSession // of every session there ever was, by run
+	all      []*simSession          // of this process
+	sessions []*simSession          // of every process before, too
+	apps     []*simApp
+	frozen   time.Duration
+	refuse   string // the reason for which every request is refused; "": none is
+	busy     bool   // no new sessions
 }
 
 // simSession is a session at its server.
@@ -102,9 +103,9 @@ func (n *simNode) session(s *Session) *simSession {
 	s.value = x
 	n.w.uids++
 	x.app = &simApp{w: n.w, name: fmt.Sprintf("%s.%s", n.name, s.server.run[:6]), m: s.server, uid: (n.w.seed<<20 | n.w.uids) << 1, s: s,
-		changed: x.settle, peer: x.peer, joined: x.joined, plan: n.w.weather.plan(n.w), patient: n.w.weather.patience}
+		changed: x.settle, peer: x.peer, ends: x.ends, plan: n.w.weather.plan(n.w), patient: n.w.weather.patience}
 	n.runs[s.server.run] = x
-	n.all, n.apps = append(n.all, x), append(n.apps, x.app)
+	n.all, n.sessions, n.apps = append(n.all, x), append(n.sessions, x), append(n.apps, x.app)
 	n.w.after(0, x.app.pace)
 	return x
 }
@@ -117,9 +118,12 @@ func (x *simSession) peer() *simApp {
 	return nil
 }
 
-func (x *simSession) joined() bool {
-	c := x.client()
-	return c != nil && c.m.run == x.s.server.run
+// ends is the client, if this run is the one it knows.
+func (x *simSession) ends() []*simApp {
+	if c := x.client(); c != nil && c.m.run == x.s.server.run {
+		return []*simApp{c.app}
+	}
+	return nil
 }
 
 func (x *simSession) client() *simClient {
@@ -203,9 +207,13 @@ func (x *simSession) check() {
 // checkWith compares the two ends of a session (I2).
 func (x *simSession) checkWith(c *simClient) {
 	m, w := x.s.server, x.n.w
+	taken := m.in.taken
+	if m.over != nil {
+		taken = m.in.given // the final word
+	}
 	switch {
-	case c.m.out.base > m.in.taken:
-		w.fail("I2: %s has freed up to %d, %s has taken %d", c.name, c.m.out.base, x.app.name, m.in.taken)
+	case c.m.out.base > taken:
+		w.fail("I2: %s has freed up to %d, %s has taken %d", c.name, c.m.out.base, x.app.name, taken)
 	case m.out.base > c.m.in.taken:
 		w.fail("I2: %s has freed up to %d, %s has taken %d", x.app.name, m.out.base, c.name, c.m.in.taken)
 	case c.m.in.recv > m.out.sent || m.in.recv > c.m.out.sent:
