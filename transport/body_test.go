@@ -116,6 +116,20 @@ func TestNonce(t *testing.T) {
 	}
 }
 
+func FuzzDecodeText(f *testing.F) {
+	f.Add([]byte("\uFEFF@1 0\r\nta\r\r\n"))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		out, err := transport.DecodeText(bytes.Clone(in))
+		if err != nil {
+			return
+		}
+		want := strings.ReplaceAll(strings.TrimPrefix(string(in), "\uFEFF"), "\r\n", "\n")
+		if string(out) != want {
+			t.Fatalf("%q of %q, want %q", out, in, want)
+		}
+	})
+}
+
 func FuzzDecodeBody(f *testing.F) {
 	f.Add([]byte(head + "@1 0\nta\n.\n"))
 	f.Add([]byte("\uFEFFholdfast/1 poll " + nonce + "\r\n@1 0\r\n.\r\n"))

@@ -36,7 +36,7 @@ const (
 // preamble and end line, which belong to the transports; for binary, a head line, LF and raw bytes.
 type Batch struct {
 	Binary bool     // a WebSocket binary frame; HTTP transports refuse it
-	Parts  [][]byte // concatenated on the wire; a received batch has exactly one part
+	Parts  [][]byte // concatenated on the wire; a received batch has exactly one part, without a BOM in front and CRs before LF
 }
 
 // Len is the size of the batch in bytes, as counted against maxBatch.
@@ -56,10 +56,12 @@ type Conn interface {
 	// Send writes one batch and flushes it. It does not keep the parts. A carrier that has taken its last batch, or was
 	// closed, returns an error that is [ErrClosed].
 	Send(Batch) error
-	// Receive returns the next batch. Its bytes are valid until the next call of Receive. [io.EOF] says that the peer
-	// ended the carrier in its regular way; every other error is a fault of the carrier.
+	// Receive returns the next batch. Its parts and their bytes are valid until the next call of Receive. [io.EOF] says that
+	// the peer ended the carrier in its regular way; every other error is a fault of the carrier. Every error is final.
 	Receive() (Batch, error)
-	// Close ends the carrier. The code travels where the transport has a place for it (a WebSocket close frame).
+	// Close ends the carrier, within a second, and unblocks Send and Receive: they return [ErrClosed]. A Send under way is cut, so who wants
+	// the last batch to arrive closes after Send has returned. The code travels where the transport has a place for it (a
+	// WebSocket close frame). The server's side of an HTTP exchange must be closed before its handler returns.
 	Close(code Code, reason string) error
 }
 

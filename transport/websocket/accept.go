@@ -40,7 +40,7 @@ type Options struct {
 	WriteTimeout time.Duration
 }
 
-// Accept answers a handshake. It does not look at the Origin: that is the server's policy (HF1-WHO-09).
+// Accept answers a handshake; the headers set on w go out with the 101 (HF1-HTTP-05). It does not look at the Origin: that is the server's policy (HF1-WHO-09).
 //
 // The Conn needs neither w nor r: the handler should return, and one goroutine of the caller's sit in Receive, so that a connection
 // that waits holds neither the request nor a buffer. Protocol pings are answered, and close frames seen, only while
@@ -63,11 +63,17 @@ func Accept(w http.ResponseWriter, r *http.Request, o *Options) (transport.Conn,
 			refused = &transport.StatusError{Status: status}
 		},
 	}
-	// The constant, not the client's own string, which would keep its header alive.
-	var h http.Header
+	h := w.Header().Clone()
+	if h == nil {
+		h = http.Header{}
+	}
+	for _, name := range []string{"Sec-Websocket-Protocol", "Sec-Websocket-Extensions", "Content-Length", "Transfer-Encoding"} {
+		h.Del(name) // ours to say, or without meaning on an answer 101
+	}
 	for _, p := range websocket.Subprotocols(r) {
 		if p == Subprotocol {
-			h = http.Header{"Sec-Websocket-Protocol": {Subprotocol}}
+			// The constant, not the client's own string, which would keep its header alive.
+			h.Set("Sec-WebSocket-Protocol", Subprotocol)
 		}
 	}
 	ws, err := up.Upgrade(hijackable{w}, r, h)

@@ -27,6 +27,7 @@ var hello = transport.Batch{Parts: [][]byte{[]byte("@1 0\n"), []byte("thello\n")
 // server accepts with o and gives each Conn to serve, in a goroutine of its own.
 func server(t *testing.T, o *websocket.Options, serve func(transport.Conn)) *transporttest.Server {
 	return transporttest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		transport.SetHeaders(w.Header())
 		conn, err := websocket.Accept(w, r, o)
 		if err != nil {
 			w.WriteHeader(transport.HTTPStatus(err))
@@ -76,6 +77,9 @@ func TestNegotiation(t *testing.T) {
 			ws, resp := plain(t, s, tc.offered...)
 			if ws.Subprotocol() != tc.want || resp.Header.Get("Sec-WebSocket-Extensions") != "" {
 				t.Errorf("offered %v: %q, extensions %q", tc.offered, ws.Subprotocol(), resp.Header.Get("Sec-WebSocket-Extensions"))
+			}
+			if resp.Header.Get("X-Content-Type-Options") != "nosniff" {
+				t.Errorf("headers of the answer: %v", resp.Header)
 			}
 			_ = ws.Close()
 		})
