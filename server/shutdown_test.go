@@ -1,0 +1,174 @@
+package server_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-rt/holdfast/server"
+	"github.com/holdfast-rt/holdfast/session"
+	"github.com/holdfast-rt/holdfast/transport"
+)
+
+func status(f http.HandlerFunc) int {
+	w := httptest.NewRecorder()
+	f(w, httptest.NewRequest(http.MethodGet, "/", nil))
+	return w.Code
+}
+
+// TestShutdownDelivers: what was sent before reaches the client, both ends learn the exact fate of their messages, and the code says that
+// a new session is welcome.
+func TestShutdownDelivers(t *testing.T) {
+	for _, name := range all {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var peer *session.Session
+				taken := 0
+				h := open(t, server.Config{OnSession: func(s *session.Session) {
+					peer = s
+					s.OnMessage(func(session.Message) { taken++ })
+				}})
+				s := h.dial(t, nil, name)
+				ctx := t.Context()
+				if _, err := s.Send(ctx, session.Text("hello")); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Second)
+				if status(h.Readyz) != 200 || status(h.Healthz) != 200 {
+					t.Error("not ready before the shutdown")
+				}
+				const n = 200
+				var last uint64
+				for i := range n {
+					var err error
+					if last, err = peer.Send(ctx, sample(i)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				start := time.Now()
+				down := make(chan error, 1)
+				go func() { down <- h.Shutdown(ctx) }()
+				for i := range n {
+					m, err := s.Receive(ctx)
+					if err != nil || string(m.Data) != string(sample(i).Data) {
+						t.Fatalf("message %d: %.40q, %v", i, m.Data, err)
+					}
+				}
+				_, err := s.Receive(ctx)
+				var end *session.EndError
+				if !errors.As(err, &end) || end.Code != transport.CodeDraining || !end.Remote || !end.Exact || end.Sent != 1 || end.Delivered != 1 {
+					t.Errorf("the client ended with %v", err)
+				}
+				if err := <-down; err != nil {
+					t.Errorf("shutdown: %v", err)
+				}
+				if took := time.Since(start); took > 2*time.Second {
+					t.Errorf("took %v with a client that answers", took)
+				}
+				if e, over := peer.Ended(); !over || e.Code != transport.CodeDraining || e.Sent != last || e.Delivered != last || !e.Exact || taken != 1 {
+					t.Errorf("the server's end: %+v, %d taken", e, taken)
+				}
+				if status(h.Readyz) != 503 || status(h.Healthz) != 200 {
+					t.Error("ready after the shutdown")
+				}
+				h.close(t)
+			})
+		})
+	}
+}
+
+// TestShutdownRefusesNewcomers: while the Server drains a new session is refused, and told when to ask again.
+func TestShutdownRefusesNewcomers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, server.Config{OnSession: echoBack})
+		if err := h.Shutdown(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := h.post(t, "open", openLine(1), nil); !got.refused("draining") {
+			t.Errorf("answered %v", got)
+		}
+		h.close(t)
+	})
+}
+
+// TestShutdownIsBounded: a client that does not answer is waited for 10 s, and one that comes back after that is told the end.
+func TestShutdownIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var peer *session.Session
+		h := open(t, server.Config{OnSession: func(s *session.Session) { peer = s }})
+		var last *line
+		back := time.Now().Add(20 * time.Second)
+		s := h.dial(t, func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if last != nil && time.Now().Before(back) {
+				return nil, errors.New("no network")
+			}
+			c, err := h.net.Dial(ctx, network, addr)
+			if err == nil && last == nil {
+				last = newLine(c, false)
+				return last, nil
+			}
+			return c, err
+		}, transport.WebSocket)
+		for i := range 3 {
+			if _, err := s.Send(t.Context(), session.Text(fmt.Sprint(i))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Second)
+		if m, err := peer.Receive(t.Context()); err != nil || string(m.Data) != "0" {
+			t.Fatal(err)
+		}
+		last.silence()
+		if _, err := peer.Send(t.Context(), session.Text("lost?")); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		if err := h.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(start).Round(100 * time.Millisecond); took != 10*time.Second {
+			t.Errorf("took %v", took)
+		}
+		if e, over := peer.Ended(); !over || e.Sent != 1 || e.Delivered != 0 || e.Exact {
+			t.Errorf("the server's end: %+v", e)
+		}
+		<-s.Done()
+		if e, _ := s.Ended(); e.Code != transport.CodeDraining || e.Sent != 3 || e.Delivered != 1 || !e.Exact {
+			t.Errorf("the client's end: %+v", e)
+		}
+		h.close(t)
+	})
+}
+
+// TestShutdownGivesUp: the context's end is the caller's last word.
+func TestShutdownGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var peer *session.Session
+		h := open(t, server.Config{OnSession: func(s *session.Session) { peer = s }})
+		var last *line
+		s := h.dial(t, func(ctx context.Context, network, addr string) (net.Conn, error) {
+			c, err := h.net.Dial(ctx, network, addr)
+			last = newLine(c, false)
+			return last, err
+		}, transport.WebSocket)
+		time.Sleep(time.Second)
+		last.silence()
+		if _, err := peer.Send(t.Context(), session.Text("anyone?")); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := h.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("shutdown: %v", err)
+		}
+		s.EndWith(transport.CodeDone, "")
+		h.close(t)
+		<-s.Done()
+	})
+}
