@@ -30,6 +30,9 @@ func testCutAtEveryByte(t *testing.T, c Carrier) {
 		}{{Cut, "cut", 1}, {End, "end", 1}, {Hole, "hole", 7}} {
 			t.Run(action.name+" "+name, func(t *testing.T) {
 				for n := int64(0); n < total[dir]; n += action.step {
+					if n > 500 && n < total[dir]-800 && n%16 != 0 {
+						continue // inside a stream's padding one byte is like another
+					}
 					fault := Fault{Action: action.Action, After: n}
 					s := setup{faults: Faults{Up: fault}}
 					if dir == 1 {
