@@ -76,6 +76,9 @@ func (m *clientMachine) alive(p *clientPath, now time.Time) {
 	if p.useU != 0 && m.due(now, p.useAt) {
 		m.sayUse(p, now)
 	}
+	if m.due(now, p.useBy) { // a use asks for an answer as a ping does (HF1-LIV-04)
+		m.doubt(p, "use unanswered", now)
+	}
 	if p.way.name != transport.LongPoll && !p.suspect {
 		if m.due(now, p.heard.Add(m.silence(now, p))) { // HF1-LIV-05
 			m.doubt(p, "silent", now)

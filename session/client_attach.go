@@ -53,7 +53,10 @@ func (m *clientMachine) connect(now time.Time) {
 			opening++
 		}
 		if beside && p != m.cur && p.state == pathOpen && !p.suspect {
-			m.use(p, now)
+			if !m.use(p, now) { // the use of the path in use was never answered: nothing may be selected before it is given up (HF1-SEL-07)
+				m.kill(m.cur, transport.CodeIdle, "use unanswered", now)
+				m.reuse(now)
+			}
 			return
 		}
 	}

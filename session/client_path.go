@@ -29,8 +29,9 @@ type clientPath struct {
 	p         uint64 // polls sent
 	pollAt    time.Time
 
-	useU  uint64 // the u of a use that is not confirmed
-	useAt time.Time
+	useU  uint64    // the u of a use that is not confirmed
+	useAt time.Time // it is said again then
+	useBy time.Time // it should be confirmed by then
 
 	born, openedAt time.Time
 	heard          time.Time // last batch

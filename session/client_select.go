@@ -14,7 +14,7 @@ func (m *clientMachine) confirm(sel selControl, now time.Time) {
 	}
 	for _, p := range m.paths {
 		if p.att == sel.Att && p.state == pathOpen {
-			p.useU, p.useAt = 0, time.Time{}
+			p.useU, p.useAt, p.useBy = 0, time.Time{}, time.Time{}
 			m.choose(p, now)
 			return
 		}
@@ -44,7 +44,7 @@ func (m *clientMachine) use(p *clientPath, now time.Time) bool {
 		return false
 	}
 	m.u++
-	p.useU = m.u
+	p.useU, p.useBy = m.u, now.Add(2*m.patience())
 	m.sayUse(p, now)
 	m.choose(p, now)
 	return true
@@ -53,6 +53,7 @@ func (m *clientMachine) use(p *clientPath, now time.Time) bool {
 // sayUse sends use, and again until it is answered (HF1-SEL-04).
 func (m *clientMachine) sayUse(p *clientPath, now time.Time) {
 	p.useAt = now.Add(max(time.Second, 2*m.rtt))
+	m.due(now, p.useAt)
 	p.say("use", useControl{U: p.useU, Att: p.att, Challenge: p.challenge, Recv: m.in.recv})
 }
 
