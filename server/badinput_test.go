@@ -102,7 +102,9 @@ var badRequests = []struct {
 	{"nonce of a stream by ticket", 400, "", func(t *testing.T, v *victim) answer {
 		return v.send(t, "holdfast/1 up -\n@1 0\n"+v.up()+"\n.\n", nil)
 	}},
-	{"content coding", 415, "", func(t *testing.T, v *victim) answer { return v.post(t, "up", v.up(), header("Content-Encoding", "gzip")) }},
+	{"content coding", 415, "", func(t *testing.T, v *victim) answer {
+		return v.post(t, "up", v.up(), header("Content-Encoding", "gzip"))
+	}},
 	{"content type", 415, "", func(t *testing.T, v *victim) answer {
 		return v.post(t, "up", v.up(), header("Content-Type", "application/json"))
 	}},
@@ -236,7 +238,6 @@ func TestBadInput(t *testing.T) {
 				}
 				v.unharmed(t)
 				v.peer.OnMessage(func(session.Message) {})
-				v.close(t)
 			})
 		})
 	}
@@ -255,7 +256,6 @@ func TestUnknownIsOneAnswer(t *testing.T) {
 		}
 		v.unharmed(t)
 		v.peer.OnMessage(func(session.Message) {})
-		v.close(t)
 	})
 }
 
@@ -278,6 +278,5 @@ func TestPreflight(t *testing.T) {
 		}
 		v.unharmed(t)
 		v.peer.OnMessage(func(session.Message) {})
-		v.close(t)
 	})
 }

@@ -135,7 +135,6 @@ func TestResumeAfterCuts(t *testing.T) {
 					t.Errorf("only %d connections: were they cut?", n)
 				}
 				finish(t, s)
-				h.close(t)
 			})
 		})
 	}
@@ -166,7 +165,6 @@ func TestBlackHole(t *testing.T) {
 		}
 		exchange(t, s, 20, 0)
 		finish(t, s)
-		h.close(t)
 	})
 }
 
@@ -187,7 +185,6 @@ func TestKilledYoung(t *testing.T) {
 			t.Errorf("settled on %q, want sse", got)
 		}
 		finish(t, s)
-		h.close(t)
 	})
 }
 
@@ -230,7 +227,6 @@ func TestSilenceIsLeft(t *testing.T) {
 				}
 				peer.OnMessage(func(session.Message) {}) // takes the client's close
 				finish(t, s)
-				h.close(t)
 			})
 		})
 	}

@@ -59,6 +59,7 @@ func TestMounts(t *testing.T) {
 					}
 					h := &house{Server: s, net: transporttest.NewServer(m.mount(s))}
 					h.web = h.net.Client()
+					defer h.close(t)
 					x, err := client.Dial(t.Context(), "http://holdfast.test"+m.path,
 						&client.Options{HTTPClient: h.web, DialContext: h.net.Dial, Transports: []string{way}})
 					if err != nil {
@@ -67,7 +68,6 @@ func TestMounts(t *testing.T) {
 					exchange(t, x, 20, 0)
 					finish(t, x)
 					bundles(t, h, m.path)
-					h.close(t)
 				})
 			})
 		}

@@ -31,7 +31,7 @@ type house struct {
 	web *http.Client
 }
 
-// open starts a house; it must be closed in the bubble that opened it.
+// open starts a house, which ends with the test's bubble.
 func open(t *testing.T, cfg server.Config) *house {
 	t.Helper()
 	if cfg.Logger == nil {
@@ -43,6 +43,7 @@ func open(t *testing.T, cfg server.Config) *house {
 	}
 	h := &house{Server: s, net: transporttest.NewServer(s)}
 	h.web = h.net.Client()
+	t.Cleanup(func() { h.close(t) })
 	return h
 }
 
@@ -155,7 +156,6 @@ func TestEcho(t *testing.T) {
 				if h.Session(s.ID()) != nil {
 					t.Error("the session outlived its end")
 				}
-				h.close(t)
 			})
 		})
 	}

@@ -77,7 +77,6 @@ func TestShutdownDelivers(t *testing.T) {
 				if status(h.Readyz) != 503 || status(h.Healthz) != 200 {
 					t.Error("ready after the shutdown")
 				}
-				h.close(t)
 			})
 		})
 	}
@@ -93,7 +92,6 @@ func TestShutdownRefusesNewcomers(t *testing.T) {
 		if got := h.post(t, "open", openLine(1), nil); !got.refused("draining") {
 			t.Errorf("answered %v", got)
 		}
-		h.close(t)
 	})
 }
 
@@ -142,7 +140,6 @@ func TestShutdownIsBounded(t *testing.T) {
 		if e, _ := s.Ended(); e.Code != transport.CodeDraining || e.Sent != 3 || e.Delivered != 1 || !e.Exact {
 			t.Errorf("the client's end: %+v", e)
 		}
-		h.close(t)
 	})
 }
 
@@ -168,7 +165,6 @@ func TestShutdownGivesUp(t *testing.T) {
 			t.Errorf("shutdown: %v", err)
 		}
 		s.EndWith(transport.CodeDone, "")
-		h.close(t)
 		<-s.Done()
 	})
 }

@@ -1,0 +1,246 @@
+package server_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/holdfast-rt/holdfast/server"
+	"github.com/holdfast-rt/holdfast/session"
+)
+
+// socket opens a WebSocket that speaks for itself.
+func (h *house) socket(t *testing.T, header http.Header) *websocket.Conn {
+	t.Helper()
+	d := websocket.Dialer{NetDialContext: h.net.Dial}
+	ws, _, err := d.DialContext(t.Context(), "ws"+strings.TrimPrefix(h.net.URL, "http"), header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ws
+}
+
+// conversation sends the frames and returns all that came back, and how the WebSocket ended.
+func conversation(t *testing.T, ws *websocket.Conn, frames ...string) (got []string, end error) {
+	t.Helper()
+	defer ws.Close()
+	for _, f := range frames {
+		kind := websocket.TextMessage
+		if strings.HasPrefix(f, "binary:") {
+			kind, f = websocket.BinaryMessage, strings.TrimPrefix(f, "binary:")
+		}
+		if err := ws.WriteMessage(kind, []byte(f)); err != nil {
+			return got, err
+		}
+	}
+	for {
+		_, p, err := ws.ReadMessage()
+		if err != nil {
+			return got, err
+		}
+		got = append(got, string(p))
+	}
+}
+
+// TestBadFrames: what breaks a rule on a WebSocket is refused there or ends it, and harms no session.
+func TestBadFrames(t *testing.T) {
+	again := func(v *victim) string {
+		return "@2 0\n" + strings.Replace(strings.Replace(openLine(2), `"u":2,`, "", 1), `"att"`, `"run":"`+v.run+`","att"`, 1) + "\n"
+	}
+	for _, bad := range []struct {
+		name   string
+		header http.Header
+		frames func(v *victim) []string
+		want   string // in the last frame; "" for none
+	}{
+		{"not an open", nil, func(v *victim) []string { return []string{"@1 0\n" + v.up() + "\n"} }, `"reason":"malformed"`},
+		{"no batch", nil, func(*victim) []string { return []string{"hello"} }, `"reason":"malformed"`},
+		{"foreign Origin", http.Header{"Origin": {"https://evil.example"}}, func(v *victim) []string { return []string{again(v)} }, `"reason":"origin"`},
+		{"principal", http.Header{"Cookie": {"mallory"}}, func(v *victim) []string { return []string{again(v)} }, `"reason":"unknown"`},
+		{"garbled later", nil, func(v *victim) []string { return []string{again(v), "@2 0\nxmore\n"} }, `"reason":"malformed"`},
+		{"truncated later", nil, func(v *victim) []string { return []string{again(v), "@2 0\ntmore"} }, `"reason":"malformed"`},
+		{"ack beyond sent", nil, func(v *victim) []string { return []string{again(v), "@2 9\ntmore\n"} }, `"reason":"position"`},
+		{"rewind beyond sent", nil, func(v *victim) []string { return []string{again(v), "@2 0\n!rewind {\"recv\":9}\n"} }, `"reason":"position"`},
+		{"binary without a head", nil, func(v *victim) []string { return []string{again(v), "binary:\x00\x01"} }, `"reason":"malformed"`},
+		{"not UTF-8", nil, func(v *victim) []string { return []string{again(v), "@2 0\nt\xff\n"} }, ""},
+		{"oversized", nil, func(v *victim) []string { return []string{again(v), "@2 0\nt" + strings.Repeat("x", 70_000) + "\n"} }, ""},
+		{"gap", nil, func(v *victim) []string { return []string{again(v), "@9 0\ntlate\n"} }, `!rewind {"recv":1}`},
+	} {
+		t.Run(bad.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				v := newVictim(t)
+				ws := v.socket(t, bad.header)
+				if bad.name == "gap" { // this path lives on
+					time.AfterFunc(time.Second, func() { _ = ws.Close() })
+				}
+				got, end := conversation(t, ws, bad.frames(v)...)
+				last := ""
+				if len(got) > 0 {
+					last = got[len(got)-1]
+				}
+				if !strings.Contains(last, bad.want) || bad.want == "" && strings.Contains(last, "!refused") {
+					t.Errorf("got %q, then %v; want %q last", got, end, bad.want)
+				}
+				v.unharmed(t)
+				v.peer.OnMessage(func(session.Message) {})
+			})
+		})
+	}
+}
+
+// TestSilentSocket: a WebSocket that never speaks is ended when the handshake's time is over.
+func TestSilentSocket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, server.Config{Limits: server.Limits{Handshake: 3 * time.Second}})
+		start := time.Now()
+		_, end := conversation(t, h.socket(t, nil))
+		if took := time.Since(start); end == nil || took != 3*time.Second {
+			t.Errorf("ended after %v with %v", took, end)
+		}
+	})
+}
+
+// TestSlowBody: a body that trickles is answered 408 when it falls below the floor, one that is steady is taken.
+func TestSlowBody(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		every  time.Duration
+		status int
+		took   time.Duration
+	}{
+		{"trickle", time.Second, 408, 3 * time.Second},
+		{"steady", time.Millisecond, 200, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := open(t, server.Config{OnSession: echoBack})
+				r, w := io.Pipe()
+				go func() {
+					for b := range strings.SplitSeq("holdfast/1 open "+nonce+"\n@1 0\n"+openLine(1)+"\n.\n", "") {
+						if _, err := io.WriteString(w, b); err != nil {
+							return
+						}
+						time.Sleep(c.every)
+					}
+					_ = w.Close()
+				}()
+				start := time.Now()
+				a := h.send(t, "", func(req *http.Request) { req.Body, req.ContentLength = r, -1 })
+				if took := time.Since(start); a.status != c.status || c.took != 0 && took != c.took {
+					t.Errorf("%v after %v", a, took)
+				}
+				_ = r.Close()
+				time.Sleep(2 * time.Second)
+			})
+		})
+	}
+}
+
+// TestTickets: a ticket opens one stream, once, in time, for its own principal.
+func TestTickets(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		status []int
+		use    func(t *testing.T, v *victim, ticket string) []answer
+	}{
+		{"twice", []int{200, 204}, func(t *testing.T, v *victim, ticket string) []answer {
+			return []answer{v.stream(t, "?ticket="+ticket, nil), v.stream(t, "?ticket="+ticket, nil)}
+		}},
+		{"another principal", []int{204, 204}, func(t *testing.T, v *victim, ticket string) []answer {
+			return []answer{v.stream(t, "?ticket="+ticket, header("Cookie", "mallory")), v.stream(t, "?ticket="+ticket, nil)}
+		}},
+		{"too late", []int{204}, func(t *testing.T, v *victim, ticket string) []answer {
+			time.Sleep(31 * time.Second)
+			return []answer{v.stream(t, "?ticket="+ticket, nil)}
+		}},
+		{"foreign Origin", []int{204}, func(t *testing.T, v *victim, ticket string) []answer {
+			return []answer{v.stream(t, "?ticket="+ticket, header("Origin", "https://evil.example"))}
+		}},
+		{"listed Origin", []int{200}, func(t *testing.T, v *victim, ticket string) []answer {
+			return []answer{v.stream(t, "?ticket="+ticket, header("Origin", "https://app.example"))}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				v := newVictim(t)
+				a := v.post(t, "up", v.up()+"\n"+`!ticket {"att":5,"u":1,"recv":0}`, nil)
+				ticket := a.field("ticket")
+				if ticket == "" {
+					t.Fatalf("no ticket: %v", a)
+				}
+				for i, got := range c.use(t, v, ticket) {
+					if got.status != c.status[i] {
+						t.Errorf("use %d: %v", i, got)
+					}
+					if got.status == 200 && !strings.Contains(got.body, "data:holdfast/1 stream -\ndata:@1 0\ndata:!opened {") {
+						t.Errorf("use %d: %q", i, got.body)
+					}
+				}
+				v.unharmed(t)
+				v.peer.OnMessage(func(session.Message) {})
+			})
+		})
+	}
+}
+
+// stream reads an event stream for a second.
+func (h *house) stream(t *testing.T, query string, edit func(*http.Request)) answer {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, h.net.URL+query, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if edit != nil {
+		edit(r)
+	}
+	resp, err := h.web.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatal(err)
+	}
+	return answer{resp.StatusCode, resp.Header, string(b)}
+}
+
+// TestLimitsOfAnAddress: at its bounds an address is refused new sessions in band, and carriers with 429; others are not.
+func TestLimitsOfAnAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, server.Config{OnSession: echoBack, Limits: server.Limits{MaxSessionsPerAddress: 1}})
+		if a := h.post(t, "open", openLine(1), nil); a.status != 200 || a.field("run") == "" {
+			t.Fatalf("first: %v", a)
+		}
+		if a := h.post(t, "open", strings.Replace(openLine(1), keyA, keyB, 1), nil); !a.refused("busy") {
+			t.Errorf("second: %v", a)
+		}
+		var held []*websocket.Conn
+		for range 4 {
+			held = append(held, h.socket(t, nil))
+		}
+		if a := h.post(t, "open", openLine(1), nil); a.status != 429 || a.header.Get("Retry-After") == "" {
+			t.Errorf("fifth carrier: %v", a)
+		}
+		for _, ws := range held {
+			_ = ws.Close()
+		}
+		time.Sleep(time.Second)
+		if a := h.post(t, "open", openLine(1), nil); a.status != 200 {
+			t.Errorf("after they went: %v", a)
+		}
+		time.Sleep(3 * time.Minute) // the session expires, and gives its place back
+		if a := h.post(t, "open", strings.Replace(openLine(1), keyA, keyB, 1), nil); a.refused("busy") {
+			t.Errorf("after the first expired: %v", a)
+		}
+	})
+}
