@@ -99,3 +99,33 @@ tthree
 	}
 	b.wants(b.first(transport.KindUp, "@1 0\n!up {\"key\":\"KEY\",\"run\":\"RUN\",\"att\":1}\n"), "!closed", `"recv":1,`)
 }
+
+// I7, HF1-ATT-07: before the client has shown that it knows the session, nothing above 2 KiB is sent: what a path dies of then is not
+// remembered, since the client cannot come back to a session that it was never told of.
+func TestFirstBatchesAreSmall(t *testing.T) {
+	b := newBench(t, TableConfig{})
+	c := b.first(transport.KindSocket, "@1 0\n!open {\"v\":[1],\"key\":\"KEY\",\"att\":1,\"u\":1,\"recv\":0,\"lim\":{}}\n")
+	for range 10 {
+		b.s.server.send(lineText, []byte(strings.Repeat("x", 1500)), b.now)
+	}
+	for n := 0; ; n++ {
+		switch got := b.next(c); {
+		case len(got) > 2048:
+			t.Fatalf("batch %d has %d bytes", n, len(got))
+		case n == 0 && !strings.Contains(got, "!opened"):
+			t.Fatalf("got %.60q first", got)
+		case got == "" && n < 10:
+			t.Fatalf("%d batches for 10 lines", n)
+		case got != "":
+			continue
+		}
+		break
+	}
+	b.s.frame(c, simBatch(false, []byte("@1 0\n!ping {\"i\":1}\n")), new(packet), b.now)
+	for range 10 {
+		b.s.server.send(lineText, []byte(strings.Repeat("x", 1500)), b.now)
+	}
+	if got := b.next(c); len(got) < 10_000 {
+		t.Fatalf("a batch of %d bytes afterwards", len(got))
+	}
+}

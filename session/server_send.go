@@ -79,8 +79,11 @@ func (m *serverMachine) write(p *serverPath, b *outBatch, ctl []byte, socket boo
 		m.out.fill(b, m.out.base, m.in.taken, ctl, noLines, 0, socket)
 		return
 	}
-	before, sent := p.pos, m.out.sent
-	p.pos = m.out.fill(b, p.pos, m.in.taken, ctl, m.cfg.win, min(p.maxBatch, m.limit(p).bytes()), socket)
+	before, sent, most := p.pos, m.out.sent, min(p.maxBatch, m.limit(p).bytes())
+	if !m.repeated { // what a path dies of now cannot be remembered: the client knows of no session to come back to (HF1-ATT-07)
+		most = min(most, firstBytes)
+	}
+	p.pos = m.out.fill(b, p.pos, m.in.taken, ctl, m.cfg.win, most, socket)
 	if p.pos > before {
 		m.lastLog = now
 		p.underway.wrote(b.size, p.pos)
@@ -90,6 +93,9 @@ func (m *serverMachine) write(p *serverPath, b *outBatch, ctl []byte, socket boo
 	}
 	m.told()
 }
+
+// firstBytes is what every path that is of any use passes (I7).
+const firstBytes = 2048
 
 // told: the ack was written on a path that counts.
 func (m *serverMachine) told() {
