@@ -26,9 +26,10 @@ type underway struct {
 	to   uint64 // its last line; 0: none
 }
 
-// wrote books a batch that ended with line to.
+// wrote books a batch that ended with line to. One of the same size does not take the place of the first, or a flow that never pauses would
+// never see any arrive.
 func (u *underway) wrote(size int, to uint64) {
-	if size >= u.size {
+	if size > u.size {
 		u.size, u.to = size, to
 	}
 }

@@ -66,6 +66,7 @@ func (m *clientMachine) replied(c *clientConn, r *replyControl, now time.Time) {
 	}
 	if r.Recv > m.known {
 		m.known, p.useful = r.Recv, true
+		p.way.limit.arrived(&p.underway, r.Recv) // the application's ack may lag behind many POSTs
 	}
 	if r.Sent > m.in.recv && r.Sent > m.sentDown {
 		m.sentAt = now

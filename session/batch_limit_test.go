@@ -1,0 +1,16 @@
+package session
+
+import "testing"
+
+// A path that is never idle has a batch under way at every ack; its limit must grow all the same (HF1-ATT-07).
+func TestBatchLimitGrowsUnderAFlowThatNeverPauses(t *testing.T) {
+	l := batchLimit{size: 2 * batchFloor}
+	var u underway
+	for n := uint64(1); n <= 2*fullBatches; n++ {
+		u.wrote(2*batchFloor, n)
+		l.arrived(&u, n-1) // the ack is always one batch behind
+	}
+	if l.size != 4*batchFloor {
+		t.Errorf("the limit is %d after %d full batches, want %d", l.size, fullBatches, 4*batchFloor)
+	}
+}
