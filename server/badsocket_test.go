@@ -1,11 +1,14 @@
 package server_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -121,23 +124,33 @@ func TestSlowBody(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := open(t, server.Config{OnSession: echoBack})
-				r, w := io.Pipe()
-				go func() {
-					for b := range strings.SplitSeq("holdfast/1 open "+nonce+"\n@1 0\n"+openLine(1)+"\n.\n", "") {
-						if _, err := io.WriteString(w, b); err != nil {
+				conn, err := h.net.Dial(t.Context(), "", "")
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Close()
+				text := "holdfast/1 open " + nonce + "\n@1 0\n" + openLine(1) + "\n.\n"
+				fmt.Fprintf(conn, "POST /holdfast HTTP/1.1\r\nHost: holdfast.test\r\nContent-Length: %d\r\n\r\n", len(text))
+				start := time.Now()
+				var writer sync.WaitGroup
+				defer writer.Wait()
+				writer.Go(func() {
+					for i := range len(text) {
+						if _, err := io.WriteString(conn, text[i:i+1]); err != nil {
 							return
 						}
 						time.Sleep(c.every)
 					}
-					_ = w.Close()
-				}()
-				start := time.Now()
-				a := h.send(t, "", func(req *http.Request) { req.Body, req.ContentLength = r, -1 })
-				if took := time.Since(start); a.status != c.status || c.took != 0 && took != c.took {
-					t.Errorf("%v after %v", a, took)
+				})
+				resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+				if err != nil {
+					t.Fatal(err)
 				}
-				_ = r.Close()
-				time.Sleep(2 * time.Second)
+				if took := time.Since(start); resp.StatusCode != c.status || c.took != 0 && took != c.took {
+					t.Errorf("%d after %v", resp.StatusCode, took)
+				}
+				_ = resp.Body.Close()
+				_ = conn.Close()
 			})
 		})
 	}

@@ -193,27 +193,29 @@ func TestSilenceIsLeft(t *testing.T) {
 	for _, from := range []string{"client", "server"} {
 		t.Run(from, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var peer *session.Session
-				h := open(t, server.Config{OnSession: func(s *session.Session) { peer = s }})
-				var lines []*line
+				peers := make(chan *session.Session, 1)
+				h := open(t, server.Config{OnSession: func(s *session.Session) { peers <- s }})
+				first := make(chan *line, 100)
 				s := h.dial(t, func(ctx context.Context, network, addr string) (net.Conn, error) {
 					c, err := h.net.Dial(ctx, network, addr)
 					if err != nil {
 						return nil, err
 					}
-					lines = append(lines, newLine(c, false))
-					return lines[len(lines)-1], nil
+					l := newLine(c, false)
+					first <- l
+					return l, nil
 				})
 				ctx := t.Context()
 				if _, err := s.Send(ctx, session.Text("hello")); err != nil {
 					t.Fatal(err)
 				}
+				peer := <-peers
 				time.Sleep(15 * time.Second)
 				if _, err := peer.Receive(ctx); err != nil || s.Transport() != transport.WebSocket {
 					t.Fatalf("%v over %q", err, s.Transport())
 				}
 				time.Sleep(time.Second)
-				lines[0].silence()
+				(<-first).silence()
 				start, sender, receiver := time.Now(), s, peer
 				if from == "server" {
 					sender, receiver = peer, s

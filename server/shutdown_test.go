@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,17 +29,18 @@ func TestShutdownDelivers(t *testing.T) {
 	for _, name := range all {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var peer *session.Session
-				taken := 0
+				peers := make(chan *session.Session, 1)
+				var taken atomic.Int32
 				h := open(t, server.Config{OnSession: func(s *session.Session) {
-					peer = s
-					s.OnMessage(func(session.Message) { taken++ })
+					peers <- s
+					s.OnMessage(func(session.Message) { taken.Add(1) })
 				}})
 				s := h.dial(t, nil, name)
 				ctx := t.Context()
 				if _, err := s.Send(ctx, session.Text("hello")); err != nil {
 					t.Fatal(err)
 				}
+				peer := <-peers
 				time.Sleep(time.Second)
 				if status(h.Readyz) != 200 || status(h.Healthz) != 200 {
 					t.Error("not ready before the shutdown")
@@ -71,8 +73,8 @@ func TestShutdownDelivers(t *testing.T) {
 				if took := time.Since(start); took > 2*time.Second {
 					t.Errorf("took %v with a client that answers", took)
 				}
-				if e, over := peer.Ended(); !over || e.Code != transport.CodeDraining || e.Sent != last || e.Delivered != last || !e.Exact || taken != 1 {
-					t.Errorf("the server's end: %+v, %d taken", e, taken)
+				if e, over := peer.Ended(); !over || e.Code != transport.CodeDraining || e.Sent != last || e.Delivered != last || !e.Exact || taken.Load() != 1 {
+					t.Errorf("the server's end: %+v, %d taken", e, taken.Load())
 				}
 				if status(h.Readyz) != 503 || status(h.Healthz) != 200 {
 					t.Error("ready after the shutdown")
@@ -98,8 +100,8 @@ func TestShutdownRefusesNewcomers(t *testing.T) {
 // TestShutdownIsBounded: a client that does not answer is waited for 10 s, and one that comes back after that is told the end.
 func TestShutdownIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var peer *session.Session
-		h := open(t, server.Config{OnSession: func(s *session.Session) { peer = s }})
+		peers := make(chan *session.Session, 1)
+		h := open(t, server.Config{OnSession: func(s *session.Session) { peers <- s }})
 		var last *line
 		back := time.Now().Add(20 * time.Second)
 		s := h.dial(t, func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -118,6 +120,7 @@ func TestShutdownIsBounded(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		peer := <-peers
 		time.Sleep(time.Second)
 		if m, err := peer.Receive(t.Context()); err != nil || string(m.Data) != "0" {
 			t.Fatal(err)
@@ -146,14 +149,15 @@ func TestShutdownIsBounded(t *testing.T) {
 // TestShutdownGivesUp: the context's end is the caller's last word.
 func TestShutdownGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var peer *session.Session
-		h := open(t, server.Config{OnSession: func(s *session.Session) { peer = s }})
+		peers := make(chan *session.Session, 1)
+		h := open(t, server.Config{OnSession: func(s *session.Session) { peers <- s }})
 		var last *line
 		s := h.dial(t, func(ctx context.Context, network, addr string) (net.Conn, error) {
 			c, err := h.net.Dial(ctx, network, addr)
 			last = newLine(c, false)
 			return last, err
 		}, transport.WebSocket)
+		peer := <-peers
 		time.Sleep(time.Second)
 		last.silence()
 		if _, err := peer.Send(t.Context(), session.Text("anyone?")); err != nil {

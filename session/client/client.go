@@ -13,9 +13,6 @@ import (
 
 	"github.com/holdfast-rt/holdfast/session"
 	"github.com/holdfast-rt/holdfast/transport"
-	"github.com/holdfast-rt/holdfast/transport/longpoll"
-	"github.com/holdfast-rt/holdfast/transport/sse"
-	"github.com/holdfast-rt/holdfast/transport/websocket"
 )
 
 // Options are those of [Dial] and [Start]. The zero value, and nil, take every default. They must not change while a session uses them.
@@ -45,9 +42,9 @@ type Options struct {
 	// Trace is told what happens to the session's attachments. It must not block or call the session.
 	Trace func(session.Trace)
 	// Renew, if set, has a new session started when one has ended that a new one is welcome after (42xx: the server drained, forgot it, let
-	// it expire). It is called on a goroutine of its own with the end of the old one, which tells the fate of each message, and the
-	// new session: nothing is sent again by itself. Sessions that end young are followed by new ones ever more slowly, up to 30 s apart.
-	// Closing the newest session ends the succession.
+	// it expire). It is called with the end of the old one, which tells the fate of each message, and the new session: nothing is sent
+	// again by itself. It must return. Sessions that end young are followed ever more slowly, at most 30 s apart. Who wants no more
+	// closes the newest session.
 	Renew func(ended session.End, fresh *session.Session)
 }
 
@@ -82,7 +79,9 @@ func Dial(ctx context.Context, endpoint string, o *Options) (*session.Session, e
 
 // Start starts a session and returns at once: messages may be sent before it is open, and go out with the first request. The error is
 // [ErrURL].
-func Start(endpoint string, o *Options) (*session.Session, error) { return start(endpoint, o, func() {}) }
+func Start(endpoint string, o *Options) (*session.Session, error) {
+	return start(endpoint, o, func() {})
+}
 
 func start(endpoint string, o *Options, opened func()) (*session.Session, error) {
 	u, err := url.Parse(endpoint)
@@ -96,17 +95,12 @@ func start(endpoint string, o *Options, opened func()) (*session.Session, error)
 	if o == nil {
 		o = &Options{}
 	}
-	web := o.HTTPClient
-	if web == nil {
-		web = transport.NewHTTPClient(transport.ClientOptions{TLSClientConfig: o.TLSClientConfig, DialContext: o.DialContext})
+	l := &line{o: o, web: o.HTTPClient}
+	if l.web == nil {
+		l.web = transport.NewHTTPClient(transport.ClientOptions{TLSClientConfig: o.TLSClientConfig, DialContext: o.DialContext})
 	}
-	cfg := session.DialConfig{
-		Transports: o.Transports,
-		Dialers: map[string]transport.Dialer{
-			transport.WebSocket: &websocket.Dialer{URL: u.String(), Header: o.Header, TLSClientConfig: o.TLSClientConfig, NetDialContext: o.DialContext, MaxBatch: o.MaxBatch},
-			transport.SSE:       &sse.Dialer{URL: u.String(), Header: o.Header, Client: web, MaxBatch: o.MaxBatch},
-			transport.LongPoll:  &longpoll.Dialer{URL: u.String(), Header: o.Header, Client: web, MaxBatch: o.MaxBatch},
-		},
+	l.cfg = session.DialConfig{
+		Transports: o.Transports, Dialers: l.dialers(u.String()),
 		MaxBatch: o.MaxBatch, MaxMessage: o.MaxMessage, Buffer: o.Buffer, Auth: o.Auth, Meta: o.Meta,
 		Trace: func(t session.Trace) {
 			if t.What == "opened" {
@@ -117,9 +111,5 @@ func start(endpoint string, o *Options, opened func()) (*session.Session, error)
 			}
 		},
 	}
-	s := session.Dial(cfg)
-	if o.HTTPClient == nil {
-		go func() { <-s.Done(); web.CloseIdleConnections() }()
-	}
-	return s, nil
+	return l.dial(), nil
 }

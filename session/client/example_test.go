@@ -1,0 +1,90 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"time"
+
+	"github.com/holdfast-rt/holdfast/server"
+	"github.com/holdfast-rt/holdfast/session"
+	"github.com/holdfast-rt/holdfast/session/client"
+)
+
+// shouting answers every message, as an application of its own would.
+func shouting() *httptest.Server {
+	srv, err := server.New(server.Config{OnSession: func(s *session.Session) {
+		s.OnMessage(func(m session.Message) { _, _ = s.Send(context.Background(), session.Text(string(m.Data)+"!")) })
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/holdfast", srv)
+	return httptest.NewServer(mux)
+}
+
+func ExampleDial() {
+	web := shouting()
+	defer web.Close()
+
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	s, err := client.Dial(ctx, web.URL+"/holdfast", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := s.Send(ctx, session.Text("hello")); err != nil {
+		log.Fatal(err)
+	}
+	m, err := s.Receive(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%s\n", m.Data)
+
+	// Close delivers what was sent, and tells what became of it.
+	if err := s.Close(ctx); err != nil {
+		log.Fatal(err)
+	}
+	end, _ := s.Ended()
+	fmt.Println(end.Code, end.Delivered, "of", end.Sent)
+	// Output:
+	// hello!
+	// 4100 1 of 1
+}
+
+// Messages may be sent before there is a connection, and a session that the server gives up is followed by another.
+func ExampleStart() {
+	web := shouting()
+	defer web.Close()
+
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	s, err := client.Start(web.URL+"/holdfast", &client.Options{
+		Transports: []string{"sse", "longpoll"}, // this network breaks WebSockets
+		Renew: func(ended session.End, fresh *session.Session) {
+			if !ended.Exact {
+				log.Printf("messages above %d may be lost", ended.Delivered)
+			}
+			// Go on with fresh.
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	done := make(chan struct{})
+	s.OnMessage(func(m session.Message) {
+		fmt.Printf("%s\n", m.Data)
+		close(done)
+	})
+	if _, err := s.TrySend(session.Text("hello")); errors.Is(err, session.ErrFull) {
+		log.Fatal("2 MiB are waiting to be sent")
+	}
+	<-done
+	_ = s.Close(ctx)
+	// Output: hello!
+}
