@@ -168,7 +168,11 @@ func (bellWaker) wake(c *serverConn) {
 func (t *Table) serveSocket(ctx context.Context, conn transport.Conn, who *Peer) {
 	c := &serverConn{kind: transport.KindSocket}
 	c.conn, c.w = conn, writerWaker{}
-	if !t.first(ctx, c, who) {
+	// To let a session in takes a deep stack, and stacks hardly shrink: that one goes with its goroutine, and this one, which will wait
+	// here for as long as the connection lives, stays small.
+	taken := make(chan bool)
+	go func() { taken <- t.first(ctx, c, who) }()
+	if !<-taken {
 		_ = conn.Close(transport.CodeFault, "")
 		return
 	}
