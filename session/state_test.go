@@ -17,7 +17,9 @@ func TestStates(t *testing.T) {
 		var server *Session
 		told := map[string]int{}
 		var ended []State
+		gate := make(chan struct{})
 		c, _ := pair(TableConfig{
+			Authenticate: func(context.Context, *Handshake) (string, error) { <-gate; return "", nil },
 			OnSession: func(s *Session) {
 				server = s
 				s.OnMessage(func(m Message) { _, _ = s.Send(ctx, m) })
@@ -28,6 +30,7 @@ func TestStates(t *testing.T) {
 		if got := c.State(); got != StateConnecting {
 			t.Errorf("before it is open the client is %s", got)
 		}
+		close(gate)
 		if _, err := c.Send(ctx, Text("hello")); err != nil {
 			t.Fatal(err)
 		}
@@ -41,14 +44,22 @@ func TestStates(t *testing.T) {
 		if _, over := c.Ended(); over {
 			t.Error("a living session says that it has ended")
 		}
+		if _, err := server.Send(ctx, Text("not taken yet")); err != nil {
+			t.Fatal(err)
+		}
 		server.EndWith(transport.CodeDraining, "bye")
+		synctest.Wait()
 		if got := server.State(); got != StateClosing {
 			t.Errorf("after EndWith the server is %s", got)
+		}
+		if _, err := c.Receive(ctx); err != nil {
+			t.Fatal(err)
 		}
 		if _, err := c.Receive(ctx); err == nil {
 			t.Fatal("a message after the last")
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		end, over := c.Ended()
 		if !over || end.Code != transport.CodeDraining || end.Sent != 1 || end.Delivered != 1 || !end.Exact {
 			t.Errorf("client ended %v: %+v", over, end)
@@ -56,7 +67,7 @@ func TestStates(t *testing.T) {
 		if c.State() != StateEnded || len(ended) != 1 || ended[0] != StateEnded {
 			t.Errorf("client %s, OnEnd saw %v", c.State(), ended)
 		}
-		if told["up"] != 1 || told["down"] != 1 || told["attach"] != 1 {
+		if told["up"] != 1 || told["down"] != 2 || told["attach"] != 1 {
 			t.Errorf("observed %v", told)
 		}
 	})
