@@ -17,6 +17,7 @@ type carrier struct {
 	conn  transport.Conn
 	w     waker
 	state atomic.Int32  // of a WebSocket's writer
+	run   func()        // the writer, kept so that starting it allocates nothing; nil before the first
 	bell  chan struct{} // of a POST or a stream: its handler waits here
 }
 
@@ -208,7 +209,10 @@ func (writerWaker) wake(c *serverConn) {
 		switch n := c.state.Load(); n {
 		case writerIdle:
 			if c.state.CompareAndSwap(writerIdle, writerBusy) {
-				go c.write()
+				if c.run == nil {
+					c.run = c.write
+				}
+				go c.run()
 				return
 			}
 		default:

@@ -42,6 +42,7 @@ type Session struct {
 	onMessage  func(Message)
 	onClose    func(End)
 	delivering bool
+	deliverer  func() // deliver, kept so that starting it allocates nothing; nil in a session that never delivered
 	closeTold  bool
 	changed    chan struct{} // closed when something a waiter may wait for has happened; nil when nobody waits
 	done       chan struct{}

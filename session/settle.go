@@ -92,7 +92,10 @@ func (f *followUp) run() {
 	} else {
 		s.client.setTimer(f.due, f.ended)
 	}
-	if f.deliver {
-		go s.deliver()
+	if f.deliver { // delivering is set, so nobody else touches deliverer
+		if s.deliverer == nil {
+			s.deliverer = s.deliver
+		}
+		go s.deliverer()
 	}
 }
