@@ -13,6 +13,9 @@ func (m *clientMachine) step(now time.Time) {
 		return
 	}
 	m.deadline = time.Time{}
+	if p := m.cur; p != nil && p.state == pathOpen && m.out.fits(m.position(p)+1, m.win) {
+		m.active(now) // lines go out now, and what the server promises from then on is judged below
+	}
 	for i := len(m.paths) - 1; i >= 0 && m.over == nil; i-- {
 		m.alive(m.paths[i], now)
 	}
@@ -80,18 +83,30 @@ func (m *clientMachine) alive(p *clientPath, now time.Time) {
 		m.doubt(p, "use unanswered", now)
 	}
 	if p.way.name != transport.LongPoll && !p.suspect {
-		if m.due(now, p.heard.Add(m.silence(now, p))) { // HF1-LIV-05
+		if m.due(now, m.silentAt(now, p)) { // HF1-LIV-05
 			m.doubt(p, "silent", now)
 		}
 	}
 }
 
-// silence is how long a path may say nothing.
-func (m *clientMachine) silence(now time.Time, p *clientPath) time.Duration {
-	if p == m.cur && !m.lastLog.IsZero() && now.Sub(m.lastLog) < activeFor {
-		return 5750 * time.Millisecond
+// silentAt is when a path has said nothing for longer than the server promised. It promised more when lines began to come or go.
+func (m *clientMachine) silentAt(now time.Time, p *clientPath) time.Time {
+	if p != m.cur || m.lastLog.IsZero() || now.Sub(m.lastLog) >= activeFor {
+		return p.heard.Add(m.ping*3/2 + 5*time.Second)
 	}
-	return m.ping*3/2 + 5*time.Second
+	since := p.heard
+	if m.activeAt.After(since) {
+		since = m.activeAt
+	}
+	return since.Add(5750 * time.Millisecond)
+}
+
+// active books that log lines come or go.
+func (m *clientMachine) active(now time.Time) {
+	if now.Sub(m.lastLog) >= activeFor {
+		m.activeAt = now
+	}
+	m.lastLog = now
 }
 
 // patience is how long lines may go without any sign that they arrive.
@@ -111,7 +126,7 @@ func (m *clientMachine) stalled(now time.Time) {
 			return
 		}
 	}
-	if m.out.base < m.out.sent && p.pingI == 0 && m.due(now, m.progress.Add(m.patience())) {
+	if m.out.base < m.out.last() && p.pingI == 0 && m.due(now, m.progress.Add(m.patience())) {
 		p.stallPing = true
 		m.pingPath(p, now)
 		m.due(now, p.pingAt.Add(m.patience()))

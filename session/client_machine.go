@@ -86,6 +86,7 @@ type clientMachine struct {
 
 	rtt      time.Duration // smoothed; 0 unknown
 	lastLog  time.Time     // a log line came or went
+	activeAt time.Time     // the first one after a time without
 	lastRecv time.Time     // a log line came
 	progress time.Time     // the ack moved, or lines went out when none were outstanding
 	ackAt    time.Time     // an ack of its own is due
@@ -220,7 +221,8 @@ func (m *clientMachine) apply(c *clientConn, p *packet, ctl []any, now time.Time
 		return
 	}
 	if m.in.recv > before {
-		m.lastLog, m.lastRecv, path.useful = now, now, true
+		m.active(now)
+		m.lastRecv, path.useful = now, true
 	}
 	for _, v := range ctl {
 		m.control(c, v, now)

@@ -153,6 +153,6 @@ func (m *clientMachine) write(p *clientPath, b *outBatch, pos uint64, ctl []byte
 // logged books that log lines went out.
 func (m *clientMachine) logged(sent bool, now time.Time) {
 	if sent {
-		m.lastLog = now
+		m.active(now)
 	}
 }
