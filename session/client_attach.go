@@ -80,8 +80,13 @@ func (m *clientMachine) connect(now time.Time) {
 		u = m.raceU()
 	}
 	m.attach(way, u, now)
-	m.race.at = now.Add(clamp(2*m.rtt, 250*time.Millisecond, time.Second))
+	m.race.at = now.Add(m.raceDelay())
 	m.due(now, m.race.at)
+}
+
+// raceDelay is the head start of an attempt before the next one (HF1-LIV-10).
+func (m *clientMachine) raceDelay() time.Duration {
+	return clamp(2*m.rtt, 250*time.Millisecond, time.Second)
 }
 
 const maxPaths = 4
@@ -112,14 +117,20 @@ func (m *clientMachine) mayRaise() bool {
 	return true
 }
 
-// reuse selects a path that stands by when the one in use has gone.
+// reuse selects a path that stands by when the one in use has gone. Opens that carry the last u have the delay of a race to be answered; then
+// they are given up, so that a selection may be made (HF1-SEL-07).
 func (m *clientMachine) reuse(now time.Time) bool {
-	for _, p := range m.paths { // they are in order of age; the best transport first
-		if p.state == pathOpen && !p.suspect && m.bestOpen() == p {
-			return m.use(p, now)
+	p := m.bestOpen()
+	if p == nil {
+		return false
+	}
+	for i := len(m.paths) - 1; i >= 0 && !m.mayRaise(); i-- {
+		if q := m.paths[i]; q.state == pathOpening && q.u == m.u && m.due(now, q.born.Add(m.raceDelay())) {
+			m.kill(q, transport.CodeDetached, "another is open", now)
 		}
 	}
-	return false
+	m.use(p, now)
+	return true
 }
 
 func (m *clientMachine) bestOpen() *clientPath {
@@ -233,6 +244,10 @@ func (m *clientMachine) refused(c *clientConn, r *refusedControl, now time.Time)
 		m.lostSession(p, now)
 		wait = 1100 * time.Millisecond
 	case "auth":
+		if m.waitAuth || p.born.Before(m.authAt) { // an open that went out with the old ones: the application was asked already
+			clear(m.race.tried)
+			break
+		}
 		if m.reauthed {
 			m.finish(ending{code: transport.CodeAuth, reason: "auth"})
 			return
@@ -258,9 +273,15 @@ func (m *clientMachine) refused(c *clientConn, r *refusedControl, now time.Time)
 		return
 	}
 	m.kill(p, transport.CodeDetached, "refused "+r.Reason, now)
-	if wait > 0 && m.cur == nil {
+	switch {
+	case wait == 0:
+	case m.cur == nil:
 		clear(m.race.tried)
 		m.race.at = now.Add(wait)
+	case r.Reason == "unknown": // this transport leads to another server
+		p.way.takeRest(now)
+	case p.way.rest.Before(now.Add(wait)):
+		p.way.rest = now.Add(wait)
 	}
 }
 

@@ -98,6 +98,7 @@ type clientMachine struct {
 	lastFault  transport.Code
 	reauthed   bool
 	waitAuth   bool
+	authAt     time.Time // fresh credentials were given
 	closeBy    time.Time // this side's close gives up waiting
 	peerClosed *closeControl
 	closeAck   time.Time // the ack of the peer's close is repeated
@@ -123,7 +124,7 @@ func (m *clientMachine) start(now time.Time) {
 
 // authorized gives fresh credentials after actAuth.
 func (m *clientMachine) authorized(auth json.RawMessage, now time.Time) {
-	m.cfg.auth, m.waitAuth = auth, false
+	m.cfg.auth, m.waitAuth, m.authAt = auth, false, now
 	m.step(now)
 }
 

@@ -105,7 +105,7 @@ func (m *clientMachine) ponged(p *clientPath, i uint64, now time.Time) {
 
 // better keeps looking for a better transport than the one in use, and promotes it when it is proven (HF1-LIV-11).
 func (m *clientMachine) better(now time.Time) {
-	if m.cur == nil || m.cur.suspect || m.cur.useU != 0 || m.out.closing != 0 || m.peerClosed != nil {
+	if m.cur == nil || m.cur.suspect || m.cur.useU != 0 || m.waitAuth || m.out.closing != 0 || m.peerClosed != nil {
 		return
 	}
 	for _, w := range m.ways {
