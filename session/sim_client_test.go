@@ -23,6 +23,7 @@ type simClient struct {
 	frozen    time.Duration // asleep until then
 	gone      bool          // restarted: this process is no more
 	doomed    map[transport.Code]bool
+	epoch     int  // of its first credentials
 	stale     bool // its credentials are never good
 	breaching bool // some of its batches are changed
 	packet    packet
@@ -41,7 +42,7 @@ func newSimClient(w *world) *simClient {
 	c := &simClient{w: w, name: fmt.Sprintf("c%d", w.uids), carriers: map[int]*simCarrier{}, doomed: map[transport.Code]bool{}}
 	c.id, _ = idOf(key)
 	cfg := clientConfig{key: key, transports: w.weather.transports, maxBatch: w.weather.clientBatch, maxMessage: 1 << 20, win: w.weather.clientWindow, random: w.rng.Float64}
-	cfg.auth = c.credentials()
+	cfg.auth, c.epoch = c.credentials(), w.weather.epoch
 	if w.rng.IntN(4) == 0 {
 		cfg.meta = json.RawMessage(`{"path":"/a b","n":[1,2,{"x":null}]}`)
 	}
@@ -241,6 +242,8 @@ func (c *simClient) explained(code transport.Code) bool {
 		return s != nil && s.app.closed
 	case transport.CodeLost: // its server forgot it, or a request for it reached another more than once
 		return s != nil && (s.lost || s.n != c.w.nodes[0] || c.w.strays > 1 || s.s.server.over != nil)
+	case transport.CodeAuth: // its credentials were refused, and so were the next
+		return c.w.weather.epoch >= c.epoch+2
 	case transport.CodeExpired:
 		return s != nil && s.s.server.over != nil && s.s.server.over.code == code
 	}

@@ -191,9 +191,6 @@ func (w *world) refuseFor(n *simNode) {
 		n.t.Refuse()
 	case "auth": // yesterday's credentials are no longer good
 		w.weather.epoch++
-		for _, c := range w.clients { // refused twice between two opens is the end
-			c.doomed[transport.CodeAuth] = true
-		}
 		return
 	default:
 		n.refuse = what
