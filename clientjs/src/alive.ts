@@ -2,8 +2,8 @@
 
 import { connect, raceFrom } from './attach.js'
 import { finish, hangup, kill, postFailed } from './paths.js'
-import { pump } from './send.js'
 import { better, pingPath, sayUse, tidy } from './select.js'
+import { lineWaits, pump } from './send.js'
 import { due, patience, trace, type Machine, type Path } from './state.js'
 import { died, proved, shrink, takeRest } from './ways.js'
 
@@ -11,11 +11,13 @@ import { died, proved, shrink, takeRest } from './ways.js'
 export function step(m: Machine): void {
   m._deadline = 0
   if (m._over) return
-  for (const path of [...m._paths].reverse()) alive(m, path)
-  for (const conn of [...m._conns].reverse())
+  // Lines go out now, and what the server promises from then on is judged below.
+  if (m._cur && lineWaits(m, m._cur)) active(m)
+  for (const path of m._paths) alive(m, path)
+  for (const conn of m._conns)
+    // The end of one may have ended others.
     if (m._conns.includes(conn) && due(m, conn._by)) {
-      // HF1-LIV-06
-      hangup(m, conn, 4002)
+      hangup(m, conn, 4002) // HF1-LIV-06
       postFailed(m, conn, 'no answer')
     }
   stalled(m)
@@ -28,8 +30,8 @@ export function step(m: Machine): void {
 
 /** Judges one path. */
 function alive(m: Machine, path: Path): void {
-  if (path._state === 'opening') {
-    if (due(m, path._born + 10e3)) kill(m, path, 4002, 'no answer') // HF1-LIV-06
+  if (!path._openedAt) {
+    if (due(m, path._heard + 10e3)) kill(m, path, 4002, 'no answer') // HF1-LIV-06
     return
   }
   // HF1-LIV-09
@@ -37,7 +39,7 @@ function alive(m: Machine, path: Path): void {
     if (path === m._cur || path._pongs > 1) {
       path._proven = true
       proved(path._way)
-      trace(m, 'proven', path, '')
+      trace(m, 'proven', path)
     } else if (!path._pingI) pingPath(m, path) // a path that stands by proves that it still answers
   }
   // HF1-SSE-03
@@ -46,31 +48,45 @@ function alive(m: Machine, path: Path): void {
     doubt(m, path, 'held back')
   }
   if (path._useU && due(m, path._useAt)) sayUse(m, path)
-  if (path._way._name !== 'longpoll' && !path._suspect && due(m, path._heard + silence(m, path))) doubt(m, path, 'silent')
+  // A use asks for an answer as a ping does (HF1-LIV-04).
+  if (due(m, path._useBy)) doubt(m, path, 'use unanswered')
+  // HF1-LIV-05: how long a path may say nothing. The server promised more when lines began to come or go.
+  const silentAt =
+    path === m._cur && isActive(m)
+      ? Math.max(path._heard, m._activeAt!) + 5750
+      : path._heard + 1.5 * m._server.ping + 5e3
+  if (path._way._name !== 'longpoll' && !path._suspect && due(m, silentAt)) doubt(m, path, 'silent')
 }
 
-/** How long a path may say nothing (HF1-LIV-05). */
-const silence = (m: Machine, path: Path): number =>
-  path === m._cur && m._lastLog && m._now - m._lastLog < 30e3 ? 5750 : 1.5 * m._ping + 5e3
+const isActive = (m: Machine) => m._now - m._lastLog! < 30e3
+
+/** Books that log lines come or go. */
+export function active(m: Machine): void {
+  if (!isActive(m)) m._activeAt = m._now
+  m._lastLog = m._now
+}
 
 /** Lines are outstanding on the path in use and nothing moves (HF1-LIV-04), or a reply says that the down path has lost something. */
 function stalled(m: Machine): void {
   const path = m._cur
   if (!path || path._suspect) return
-  if (path._pingI && due(m, path._pingAt + patience(m))) {
+  if (path._pingI && due(m, path._pingAt! + patience(m))) {
     // Progress is a sign of life as good as a pong.
-    if (m._progress <= path._pingAt) return doubt(m, path, 'no pong')
+    if (m._progress <= path._pingAt!) return doubt(m, path, 'no pong')
     path._pingI = 0
     path._stallPing = false
   }
-  if (m._out._base < m._out._sent && !path._pingI && due(m, m._progress + patience(m))) {
+  if (m._entries[0] && !path._pingI && due(m, m._progress + patience(m))) {
     path._stallPing = true
     pingPath(m, path)
-    due(m, path._pingAt + patience(m))
+    due(m, path._pingAt! + patience(m))
   }
-  if (path._way._name === 'longpoll' || m._sentDown <= m._in._recv) return
-  if (due(m, Math.max(m._sentAt, m._lastRecv) + patience(m))) {
-    m._sentDown = m._in._recv
+  if (
+    path._way._name !== 'longpoll' &&
+    m._sentDown > m._recv &&
+    due(m, Math.max(m._sentAt, m._lastRecv) + patience(m))
+  ) {
+    m._sentDown = m._recv
     doubt(m, path, 'lines missing')
   }
 }
@@ -81,7 +97,7 @@ export function doubt(m: Machine, path: Path, reason: string): void {
   trace(m, 'suspect', path, reason)
   if (path !== m._cur) return kill(m, path, 4002, reason)
   path._suspect = true
-  died(m, path)
+  if (path._way._rest <= m._now) died(m, path, false)
   shrink(path)
   path._proven = true // booked: its end is not charged twice
   raceFrom(m, m._now)
@@ -93,7 +109,7 @@ function ending(m: Machine): void {
   if (peer && due(m, m._closeAck)) {
     // The ack is said again until closed comes.
     m._closeAck = m._now + patience(m)
-    m._in._told = 0
+    m._told = 0
     m._ackAt = m._now
     due(m, m._closeAck)
   }

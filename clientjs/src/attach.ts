@@ -4,190 +4,165 @@ import type { Kind } from './carriers.js'
 import type { Fields } from './control.js'
 import { dial, fault, finish, forget, kill } from './paths.js'
 import { confirm, pingPath, use } from './select.js'
-import { clamp, due, trace, type Conn, type Machine, type Path, type Transport, type Way } from './state.js'
+import { clamp, due, trace, type Conn, type Machine, type Path, type Way } from './state.js'
 import { takeRest } from './ways.js'
 
 export const maxPaths = 4
 
-const untry = (m: Machine) => {
+/** The race starts over at `at`; 0: none is planned, since a path is in use. */
+export function raceFrom(m: Machine, at = 0): void {
+  m._raceAt = at
   for (const way of m._ways) way._tried = false
 }
 
 /** A random time in 0 … min(30 s, 0.5 s × 2^tries) (HF1-LIV-12). */
-const backoff = (m: Machine) => Math.min(30e3, 500 * 2 ** m._tries) * m._cfg._random()
+const backoff = (m: Machine) => Math.min(30e3, 500 * 2 ** m._tries) * m._random()
 
 /** The path in use has died. The first attempt is immediate; paths that die without use are tried ever more slowly. */
 export function lost(m: Machine, path: Path): void {
   if (path._useful || path._proven) m._tries = 0
-  m._raceAt = m._now + (m._tries ? backoff(m) : 0)
+  raceFrom(m, m._now + (m._tries ? backoff(m) : 0))
   m._tries++
-  untry(m)
-}
-
-/** A path is in use again, or must be found anew: the race starts over at `at`; 0: none is planned. */
-export function raceFrom(m: Machine, at: number): void {
-  m._raceAt = at
-  untry(m)
 }
 
 /** Keeps attempts going while the session has no good path: none at all, or one that may be dead (HF1-LIV-10). */
 export function connect(m: Machine): void {
   const { _cur } = m
   if (m._waitAuth || (_cur && !_cur._suspect)) return
-  const standby = m._paths.filter((p) => p !== _cur && p._state === 'open' && !p._suspect)
-  if (standby[0]) {
-    // Beside a suspect path the oldest will do; with no path in use, the best.
-    const best = m._ways.map((way) => standby.find((p) => p._way === way)).find((p) => p)!
-    if (use(m, _cur ? standby[0] : best) || _cur) return
-  }
-  const opening = m._paths.some((p) => p._state === 'opening')
-  if (!opening) m._raceAt ||= m._now
-  if (!due(m, m._raceAt)) return
-  const way = nextWay(m, opening)
-  if (!way || m._paths.length >= maxPaths) {
-    if (opening) m._raceAt = 0 // wait for what is under way; kill plans the next
-    else {
-      // Every transport was tried and failed: wait, then try all again. The network is away, not the transports.
-      m._tries++
-      raceFrom(m, m._now + backoff(m))
-      for (const w of m._ways) w._failed = false
-      due(m, m._raceAt)
+  const standby = m._paths.filter((p) => p !== _cur && p._openedAt && !p._suspect)
+  // Beside a suspect path the oldest will do; with no path in use, the best.
+  const [best] = _cur ? standby : standby.sort((a, b) => a._way._rank - b._way._rank)
+  if (best) {
+    // Opens that carry the last u have the delay of a race to be answered; then they are given up, so that a selection may
+    // be made (HF1-SEL-07). So is a path whose use was never answered.
+    for (const path of m._paths)
+      if (!_cur && !mayRaise(m) && opensWith(path, m._u) && due(m, path._heard + raceDelay(m)))
+        kill(m, path, 4004, 'another is open')
+    if (!use(m, best) && _cur) {
+      kill(m, _cur, 4002, 'use unanswered')
+      connect(m)
     }
     return
   }
-  attach(m, way, _cur ? 0 : raceU(m))
-  m._raceAt = m._now + clamp(2 * m._rtt, 250, 1e3)
+  const opening = m._paths.some((p) => !p._openedAt)
+  if (!opening) m._raceAt ||= m._now
+  if (!due(m, m._raceAt)) return
+  const way = nextWay(m, opening)
+  if (way && m._paths.length < maxPaths) {
+    attach(m, way, _cur ? 0 : raceU(m))
+    m._raceAt = m._now + raceDelay(m)
+  } else if (opening) m._raceAt = 0 // wait for what is under way; kill plans the next
+  else {
+    // Every transport was tried and failed: wait, then try all again. The network is away, not the transports.
+    m._tries++
+    raceFrom(m, m._now + backoff(m))
+    for (const w of m._ways) w._failed = false
+  }
   due(m, m._raceAt)
 }
 
+/** The head start of an attempt before the next one (HF1-LIV-10). */
+const raceDelay = (m: Machine) => clamp(2 * m._rtt, 250, 1e3)
+
+/** The path is being opened with the selection `u`. */
+const opensWith = (path: Path, u: number) => !path._openedAt && path._u === u
+
 /** The u of the next open: racing opens share one (HF1-SEL-02), and there is one selection at a time (HF1-SEL-07). */
 function raceU(m: Machine): number {
-  if (mayRaise(m) && !m._paths.some((p) => p._state === 'opening' && p._u && p._u === m._u)) m._u++
+  if (mayRaise(m) && !(m._u && m._paths.some((p) => opensWith(p, m._u)))) m._u++
   return m._u
 }
 
 /** The last u was confirmed, or every path it went out on was given up (HF1-SEL-07). */
 export const mayRaise = (m: Machine): boolean =>
-  m._heard >= m._u || !m._paths.some((p) => p._useU === m._u || (p._state === 'opening' && p._u === m._u))
+  m._heardU >= m._u || !m._paths.some((p) => p._useU === m._u || opensWith(p, m._u))
 
 /** The best transport that this race has not tried and that does not rest; when all rest, the one whose rest ends first. */
 function nextWay(m: Machine, opening: boolean): Way | undefined {
   const untried = m._ways.filter((w) => !w._tried)
-  return (
-    untried.find((w) => w._rest <= m._now) ??
-    // While something that did not rest is under way, none is woken.
-    (opening && untried.length < m._ways.length
-      ? undefined
-      : untried.reduce<Way | undefined>((a, b) => (a && a._rest <= b._rest ? a : b), undefined))
-  )
+  const rested = untried.find((w) => w._rest <= m._now)
+  // While something that did not rest is under way, none is woken.
+  if (rested || (opening && untried.length < m._ways.length)) return rested
+  return untried.sort((a, b) => a._rest - b._rest)[0]
 }
 
-const kinds: Record<Transport, Kind> = { websocket: 'socket', sse: 'stream', longpoll: 'open' }
+const kinds: Record<string, Kind> = { websocket: 'socket', sse: 'stream', longpoll: 'open' }
 
 /** Opens a new attachment (HF1-ATT-01). */
 export function attach(m: Machine, way: Way, u: number): void {
-  way._tried = true
   const path: Path = {
     _att: ++m._atts,
     _way: way,
-    _state: 'opening',
     _u: u,
-    _down: undefined,
-    _up: undefined,
-    _challenge: '',
+    _heard: m._now,
+    _openedAt: 0,
     _pos: 0,
     _ctl: '',
     _p: 0,
-    _pollAt: 0,
-    _useU: 0,
-    _useAt: 0,
-    _born: m._now,
-    _openedAt: 0,
-    _heard: m._now,
-    _pingI: 0,
-    _pingAt: 0,
     _pongs: 0,
-    _stallPing: false,
-    _beaconBy: 0,
-    _proven: false,
-    _useful: false,
-    _suspect: false,
-    _detached: false,
     _faults: 0,
-    _leaveBy: 0,
-    _batch: 0,
-    _batchTo: 0,
+    _underway: 0,
   }
+  way._tried = true
   m._paths.push(path)
-  trace(m, 'attach', path, '')
-  path._down = dial(m, path, kinds[way._name], 0)
+  trace(m, 'attach', path)
+  dial(m, path, kinds[way._name]!, 0)
 }
 
 /** The path can carry, down at least. */
-export function opened(m: Machine, conn: Conn, o: Fields): void {
-  const path = conn._path
-  if (path._state !== 'opening') return
-  if (o.recv > m._out._sent) return kill(m, path, 4302, 'recv above what was sent')
-  if (!m._run) m._progress = m._now
-  m._run = o.run
-  m._id = o.id
-  m._win = o.win
-  m._maxBatch = o.lim.maxBatch
-  m._maxMessage = o.lim.maxMessage
-  m._ping = o.ping
-  m._hold = o.hold
-  path._state = 'open'
-  path._challenge = o.challenge
-  path._openedAt = m._now
-  path._pos = Math.max(o.recv, m._out._base)
-  m._known = Math.max(m._known, path._pos)
+export function opened(m: Machine, path: Path, o: Fields, conn: Conn): void {
+  if (path._openedAt) return
+  if (o.recv > m._sent) return kill(m, path, 4302, 'position')
+  if (!m._server.run) m._progress = m._now
+  m._server = o
   m._unknownAt = 0
   m._reauthed = false
+  path._challenge = o.challenge
+  path._openedAt = m._now
+  path._pos = Math.max(o.recv, m._base)
+  m._known = Math.max(m._known, path._pos)
   if (path._way._name === 'sse') path._beaconBy = m._now + 1e3 + 2 * m._rtt // HF1-SSE-03
   if (conn._kind === 'open') forget(m, conn)
-  // Another transport opened, so those that did not are at fault themselves.
-  for (const way of m._ways) if (way._failed && way !== path._way) takeRest(m, way)
+  // This transport opened, so those that did not are at fault themselves.
   path._way._failed = false
-  trace(m, 'opened', path, '')
+  for (const way of m._ways) if (way._failed) takeRest(m, way)
+  trace(m, 'opened', path)
   confirm(m, o.sel)
   pingPath(m, path) // repeats the run (HF1-WHO-10) and measures the round trip
 }
 
-/** Acts on a refusal as docs/protocol.md tables it (HF1-ERR-04). */
-export function refused(m: Machine, conn: Conn, { reason, retry }: Fields): void {
-  const path = conn._path
-  trace(m, 'refused', path, reason)
-  let wait = 0
-  switch (reason) {
-    case 'unknown':
-      wait = 1100
-      unknown(m, path)
-      break
-    case 'auth':
-      if (m._reauthed) return finish(m, 4301, reason, false)
-      m._reauthed = m._waitAuth = true
-      m._actions.push({ _do: 'auth' })
-      break
-    case 'origin':
-    case 'policy':
-      return finish(m, 4306, reason, false)
-    case 'version':
-      return finish(m, 4305, reason, false)
-    case 'position':
-    case 'malformed':
-      return fault(m, path, { name: '', message: 'refused: ' + reason, code: reason === 'position' ? 4302 : 4303 })
-    default:
-      wait = retry ? Math.max(retry, 100) : 5e3
-      wait += (m._cfg._random() * wait) / 2
-  }
-  if (m._over) return
-  kill(m, path, 4004, 'refused ' + reason)
-  if (wait && !m._cur) raceFrom(m, m._now + wait)
-}
+/** Refusals that are faults of the attachment, and those above that end the session. */
+const codes: Record<string, number> = { position: 4302, malformed: 4303, version: 4305, origin: 4306, policy: 4306 }
 
-/** Unknown ends the session only if no other path lives and it is repeated over more than a second. */
-function unknown(m: Machine, path: Path): void {
-  if (m._paths.some((p) => p !== path && p._state === 'open' && !p._suspect)) return
-  m._unknownAt ||= m._now
-  if (m._now - m._unknownAt > 1e3) finish(m, 4204, 'unknown', false)
+/** Acts on a refusal as docs/protocol.md tables it (HF1-ERR-04). */
+export function refused(m: Machine, path: Path, { reason, retry }: Fields, conn: Conn): void {
+  const code = codes[reason]!
+  let wait = 0
+  trace(m, 'refused', path, reason)
+  if (code > 4304) return finish(m, code, reason)
+  if (code) return fault(m, path, 'refused ' + reason, code)
+  if (reason === 'unknown') {
+    // It ends the session only if no other path lives and it is repeated over more than a second.
+    wait = 1100
+    if (!m._paths.some((p) => p !== path && p._openedAt && !p._suspect)) {
+      m._unknownAt ||= m._now
+      if (m._now - m._unknownAt > 1e3) return finish(m, 4204, reason)
+    }
+  } else if (reason === 'auth') {
+    raceFrom(m, m._raceAt) // the transport is not at fault
+    // For an open that went out with the old ones the application was asked already.
+    if (!m._waitAuth && !(conn._born < m._authAt!)) {
+      if (m._reauthed) return finish(m, 4301, reason)
+      m._reauthed = m._waitAuth = true
+      m._actions.push((host) => host._ask())
+    }
+  } else {
+    wait = retry ? Math.max(retry, 100) : 5e3
+    wait += (m._random() * wait) / 2
+  }
+  kill(m, path, 4004, 'refused ' + reason)
+  if (wait)
+    if (!m._cur) raceFrom(m, m._now + wait)
+    else if (reason === 'unknown') takeRest(m, path._way) // this transport leads to another server
+    else path._way._rest = Math.max(path._way._rest, m._now + wait)
 }

@@ -1,6 +1,6 @@
 // What carries batches: a WebSocket, or one POST whose answer is a body or an event stream (docs/protocol.md sections 3
-// and 9). A carrier knows nothing of sessions. It may lose, cut or garble; it says so through `_closed` and never
-// delivers part of a batch (HF1-BAT-01).
+// and 9). A carrier knows nothing of sessions. It may lose, cut or garble; it says so through `closed`, once, and never
+// delivers part of a batch (HF1-BAT-01). After that, or once it was told to close, it reports nothing more.
 
 import { randomName, unwrap, wrap } from './codec.js'
 import { fail } from './control.js'
@@ -17,48 +17,43 @@ export interface Wire {
   _WebSocket: new (url: string) => WebSocketLike
   _credentials: RequestCredentials
   /** The largest batch to accept, in bytes (HF1-BAT-05). */
-  _maxBatch: number
+  _takesBatch: number
 }
 
-/** What a carrier reports. After `_closed`, or once `_close` was called, it reports nothing more. */
-export interface Sink {
-  /** The carrier can take a batch. */
-  _ready(): void
-  _batch(batch: string | Uint8Array): void
-  /** The carrier has ended; `fault` says how, for people. It is empty when a body came to its regular end. */
-  _closed(fault: string): void
-}
-
-/** A carrier that was dialled. */
+/** A carrier that was dialled. A POST has its one batch from the start. */
 export interface Carrier {
-  /** Whether it takes a batch now. A POST took its only one when it was dialled. */
-  _writable(): boolean
-  _send(batch: string): void
-  /** Ends the carrier. The code is a courtesy to whoever reads a trace. */
+  /** Ends it. The code is a courtesy to whoever reads a trace. */
   _close(code: number): void
+  _writable?(): boolean
+  _send?(batch: string | Uint8Array): void
 }
+
+/** Takes a batch that came. */
+type Take = (batch: string | Uint8Array) => void
+/** Is told how the carrier ended, for people; with '' when a body came to its regular end. */
+type Closed = (fault: string) => void
 
 /** More than this waiting in the platform's buffer, and a batch is better kept where it can still be re-routed. */
 const highWater = 65536
 
-/** Dials a WebSocket. Throws what its constructor throws. */
-export function openSocket(wire: Wire, sink: Sink): Carrier {
+/** Dials a WebSocket; `ready` says that it can be written. Throws what its constructor throws. */
+export function openSocket(wire: Wire, ready: () => void, take: Take, closed: Closed): Carrier {
   const socket = new wire._WebSocket(wire._url.replace(/^http/, 'ws'))
   let over = false
   const end = (fault: string) => {
-    if (!over) sink._closed(fault)
+    if (!over) closed(fault)
     over = true
   }
   socket.binaryType = 'arraybuffer'
   // HF1-WSK-01: the client speaks first.
-  socket.onopen = () => over || sink._ready()
+  socket.onopen = () => over || ready()
   socket.onmessage = ({ data }: MessageEvent<string | ArrayBuffer>) =>
-    over || sink._batch(typeof data === 'string' ? data : new Uint8Array(data))
+    over || take(typeof data === 'string' ? data : new Uint8Array(data))
   socket.onclose = ({ code, reason }: CloseEvent) => end(`closed ${code} ${reason}`)
   // Kept to the end: the ws package throws what no handler takes. The platform tells scripts no more than this.
   socket.onerror = () => end('failed')
   return {
-    _writable: () => !over && socket.readyState === 1 && socket.bufferedAmount < highWater,
+    _writable: () => socket.readyState === 1 && socket.bufferedAmount < highWater,
     _send: (batch) => socket.send(batch),
     _close(code) {
       over = true
@@ -68,59 +63,54 @@ export function openSocket(wire: Wire, sink: Sink): Carrier {
 }
 
 /** Makes one POST. The answer of kind `stream` is an event stream, every other one body. */
-export function post(wire: Wire, kind: Kind, batch: string, sink: Sink): Carrier {
-  const nonce = randomName(12)
-  const preamble = `holdfast/1 ${kind} ${nonce}\n`
+export function post(wire: Wire, kind: Kind, batch: string, take: Take, closed: Closed): Carrier {
+  let preamble = `holdfast/1 ${kind} ${randomName(12)}\n`
+  const stream = kind === 'stream'
   const abort = new AbortController()
   let over = false
+  const end = () => {
+    over = true
+    abort.abort()
+  }
+  const { _fetch } = wire // a method of nothing, as the platform wants it
   const exchange = async () => {
-    const answer = await wire._fetch(wire._url, {
+    const answer = await _fetch(wire._url, {
       method: 'POST',
       body: wrap(preamble, batch), // a string goes as text/plain, so there is no preflight (HF1-HTTP-06)
-      headers: { Accept: kind === 'stream' ? 'text/event-stream' : 'text/plain' }, // HF1-SSE-05
+      headers: { Accept: stream ? 'text/event-stream' : 'text/plain' }, // HF1-SSE-05
       cache: 'no-store',
       credentials: wire._credentials,
       redirect: 'error', // HF1-HTTP-08
       signal: abort.signal,
     })
-    // HF1-HTTP-04: a status is never news of the session.
-    if (answer.status !== 200) fail('status ' + answer.status)
+    if (answer.status !== 200) fail('status ' + answer.status) // HF1-HTTP-04
     const reader = answer.body!.getReader()
     const decoder = new TextDecoder('utf-8', { fatal: true })
     let text = ''
-    let prefix = preamble
     for (;;) {
       const { done, value } = await reader.read()
-      if (over) return
       text += decoder.decode(value, { stream: !done })
-      if (kind === 'stream') {
-        const events = text.split(/\n\r?\n/)
-        // HF1-SSE-04: a tail without its blank line is no event.
-        text = events.pop()!
-        for (const event of events) {
-          const data = [...event.matchAll(/^data:([^\r\n]*)/gm)].map((m) => m[1]).join('\n')
-          if (over) return
-          if (!data) continue // a comment
-          if (prefix || /\n\.$/.test(data)) sink._batch(unwrap(prefix, data))
-          prefix = ''
-        }
+      const events = stream ? text.split(/\n\r?\n/) : []
+      // HF1-SSE-04: a tail without its blank line is no event.
+      text = events.pop() ?? text
+      for (const event of events) {
+        const data = [...event.matchAll(/^data:([^\r\n]*)/gm)].map((m) => m[1]).join('\n')
+        // Without its end line it is discarded, unless it should have been the first. A comment has no data.
+        if (data && (preamble || /\n\.$/.test(data)) && !over) take(unwrap(preamble, data))
+        if (data) preamble = ''
       }
       // Twice the limit leaves room for `data:` on every line, for CRs and for the comment in front.
-      if (text.length > 2 * wire._maxBatch + 4096) fail('too large')
-      if (done) break
+      if (text.length > 2 * wire._takesBatch + 4096) fail('too large')
+      if (over || done) break
     }
-    if (kind !== 'stream') sink._batch(unwrap(prefix, text))
+    if (!stream && !over) take(unwrap(preamble, text))
+    return ''
   }
-  exchange().then(
-    () => '',
-    (error: unknown) => String(error),
-  ).then((fault) => {
-    if (!over) sink._closed(fault)
-    close()
-  })
-  const close = () => {
-    over = true
-    abort.abort()
-  }
-  return { _writable: () => false, _send: () => {}, _close: close }
+  void exchange()
+    .catch(String)
+    .then((fault) => {
+      if (!over) closed(fault)
+      end()
+    })
+  return { _close: end }
 }

@@ -5,18 +5,17 @@ import { fail, parseFields, type Fields } from './control.js'
 
 /** A line of a batch. */
 export interface Line {
-  /** The control's sign and name; empty for a message line. */
-  _name: string
   /** It has a number: a message line, or `!close`. */
   _log: boolean
-  /** `+`: the message goes on with the next log line. */
-  _more: boolean
-  /** The payload of a message line. */
-  _data: string | Uint8Array
-  /** What the line counts against the window: its payload and 16 (HF1-NUM-10). */
+  /** What it counts against the window (HF1-NUM-10): its payload and 16; a control nothing. */
   _cost: number
-  /** The fields of a control. */
-  _fields: Fields | undefined
+  /** The payload of a message line. */
+  _data?: string | Uint8Array
+  /** `+`: the message goes on with the next log line. */
+  _more?: boolean
+  /** The sign and name of a control, and its fields. */
+  _name?: string
+  _fields?: Fields
 }
 
 /** A batch, parsed whole. */
@@ -35,13 +34,15 @@ export interface Entry {
   /** Its size on the wire, in bytes. */
   _bytes: number
   _cost: number
+  /** The payload of a binary line. */
+  _raw: Uint8Array | undefined
   /** Continued by the next entry. */
   _more: boolean
   /** Window bytes of the whole log up to and with this line, once it is in one. */
   _end: number
 }
 
-const utf8 = new TextEncoder()
+export const utf8 = new TextEncoder()
 
 /** The size of a string in bytes of UTF-8. */
 export const byteLength = (text: string): number => utf8.encode(text).length
@@ -57,37 +58,30 @@ const binaryString = (bytes: Uint8Array) => String.fromCharCode(...bytes)
 function fromBase64(text: string): Uint8Array {
   const raw = atob(text)
   // HF1-BAT-03: atob forgives white space, missing padding and stray bits; the way back does not repeat them.
-  if (btoa(raw) !== text) fail('base64')
-  const bytes = new Uint8Array(raw.length)
-  for (let i = 0; i < raw.length; i++) bytes[i] = raw.charCodeAt(i)
-  return bytes
+  if (btoa(raw) !== text) fail()
+  return Uint8Array.from(raw, (c) => c.charCodeAt(0))
 }
 
 /** Random bytes as base64url without padding: 32 make a key, 12 a nonce. */
 export const randomName = (bytes: number): string =>
-  btoa(binaryString(crypto.getRandomValues(new Uint8Array(bytes))))
-    .replace(/\+/g, '-')
-    .replace(/\//g, '_')
-    .replace(/=/g, '')
+  btoa(binaryString(crypto.getRandomValues(new Uint8Array(bytes)))).replace(/\W/g, (c) => ({ '+': '-', '/': '_' })[c] ?? '')
 
 const messageLine = (data: string | Uint8Array, more: boolean): Line => ({
-  _name: '',
   _log: true,
-  _more: more,
-  _data: data,
   _cost: costOf(data),
-  _fields: undefined,
+  _data: data,
+  _more: more,
 })
 
 function parseLine(text: string): Line {
   const [, plus, type, rest, name, , json] =
-    /^(?:(\+?)([tb])([^]*)|([!?][a-z][a-z\d-]{0,31})( (\{[^]*\}))?)$/.exec(text) ?? fail('line')
-  if (!name) {
-    const unescape = (_: string, c: string) => (/[\\nr]/.test(c) ? escapes[c]! : fail('escape'))
-    return messageLine(type === 't' ? rest!.replace(/\\([^]?)/g, unescape) : fromBase64(rest!), !!plus)
+    /^(?:(\+?)([tb])([^]*)|([!?][a-z][a-z\d-]{0,31})( (\{[^]*\}))?)$/.exec(text) ?? fail()
+  if (name) {
+    if (byteLength(text) > 8191) fail()
+    return { _log: name === '!close', _cost: 0, _name: name, _fields: parseFields(name, json ?? '{}') }
   }
-  if (byteLength(text) > 8191) fail('control')
-  return { ...messageLine('', false), _name: name, _log: name === '!close', _fields: parseFields(name, json ?? '{}') }
+  const unescape = (_: string, c: string) => (/[\\nr]/.test(c) ? escapes[c]! : fail())
+  return messageLine(type === 't' ? rest!.replace(/\\([^]?)/g, unescape) : fromBase64(rest!), !!plus)
 }
 
 /**
@@ -96,46 +90,44 @@ function parseLine(text: string): Line {
  */
 export function parse(batch: string | Uint8Array, limit: number): Packet {
   const binary = typeof batch !== 'string'
-  let text = binary
+  const text = binary
     ? binaryString(batch.subarray(0, Math.min(110, batch.indexOf(10) + 1))) // a head has at most 110 bytes
     : batch.replace(/^\uFEFF/, '')
-  if ((binary ? batch.length : byteLength(text)) > limit) fail('size')
-  // HF1-BAT-06: one CR before each LF, and no other. A binary frame's head has none.
-  if (!binary) text = text.replace(/\r\n/g, '\n')
-  const [head, ...lines] = text.split('\n')
-  if (lines.pop() !== '' || text.includes('\r')) fail('line end')
-  // HF1-BAT-12: a mark is ignored. `+` belongs to the binary form alone.
+  // HF1-BAT-06: one CR before each LF, and no other.
+  const [head, ...lines] = text.split(/\r?\n/)
+  // HF1-BAT-04: numbers have no sign and no leading zero. HF1-BAT-12: a mark is ignored. `+` is of the binary form alone.
   const [, first, ack, , plus] =
-    /^@([1-9]\d{0,15}) (0|[1-9]\d{0,15})( [\w-]{1,64})?( \+)?$/.exec(head!) ?? fail('head')
+    /^@([1-9]\d{0,15}) (0|[1-9]\d{0,15})( [\w-]{1,64})?( \+)?$/.exec(head!) ?? fail()
+  if ((binary ? batch.length : byteLength(text)) > limit || lines.pop() !== '' || (plus && !binary) || /\r(?!\n)/.test(text)) fail()
   const parsed = binary ? [messageLine(batch.subarray(text.length), !!plus)] : lines.map(parseLine)
-  let last: Line | undefined
   let next = +first!
-  for (const line of parsed) {
-    if (!line._log) continue
-    // HF1-CLO-01: !close is the last line of its log. HF1-BAT-09: a piece is continued by its own type.
-    if (last && (last._name || (last._more && (line._name || typeof line._data !== typeof last._data)))) fail('order')
-    last = line
-    next++
-  }
-  // HF1-BAT-04. All numbers up to here are at most 16 digits, so exact enough to compare.
-  if (Math.max(next, +ack!) > Number.MAX_SAFE_INTEGER || (plus && !binary)) fail('range')
+  let last: Line | undefined
+  for (const line of parsed)
+    if (line._log) {
+      // HF1-CLO-01: !close is the last line of its log. HF1-BAT-09: a piece is continued by its own type.
+      if (last?._name || (last?._more && typeof line._data !== typeof last._data)) fail()
+      last = line
+      next++
+    }
+  // Numbers of 16 digits are exact enough to be compared.
+  if (Math.max(next, +ack!) > 2 ** 53 - 1) fail()
   return { _first: +first!, _ack: +ack!, _lines: parsed }
 }
 
 /** A control line. */
 export const encodeControl = (name: string, fields: object): string => `!${name} ${JSON.stringify(fields)}\n`
 
-export const encodeEntry = (text: string, cost: number, more: boolean): Entry => {
+export function encodeEntry(text: string, cost: number, more: boolean, raw?: Uint8Array): Entry {
   const line = (more ? '+' : '') + text
-  return { _line: line, _bytes: byteLength(line), _cost: cost, _more: more, _end: 0 }
+  return { _line: line, _raw: raw, _bytes: byteLength(line), _cost: cost, _more: more, _end: 0 }
 }
 
-/** As much of `text` as fits `bytes` of UTF-8: scalar values and escapes stay whole. */
+/** As much of an escaped text as fits `bytes` of UTF-8: scalar values and escapes stay whole. */
 function cut(text: string, bytes: number): string {
   // The inner slice spares the platform the rest of a long text; what it parts at its end does not fit anyhow.
   const piece = text.slice(0, utf8.encodeInto(text.slice(0, bytes), new Uint8Array(bytes)).read)
   // An odd run of backslashes at the end is half an escape.
-  return piece.length < text.length && /\\*$/.exec(piece)![0].length % 2 ? piece.slice(0, -1) : piece
+  return piece !== text && /\\*$/.exec(piece)![0].length % 2 ? piece.slice(0, -1) : piece
 }
 
 /** A message as lines of at most 1,536 bytes (HF1-BAT-08); a TypeError if it is text with a lone surrogate. */
@@ -146,32 +138,30 @@ export function encodeMessage(data: string | Uint8Array): Entry[] {
     if (/\p{Cs}/u.test(data)) throw TypeError('lone surrogate')
     let rest = data.replace(/[\\\n\r]/g, (c) => '\\' + escapes[c])
     do {
-      const piece = cut(rest, rest.length > 1534 || byteLength(rest) > 1534 ? 1533 : 1534)
+      let piece = cut(rest, 1534)
+      if (piece !== rest) piece = cut(rest, 1533)
       rest = rest.slice(piece.length)
       // An escape stands for one byte.
       entries.push(encodeEntry('t' + piece + '\n', costOf(piece.replace(/\\./g, '.')), !!rest))
     } while (rest)
-  } else {
-    let at = 0
-    do {
-      const piece = data.subarray(at, (at += 1149))
-      entries.push(encodeEntry('b' + btoa(binaryString(piece)) + '\n', costOf(piece), at < data.length))
-    } while (at < data.length)
-  }
+  } else
+    for (let at = 0; !at || at < data.length; ) {
+      const piece = data.slice(at, (at += 1149))
+      entries.push(encodeEntry('b' + btoa(binaryString(piece)) + '\n', costOf(piece), at < data.length, piece))
+    }
   return entries
 }
 
-/** An HTTP body, or the data of a stream's first event, around a batch. */
+/** An HTTP body around a batch. */
 export const wrap = (preamble: string, batch: string): string => preamble + batch + '.\n'
 
 /**
- * The batch in a body (HF1-HTTP-01, HF1-HTTP-02). A later event of a stream has no preamble, `''`. What comes after the
- * end line makes the batch one that does not parse.
+ * The batch in a body, or in the data of a stream's event (HF1-HTTP-01, HF1-HTTP-02); only its first has a preamble. What
+ * comes after the end line makes the batch one that does not parse.
  */
 export function unwrap(preamble: string, body: string): string {
   const text = body.replace(/\r\n/g, '\n')
   const end = text.search(/\n\.\n?$/) + 1
-  if (!text.startsWith(preamble + '@')) fail('not holdfast')
-  if (!end || text.includes('\r')) fail('incomplete')
+  if (!text.startsWith(preamble + '@') || !end || text.includes('\r')) fail('not holdfast')
   return text.slice(preamble.length, end)
 }

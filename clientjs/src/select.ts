@@ -3,14 +3,15 @@
 import { attach, maxPaths, mayRaise, raceFrom } from './attach.js'
 import type { Fields } from './control.js'
 import { fault, kill, linger, say } from './paths.js'
-import { due, trace, type Conn, type Machine, type Path } from './state.js'
+import { due, patience, trace, type Machine, type Path } from './state.js'
+import { carried } from './ways.js'
 
 /** Reads a selection that the server states: a path is ours only if it is named with our own highest u (HF1-SEL-06). */
-export function confirm(m: Machine, sel: Fields['sel']): void {
-  m._heard = Math.max(m._heard, sel.u)
-  const path = m._paths.find((p) => p._att === sel.att && p._state === 'open')
-  if (sel.u !== m._u || !path) return
-  path._useU = path._useAt = 0
+export function confirm(m: Machine, { u, att }: Fields['sel']): void {
+  const path = m._paths.find((p) => p._att === att && p._openedAt)
+  m._heardU = Math.max(m._heardU, u)
+  if (u !== m._u || !path) return
+  path._useU = path._useBy = 0
   choose(m, path)
 }
 
@@ -20,10 +21,11 @@ function choose(m: Machine, path: Path): void {
   m._cur = path
   path._detached = false
   path._leaveBy = 0
-  raceFrom(m, 0)
+  raceFrom(m)
   if (old === path) return
-  trace(m, 'selected', path, '')
+  trace(m, 'selected', path)
   m._progress = m._now
+  m._told = 0 // nothing proves that the last ack arrived
   if (old) old._leaveBy = m._now + linger
 }
 
@@ -31,6 +33,7 @@ function choose(m: Machine, path: Path): void {
 export function use(m: Machine, path: Path): boolean {
   if (!mayRaise(m)) return false
   path._useU = ++m._u
+  path._useBy = m._now + 2 * patience(m)
   sayUse(m, path)
   choose(m, path)
   return true
@@ -39,19 +42,21 @@ export function use(m: Machine, path: Path): boolean {
 /** Sends use, and again until it is answered (HF1-SEL-04). */
 export function sayUse(m: Machine, path: Path): void {
   path._useAt = m._now + Math.max(1e3, 2 * m._rtt)
-  say(path, 'use', { u: path._useU, att: path._att, challenge: path._challenge, recv: m._in._recv })
+  due(m, path._useAt)
+  say(path, 'use', { u: path._useU, att: path._att, challenge: path._challenge, recv: m._recv })
 }
 
 /** Reads what every POST reply says, and the answer to use. */
-export function replied(m: Machine, conn: Conn, { recv, sent, sel }: Fields): void {
-  if (recv > m._out._sent) return fault(m, conn._path, { name: '', message: 'recv above what was sent', code: 4302 })
+export function replied(m: Machine, path: Path, { recv, sent, sel }: Fields): void {
+  if (recv > m._sent) return fault(m, path, 'position', 4302)
   if (recv > m._known) {
     m._known = recv
-    conn._path._useful = true
+    path._useful = true
+    carried(path, recv) // the application's ack may lag behind many POSTs
   }
   if (sent > m._sentDown) {
     m._sentDown = sent
-    if (sent > m._in._recv) m._sentAt = m._now
+    if (sent > m._recv) m._sentAt = m._now
   }
   confirm(m, sel)
 }
@@ -64,28 +69,26 @@ export function pingPath(m: Machine, path: Path): void {
 }
 
 /** Closes a round trip. */
-export function ponged(m: Machine, path: Path, i: number): void {
+export function ponged(m: Machine, path: Path, { i }: Fields): void {
   if (!i || i !== path._pingI) return
-  const rtt = Math.max(m._now - path._pingAt, 1)
+  const rtt = Math.max(m._now - path._pingAt!, 1)
   m._rtt = m._rtt ? (7 * m._rtt + rtt) / 8 : rtt
   path._pingI = 0
   path._pongs++
-  if (path._stallPing) {
-    path._stallPing = false
-    m._progress = m._now
-  }
+  if (path._stallPing) m._progress = m._now
+  path._stallPing = false
   if (path === m._cur && !path._beaconBy) path._suspect = false
 }
 
 /** Keeps looking for a better transport than the one in use, and promotes it when it is proven (HF1-LIV-11). */
 export function better(m: Machine): void {
   const { _cur } = m
-  if (!_cur || _cur._suspect || _cur._useU || m._out._closing || m._peerClosed) return
+  if (!_cur || _cur._suspect || _cur._useU || m._waitAuth || m._closing || m._peerClosed) return
   for (const way of m._ways) {
     if (way === _cur._way) return
     const path = m._paths.find((p) => p._way === way && !p._suspect && p !== _cur && !p._leaveBy)
     if (path) {
-      if (path._state === 'open' && path._proven) use(m, path)
+      if (path._openedAt && path._proven) use(m, path)
     } else if (way._rest > m._now) {
       due(m, way._rest)
       continue
@@ -97,12 +100,11 @@ export function better(m: Machine): void {
 /** Closes what is no longer wanted: an old path after its linger, and worse ones once the path in use is proven. */
 export function tidy(m: Machine): void {
   const { _cur } = m
-  if (!_cur || _cur._useU) return
-  for (const path of [...m._paths].reverse()) {
-    if (path === _cur) continue
-    if (path._leaveBy) {
-      if (path._detached || due(m, path._leaveBy)) kill(m, path, 4004, 'left')
-    } else if (_cur._proven && !_cur._suspect && m._ways.indexOf(path._way) >= m._ways.indexOf(_cur._way))
-      kill(m, path, 4004, 'not needed')
-  }
+  if (_cur && !_cur._useU)
+    for (const path of m._paths)
+      if (path === _cur) continue
+      else if (path._leaveBy) {
+        if (path._detached || due(m, path._leaveBy)) kill(m, path, 4004, 'left')
+      } else if (_cur._proven && !_cur._suspect && path._way._rank >= _cur._way._rank)
+        kill(m, path, 4004, 'not needed')
 }

@@ -1,126 +1,128 @@
 // What goes out, and when: POSTs are dialled, WebSockets woken, batches made as carriers can take them.
 
-import { encodeControl } from './codec.js'
-import { fill, fits, told } from './log.js'
+import { active } from './alive.js'
+import { byteLength, encodeControl, utf8 } from './codec.js'
+import { fits, told } from './log.js'
 import { dial } from './paths.js'
-import { clamp, connOf, due, patience, type Conn, type Machine, type Path } from './state.js'
+import { clamp, due, patience, type Conn, type Machine, type Path } from './state.js'
+import { limitOf, wrote } from './ways.js'
 
-const isSocket = (path: Path) => path._way._name === 'websocket'
+const isSocket = (path?: Path) => path?._way._name === 'websocket'
 
 /** Starts the POSTs that are due and wakes the WebSockets that have something to write. */
 export function pump(m: Machine): void {
   planAck(m)
   for (const path of m._paths) {
-    if (path._state !== 'open') continue
-    if (isSocket(path)) {
-      if (path._down && hasOutput(m, path)) m._actions.push({ _do: 'write', _conn: path._down._id })
-      continue
-    }
-    // HF1-POL-05: one at a time. HF1-LIV-06 gives its deadline.
-    if (!path._up && hasOutput(m, path)) path._up = dial(m, path, 'up', m._now + clamp(4 * m._rtt, 2e3, 10e3))
+    const conns = m._conns.filter((c) => c._path === path)
+    const down = conns.find((c) => c._kind !== 'up') // WebSocket, stream or hanging poll
+    if (!path._openedAt) continue
+    if (hasOutput(m, path))
+      if (isSocket(path)) m._actions.push((host) => host._write(down!))
+      // HF1-POL-05: one at a time. HF1-LIV-06 gives its deadline.
+      else if (!conns.some((c) => c !== down)) dial(m, path, 'up', m._now + clamp(4 * m._rtt, 2e3, 10e3))
     // HF1-POL-04
-    if (path._way._name === 'longpoll' && path === m._cur && !path._down && (!path._pollAt || due(m, path._pollAt))) {
+    if (path._way._name === 'longpoll' && path === m._cur && !down && (!path._pollAt || due(m, path._pollAt))) {
       path._pollAt = 0
-      path._down = dial(m, path, 'poll', m._now + m._hold + patience(m))
+      dial(m, path, 'poll', m._now + m._server.hold + patience(m))
     }
   }
 }
+
+/** The window lets a log line go. */
+export const lineWaits = (m: Machine, path: Path): boolean => fits(m, position(m, path) + 1, m._server.win)
 
 /** There are controls, log lines the window lets go, or an ack that is due. */
 const hasOutput = (m: Machine, path: Path): boolean =>
-  !!path._ctl ||
-  (path === m._cur && (fits(m._out, position(m, path) + 1, m._win) || (!!m._ackAt && m._now >= m._ackAt)))
+  !!path._ctl || (path === m._cur && (lineWaits(m, path) || due(m, m._ackAt)))
 
 /** The last up line that counts as sent on the path: on HTTP what the server has stated, since POSTs go one at a time. */
-const position = (m: Machine, path: Path): number => (isSocket(path) ? path._pos : Math.max(m._known, m._out._base))
+const position = (m: Machine, path: Path): number => (isSocket(path) ? path._pos : m._known)
 
 /** Plans the ack that rides alone (HF1-NUM-11). */
 function planAck(m: Machine): void {
-  const { _taken, _told, _takenCost } = m._in
-  if (_taken === _told) m._ackAt = 0
-  else if (_taken - _told > 31 || _takenCost >= m._win / 4) m._ackAt = m._now
-  else m._ackAt ||= m._now + (m._cur && isSocket(m._cur) ? 100 : 250)
+  const unsaid = m._taken - m._told
+  if (!unsaid) m._ackAt = 0
+  else if (unsaid > 31 || m._takenCost >= m._server.win / 4) m._ackAt = m._now
+  else m._ackAt ||= m._now + (isSocket(m._cur) ? 100 : 250)
   due(m, m._ackAt)
 }
 
+/** How much may ride in an open: a network that refuses large bodies must not refuse the session. */
+const early = 4096
+
 /** Makes the next batch of a carrier. Undefined: nothing now, or the one batch of a POST is made. */
-export function next(m: Machine, id: number, now: number): string | undefined {
-  m._now = now
-  const conn = connOf(m, id)
-  if (!conn) return
+export function next(m: Machine, conn: Conn): string | Uint8Array | undefined {
   const path = conn._path
   const kind = conn._kind
-  if (conn._first) {
-    conn._first = false
-    return kind === 'poll' ? pollBatch(m, path) : kind === 'up' ? upBatch(m, conn) : openBatch(m, path)
+  const first = conn._first
+  m._now = m._clock()
+  if (!m._conns.includes(conn) || !(first || (kind === 'socket' && path._openedAt && hasOutput(m, path)))) return
+  conn._first = false
+  const who = { key: m._key, run: m._server.run || undefined, att: path._att }
+  if (first && kind === 'poll') {
+    // Its log lines go by up.
+    told(m)
+    const poll = { ...who, p: ++path._p, recv: m._recv, hold: m._server.hold }
+    return write(m, path, m._base, encodeControl('poll', poll))
   }
-  if (kind === 'socket' && path._state === 'open' && hasOutput(m, path)) return frame(m, path)
-  return
-}
-
-/** What opens an attachment, with early messages if the server was never heard (HF1-ATT-08). */
-function openBatch(m: Machine, path: Path): string {
-  const { _key, _maxBatch, _auth, _meta } = m._cfg
-  const open = encodeControl('open', {
-    v: [1],
-    key: _key,
-    run: m._run || undefined,
-    att: path._att,
-    u: path._u || undefined,
-    recv: m._in._recv,
-    lim: { maxBatch: _maxBatch },
-    auth: _auth,
-    meta: _meta,
-  })
-  return write(m, path, m._out._base, open, m._run ? 0 : m._win)
-}
-
-/** Its log lines go by up. */
-function pollBatch(m: Machine, path: Path): string {
-  const poll = encodeControl('poll', { ...address(m, path), p: ++path._p, recv: m._in._recv, hold: m._hold })
-  told(m._in)
-  return write(m, path, m._out._base, poll, 0)
-}
-
-/** The body of an up request: address, controls, and log lines if this is the path in use. */
-function upBatch(m: Machine, conn: Conn): string {
-  const path = conn._path
-  conn._ctl = path._ctl
+  if (first && kind !== 'up')
+    // Early messages go along if the server was never heard (HF1-ATT-08).
+    return write(
+      m,
+      path,
+      m._base,
+      encodeControl('open', {
+        v: [1],
+        ...who,
+        u: path._u || undefined,
+        recv: m._recv,
+        lim: { maxBatch: m._takesBatch },
+        auth: m._auth,
+        meta: m._meta,
+      }),
+      m._server.run ? 0 : m._server.win,
+      early,
+    )
+  let ctl = path._ctl
   path._ctl = ''
-  const ctl = encodeControl('up', address(m, path)) + conn._ctl
-  const batch = write(m, path, position(m, path), ctl, path === m._cur ? m._win : 0)
-  saidAck(m)
-  return batch
-}
-
-/** One frame of a WebSocket that is open. */
-function frame(m: Machine, path: Path): string {
-  const ctl = path._ctl
-  path._ctl = ''
-  // Without lines, a first that cannot look like a gap (HF1-NUM-06).
-  if (path !== m._cur) return write(m, path, m._out._base, ctl, 0)
-  const batch = write(m, path, path._pos, ctl, m._win)
-  saidAck(m)
-  return batch
-}
-
-const address = (m: Machine, path: Path) => ({ key: m._cfg._key, run: m._run, att: path._att })
-
-function saidAck(m: Machine): void {
-  told(m._in)
+  if (kind === 'up') {
+    conn._ctl = ctl
+    ctl = encodeControl('up', who) + ctl
+  }
+  // Beside the path in use there are no lines, but a first that cannot look like a gap (HF1-NUM-06).
+  if (path !== m._cur) return write(m, path, m._base, ctl)
+  const batch = write(m, path, position(m, path), ctl, m._server.win, m._server.lim.maxBatch)
   m._ackAt = 0
+  told(m)
+  return batch
 }
 
-/** Fills a batch from `pos` within what the server and the path take, and books it for HF1-ATT-07. */
-function write(m: Machine, path: Path, pos: number, controls: string, win: number): string {
-  const { _text, _size, _to } = fill(m._out, pos, m._in._taken, controls, win, Math.min(m._maxBatch, path._way._limit))
-  if (_to > pos) {
-    m._lastLog = m._now
-    if (_size >= path._batch) {
-      path._batch = _size
-      path._batchTo = _to
+/**
+ * Makes a batch of controls and as many lines after `pos` as the window, the server and the path take, one at least, and
+ * books it. On a WebSocket a binary line goes by itself, as a binary frame (HF1-BAT-14).
+ */
+function write(m: Machine, path: Path, pos: number, controls: string, win = 0, limit = 0): string | Uint8Array {
+  let batch: string | Uint8Array = `@${pos + 1} ${m._taken}\n${controls}`
+  let size = byteLength(batch)
+  let to = pos
+  for (; fits(m, to + 1, win); to++) {
+    const { _line, _bytes, _raw, _more } = m._entries[to - m._base]!
+    const frame = _raw && limit > early && isSocket(path)
+    if (to > pos ? frame || size + _bytes > Math.min(limit, limitOf(path)) : frame && controls) break
+    if (frame) {
+      batch = new Uint8Array([...utf8.encode(_more ? batch.replace('\n', ' +\n') : batch), ..._raw])
+      size = batch.length
+      to++
+      break
     }
+    batch += _line
+    size += _bytes
   }
-  if (win) path._pos = _to
-  return _text
+  m._sent = Math.max(m._sent, to)
+  if (to > pos) {
+    active(m)
+    wrote(path, size, to)
+    path._pos = to
+  }
+  return batch
 }

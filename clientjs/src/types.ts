@@ -1,8 +1,10 @@
 // The words of the API.
 
-import type { Step, Transport } from './state.js'
+/** The transports, as the server's metrics name them too. */
+export type Transport = 'websocket' | 'sse' | 'longpoll'
 
-export type { Step, Transport }
+/** A step in the life of an attachment. */
+export type Step = 'attach' | 'opened' | 'selected' | 'proven' | 'suspect' | 'detached' | 'refused' | 'died'
 
 /** A message from the server. */
 export interface Message {
@@ -83,7 +85,7 @@ export interface WebSocketLike {
   onmessage: ((event: any) => void) | null
   onclose: ((event: any) => void) | null
   onerror: ((event: any) => void) | null
-  send(data: string): void
+  send(data: any): void
   close(code?: number): void
 }
 

@@ -1,15 +1,17 @@
 // What the client learns of a transport: how paths over it live and die, and the size of batch that passes.
 
-import { clamp, maxBatchBound, type Machine, type Path, type Way } from './state.js'
+import type { Machine, Path, Way } from './state.js'
 
+/** The largest batch there may be, and the size below which none is halved. */
+const largest = 1 << 20
 const floor = 1024
 
-/** Books the death of a path (HF1-LIV-09). */
-export function died(m: Machine, path: Path): void {
+/** Books the death of a path (HF1-LIV-09). `others`: another transport works at this moment, so the network is not away. */
+export function died(m: Machine, path: Path, others: boolean): void {
   const way = path._way
   if (path._proven) return
-  if (path._state === 'opening') way._failed = true
-  else if (++way._young > 1) takeRest(m, way)
+  if (path._openedAt ? ++way._young > 1 : others) takeRest(m, way)
+  else if (!path._openedAt) way._failed = true
 }
 
 /** Rests a transport: 20 s, doubling to 10 minutes. */
@@ -25,21 +27,36 @@ export function proved(way: Way): void {
   way._failed = false
 }
 
-/** The path died with a batch under way: halve (HF1-ATT-07). */
-export function shrink({ _way, _batch }: Path): void {
-  if (_batch > floor) {
-    _way._limit = Math.max(_batch >> 1, floor)
-    _way._full = 0
+/** The largest batch for a path. */
+export const limitOf = ({ _way }: Path): number => _way._limit || largest
+
+/**
+ * Books a batch that was made and ends with line `to`. One as large as the first does not take its place, or a flow that
+ * never pauses would see none arrive.
+ */
+export function wrote(path: Path, size: number, to: number): void {
+  if (size > path._underway) {
+    path._underway = size
+    path._underwayTo = to
   }
 }
 
-/** An ack tells that batches arrived; after 64 full ones the size may double. */
+/** The path died, or the batch is known not to have arrived: halve (HF1-ATT-07). */
+export function shrink(path: Path): void {
+  if (path._underway > floor) {
+    path._way._limit = Math.max(path._underway >> 1, floor)
+    path._way._full = 0
+  }
+  path._underway = 0
+}
+
+/** The peer has lines up to `ack`; after 64 full batches the size may double. */
 export function carried(path: Path, ack: number): void {
   const way = path._way
-  if (!path._batch || ack < path._batchTo) return
-  if (path._batch > way._limit / 2 && ++way._full > 63) {
-    way._limit = clamp(way._limit * 2, 0, maxBatchBound)
+  if (!path._underway || ack < path._underwayTo!) return
+  if (way._limit && path._underway > way._limit / 2 && ++way._full > 63) {
+    way._limit = Math.min(way._limit * 2, largest)
     way._full = 0
   }
-  path._batch = 0
+  path._underway = 0
 }

@@ -22,6 +22,7 @@ export interface Vector {
   wire?: Octets
   frame?: Octets
   body?: Octets
+  key?: string
   kind?: string
   nonce?: string
   first?: number
