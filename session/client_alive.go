@@ -155,6 +155,9 @@ func (m *clientMachine) doubt(p *clientPath, reason string, now time.Time) {
 		return
 	}
 	p.suspect = true
+	if p.useful || p.proven {
+		m.race.tries = 0
+	}
 	if !p.way.resting(now) {
 		p.way.died(p, false, now)
 	}

@@ -275,7 +275,7 @@ func (m *clientMachine) refused(c *clientConn, r *refusedControl, now time.Time)
 	m.kill(p, transport.CodeDetached, "refused "+r.Reason, now)
 	switch {
 	case wait == 0:
-	case m.cur == nil:
+	case m.cur == nil || m.cur.suspect:
 		clear(m.race.tried)
 		m.race.at = now.Add(wait)
 	case r.Reason == "unknown": // this transport leads to another server
