@@ -25,6 +25,15 @@ const program = built('server/browsertest')
 for (const run of runs)
   test(`the crossing, ${run.name}`, { skip: lacking(...run.needs), timeout: 60_000 }, shown((t) => cross(t, run)))
 
+test('an Origin that nobody listed ends the session', { skip: lacking('chromium', 'nginx'), timeout: 60_000 }, shown(async (t) => {
+  const folder = scratch(t)
+  const port = await nginx(t, folder, await serve(t, program))
+  const page = await chromium(t, folder, [`--host-resolver-rules=MAP intranet.test:80 127.0.0.1:${port}`])
+  await page.goto('http://intranet.test/')
+  const end = await page.evaluate(() => new Promise((resolve) => Holdfast.connect('/holdfast').on('close', resolve)))
+  assert.equal(end.code, 4306)
+}))
+
 async function cross(t, run) {
   const folder = scratch(t)
   const up = sequence(count, 0)
