@@ -30,10 +30,13 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	select {
 	case <-s.sockets.none():
-		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	if s.cfg.Registerer != nil { // the application's: another Server may use it now
+		s.metrics.Unregister()
+	}
+	return nil
 }
 
 // Healthz answers 200 as long as the process can answer.
