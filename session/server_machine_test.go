@@ -129,3 +129,19 @@ func TestFirstBatchesAreSmall(t *testing.T) {
 		t.Fatalf("a batch of %d bytes afterwards", len(got))
 	}
 }
+
+// HF1-LIV-01: lines that go out again after a time without any, on a new path, make the server ping every 5 s from then on.
+func TestReplayPlansPings(t *testing.T) {
+	b := newBench(t, TableConfig{Ping: 20 * time.Second})
+	b.first(transport.KindOpen, "@1 0\n!open {\"v\":[1],\"key\":\"KEY\",\"att\":1,\"u\":1,\"recv\":0,\"lim\":{}}\n")
+	m := b.s.server
+	m.send(lineText, []byte("lost"), b.now)
+	b.next(b.first(transport.KindPoll, "@1 0\n!poll {\"key\":\"KEY\",\"run\":\"RUN\",\"att\":1,\"p\":1,\"recv\":0}\n"))
+	b.now = b.now.Add(40 * time.Second)
+	m.step(b.now)
+	c := b.first(transport.KindSocket, "@1 0\n!open {\"v\":[1],\"key\":\"KEY\",\"run\":\"RUN\",\"att\":2,\"u\":2,\"recv\":0,\"lim\":{}}\n")
+	b.wants(c, "!opened", "\ntlost\n")
+	if want := b.now.Add(activePing); m.deadline.After(want) {
+		t.Fatalf("the next look is in %v", m.deadline.Sub(b.now))
+	}
+}
