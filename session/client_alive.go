@@ -8,10 +8,19 @@ import (
 
 // step judges every deadline by the clock it is given and plans the next (HF1-LIV-07). It runs after every event.
 func (m *clientMachine) step(now time.Time) {
+	m.again = true
+	for i := 0; m.again && m.over == nil && i < 8; i++ { // what one rule changes another has to judge; a few times is all it takes
+		m.again = false
+		m.judge(now)
+	}
 	if m.over != nil {
 		m.deadline = time.Time{}
 		return
 	}
+	m.pump(now)
+}
+
+func (m *clientMachine) judge(now time.Time) {
 	m.deadline = time.Time{}
 	if p := m.cur; p != nil && p.state == pathOpen && m.out.fits(m.position(p)+1, m.win) {
 		m.active(now) // lines go out now, and what the server promises from then on is judged below
@@ -31,9 +40,6 @@ func (m *clientMachine) step(now time.Time) {
 	m.better(now)
 	m.tidy(now)
 	m.ending(now)
-	if m.over == nil {
-		m.pump(now)
-	}
 }
 
 // due: the time has come. If not, it is a deadline to wake for.
@@ -154,7 +160,7 @@ func (m *clientMachine) doubt(p *clientPath, reason string, now time.Time) {
 		m.kill(p, transport.CodeIdle, reason, now)
 		return
 	}
-	p.suspect = true
+	p.suspect, m.again = true, true
 	if p.useful || p.proven {
 		m.race.tries = 0
 	}

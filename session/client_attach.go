@@ -183,7 +183,7 @@ func (m *clientMachine) attach(w *clientWay, u uint64, now time.Time) {
 	if m.race.tried == nil {
 		m.race.tried = map[*clientWay]bool{}
 	}
-	m.race.tried[w] = true
+	m.race.tried[w], m.again = true, true
 	m.atts++
 	p := &clientPath{att: m.atts, way: w, u: u, born: now, heard: now}
 	m.paths = append(m.paths, p)

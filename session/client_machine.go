@@ -105,6 +105,7 @@ type clientMachine struct {
 
 	over     *ending
 	deadline time.Time
+	again    bool // a rule has changed what others have judged
 	actions  []action
 }
 

@@ -110,7 +110,7 @@ func (m *clientMachine) kill(p *clientPath, code transport.Code, reason string, 
 		p.way.died(p, m.cur != nil && m.cur != p && !m.cur.suspect, now)
 		p.way.limit.lost(&p.underway)
 	}
-	p.state = pathGone
+	p.state, m.again = pathGone, true
 	for i := len(m.conns) - 1; i >= 0; i-- {
 		if c := m.conns[i]; c.path == p {
 			m.hangup(c, code)

@@ -27,6 +27,7 @@ func (m *clientMachine) choose(p *clientPath, now time.Time) {
 	m.cur = p
 	p.detached, p.leaveBy = false, time.Time{}
 	m.race.won()
+	m.again = true
 	if old == p {
 		return
 	}
