@@ -205,8 +205,28 @@ func (c *simClient) check() {
 	case m.in.held > c.w.weather.heldBound:
 		c.w.fail("I6: %s holds %d bytes", c.name, m.in.held)
 	}
+	c.punctual()
 	if win := m.cfg.win; m.out.bytes() > win+(64<<10) { // the window that opened tells may be less than what was kept before
 		c.w.fail("I6: %s keeps %d bytes, its window is %d", c.name, m.out.bytes(), win)
+	}
+}
+
+// punctual: a machine that is woken for no reason must find nothing to do, and no deadline that it had not planned.
+func (c *simClient) punctual() {
+	m, now := c.m, c.w.now()
+	if c.w.rng.IntN(16) > 0 || m.over != nil || len(m.actions) > 0 || !m.deadline.IsZero() && !m.deadline.After(now) {
+		return
+	}
+	before := m.deadline
+	m.tick(now)
+	for _, a := range m.drain() {
+		if a.kind != actWrite {
+			c.w.fail("LIV-07: %s would have slept until %v, and had %+v to do", c.name, before.Sub(simStart), a)
+		}
+		c.carriers[a.conn].wakeWriter()
+	}
+	if at := m.deadline; !at.IsZero() && (before.IsZero() || at.Before(before)) {
+		c.w.fail("LIV-07: %s would have slept until %v, and has something to do at %v", c.name, before.Sub(simStart), at.Sub(simStart))
 	}
 }
 

@@ -204,6 +204,31 @@ func (x *simSession) check() {
 	}
 }
 
+// punctual is as the client's.
+func (x *simSession) punctual() {
+	m, w := x.s.server, x.n.w
+	now := w.now()
+	if w.rng.IntN(16) > 0 || x.lost || m.over != nil || len(m.wake) > 0 || !m.deadline.IsZero() && !m.deadline.After(now) {
+		return
+	}
+	before := m.deadline
+	m.step(now)
+	if m.over != nil {
+		w.fail("LIV-07: %s would have slept until %v, and ended", x.app.name, before.Sub(simStart))
+	}
+	if at := m.deadline; !at.IsZero() && (before.IsZero() || at.Before(before)) {
+		w.fail("LIV-07: %s would have slept until %v, and has something to do at %v", x.app.name, before.Sub(simStart), at.Sub(simStart))
+	}
+	for _, c := range m.wake {
+		if c.kind != transport.KindSocket && c.kind != transport.KindStream {
+			w.fail("LIV-07: %s would have slept until %v, and had %s to answer", x.app.name, before.Sub(simStart), c.kind)
+		}
+		c.w.wake(c)
+	}
+	clear(m.wake)
+	m.wake = m.wake[:0]
+}
+
 // checkWith compares the two ends of a session (I2).
 func (x *simSession) checkWith(c *simClient) {
 	m, w := x.s.server, x.n.w
@@ -311,6 +336,7 @@ func (v *simServe) write() {
 		ok := v.c.s.server.next(v.c, &b, v.n.w.now())
 		if !ok {
 			v.s.plan(v.c.s.server.deadline)
+			v.s.punctual()
 			if b.last {
 				v.finish(false)
 				v.ca.down(v, false, nil, true)

@@ -71,7 +71,7 @@ func (w *world) drawWeather() weather {
 		}
 		switch {
 		case f < simStorms:
-			y.rates[f] = pick(w, 0.002, 0.01, 0.05)
+			y.rates[f] = pick(w, 0.004, 0.02, 0.1)
 		case f == faultMalformed || f == faultRestartServer || f == faultClose || f == faultRestartClient:
 			if w.rng.IntN(2) == 0 {
 				y.storms = append(y.storms, f)
