@@ -218,6 +218,7 @@ func TestRenew(t *testing.T) {
 				say(t, s, "hello")
 				time.Sleep(time.Second)
 				c.end(t, old, n)
+				synctest.Wait() // the last words are read before the connections go
 				n.now.Store(newServer(t, server.Config{}))
 				mu.Lock()
 				for _, w := range wires {
