@@ -14,11 +14,12 @@ import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
 import { minify } from 'terser'
+import { privateNames } from './names.mjs'
 
 const root = dirname(fileURLToPath(import.meta.url))
 const dist = join(root, 'dist')
 const budget = 8000 // bytes of holdfast.min.js after gzip -9
-const ecma = 2020
+const ecma = 2021
 const banner = '/*! Holdfast, MIT licence */'
 
 const options = {
@@ -48,7 +49,7 @@ async function moduleBundle() {
 
 /**
  * The script bundle. An entry that assigns the exports by name costs less than esbuild's own `globalName`, which adds
- * export getters. Properties that start with `_` are private to the client and get short names.
+ * export getters. Properties that start with `_` are private to the client and get short names, by names.mjs.
  */
 async function scriptBundle(names) {
   const list = names.join(', ')
@@ -57,13 +58,14 @@ async function scriptBundle(names) {
     stdin: { contents: `import { ${list} } from './src/index.ts'\nglobalThis.Holdfast = { ${list} }`, resolveDir: root },
     format: 'iife',
     minifySyntax: true,
+    mangleProps: /^_/,
+    mangleCache: privateNames(join(root, 'src')),
     outfile: join(dist, 'holdfast.min.js'),
   })
   const { code } = await minify(result.outputFiles[0].text, {
     ecma,
     toplevel: true,
     compress: { passes: 3 },
-    mangle: { properties: { regex: /^_/ } },
     format: { preamble: banner },
   })
   return `${code}\n`
@@ -73,6 +75,9 @@ function declarations(into) {
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
   const flags = ['-p', 'tsconfig.json', '--noEmit', 'false', '--declaration', '--emitDeclarationOnly', '--outDir', into]
   execFileSync(process.execPath, [tsc, ...flags], { cwd: root, stdio: 'inherit' })
+  // The rest is the client's own affair.
+  const shown = ['index.d.ts', 'session.d.ts', 'types.d.ts']
+  for (const name of readdirSync(into)) if (name.endsWith('.d.ts') && !shown.includes(name)) rmSync(join(into, name))
 }
 
 async function buildInto(folder) {

@@ -1,7 +1,1128 @@
 /*! Holdfast, MIT licence */
 
-// src/index.ts
-var version = "holdfast/1";
+// src/control.ts
+function fail(why = "malformed", code = 4303) {
+  throw Object.assign(Error(why), { code });
+}
+var controls = {
+  "!opened": 'v [x? "id "run "node att recv {sel sel.u sel.att {lim lim.maxBatch lim.maxMessage win ping hold ttl "challenge',
+  "!refused": '"reason #v? retry?',
+  "!reply": "recv sent {sel sel.u sel.att",
+  "!detach": "code &gone?",
+  "!rewind": "recv",
+  "!ping": "i",
+  "!pong": "i",
+  "!close": 'code "reason',
+  "!closed": 'code "reason recv ack',
+  "?beacon": "i",
+  "?move": ""
+};
+var begins = {
+  '"': /^"/,
+  "{": /^\{/,
+  "#": /^\[(\s*(0|[1-9]\d{0,15})\s*,?)*]/,
+  "[": /^\[(\s*"(\\.|[^"])*"\s*,?)*]/,
+  "&": /^[tf]/,
+  "": /^(0|[1-9]\d{0,15})[\s,}]/
+  // HF1-BAT-04 holds in JSON too
+};
+function parseFields(name, json) {
+  const spec = controls[name];
+  if (spec == null && name[0] === "!") fail("unknown " + name);
+  const fields = JSON.parse(json);
+  const values = {};
+  let depth = 0;
+  let outer = "";
+  for (const token of json.matchAll(/[[{]|[\]}]|("(?:\\.|[^"])*")(\s*:\s*)?/g)) {
+    const [text, key, colon] = token;
+    if (colon) {
+      const field = JSON.parse(key);
+      if (depth < 2) outer = field;
+      const path = depth < 2 ? field : outer + "." + field;
+      if (depth < 3) values[path] = path in values ? "" : json.slice(token.index + text.length);
+    } else if (!key) {
+      depth += /[[{]/.test(text) ? 1 : -1;
+      if (depth > 8) fail();
+    }
+  }
+  for (const [, mark, path, optional] of (spec ?? "").matchAll(/([^\w ]?)([\w.]+)(\??)/g)) {
+    const value = values[path];
+    if (value == null ? !optional : !begins[mark].test(value) || !mark && parseFloat(value) > 2 ** 53 - 1) fail(path);
+  }
+  return fields;
+}
+
+// src/codec.ts
+var utf8 = new TextEncoder();
+var byteLength = (text) => utf8.encode(text).length;
+var costOf = (data) => 16 + (typeof data === "string" ? byteLength(data) : data.length);
+var escapes = { "\\": "\\", n: "\n", r: "\r", "\n": "n", "\r": "r" };
+var binaryString = (bytes) => String.fromCharCode(...bytes);
+function fromBase64(text) {
+  const raw = atob(text);
+  if (btoa(raw) !== text) fail();
+  return Uint8Array.from(raw, (c) => c.charCodeAt(0));
+}
+var randomName = (bytes) => btoa(binaryString(crypto.getRandomValues(new Uint8Array(bytes)))).replace(/\W/g, (c) => ({ "+": "-", "/": "_" })[c] ?? "");
+var messageLine = (data, more) => ({
+  _log: true,
+  _cost: costOf(data),
+  _data: data,
+  _more: more
+});
+function parseLine(text) {
+  const [, plus, type, rest, name, , json] = /^(?:(\+?)([tb])([^]*)|([!?][a-z][a-z\d-]{0,31})( (\{[^]*\}))?)$/.exec(text) ?? fail();
+  if (name) {
+    if (byteLength(text) > 8191) fail();
+    return { _log: name === "!close", _cost: 0, _name: name, _fields: parseFields(name, json ?? "{}") };
+  }
+  const unescape = (_, c) => /[\\nr]/.test(c) ? escapes[c] : fail();
+  return messageLine(type === "t" ? rest.replace(/\\([^]?)/g, unescape) : fromBase64(rest), !!plus);
+}
+function parse(batch, limit) {
+  const binary = typeof batch !== "string";
+  const text = binary ? binaryString(batch.subarray(0, Math.min(110, batch.indexOf(10) + 1))) : batch.replace(/^\uFEFF/, "");
+  const [head, ...lines] = text.split(/\r?\n/);
+  const [, first, ack, , plus] = /^@([1-9]\d{0,15}) (0|[1-9]\d{0,15})( [\w-]{1,64})?( \+)?$/.exec(head) ?? fail();
+  if ((binary ? batch.length : byteLength(text)) > limit || lines.pop() !== "" || plus && !binary || /\r(?!\n)/.test(text)) fail();
+  const parsed = binary ? [messageLine(batch.subarray(text.length), !!plus)] : lines.map(parseLine);
+  if (Math.max(+first + parsed.filter((l) => l._log).length, +ack) > 2 ** 53 - 1) fail();
+  return { _first: +first, _ack: +ack, _lines: parsed };
+}
+var encodeControl = (name, fields) => `!${name} ${JSON.stringify(fields)}
+`;
+function encodeEntry(text, cost, more, raw) {
+  const line = (more ? "+" : "") + text;
+  return { _line: line, _raw: raw, _bytes: byteLength(line), _cost: cost, _more: more, _end: 0 };
+}
+function cut(text, bytes) {
+  const piece = text.slice(0, utf8.encodeInto(text.slice(0, bytes), new Uint8Array(bytes)).read);
+  return piece !== text && /\\*$/.exec(piece)[0].length % 2 ? piece.slice(0, -1) : piece;
+}
+function encodeMessage(data) {
+  const entries = [];
+  if (typeof data === "string") {
+    if (/\p{Cs}/u.test(data)) throw TypeError("lone surrogate");
+    let rest = data.replace(/[\\\n\r]/g, (c) => "\\" + escapes[c]);
+    do {
+      let piece = cut(rest, 1534);
+      if (piece !== rest) piece = cut(rest, 1533);
+      rest = rest.slice(piece.length);
+      entries.push(encodeEntry("t" + piece + "\n", costOf(piece.replace(/\\./g, ".")), !!rest));
+    } while (rest);
+  } else
+    for (let at = 0; !at || at < data.length; ) {
+      const piece = data.slice(at, at += 1149);
+      entries.push(encodeEntry("b" + btoa(binaryString(piece)) + "\n", costOf(piece), at < data.length, piece));
+    }
+  return entries;
+}
+var wrap = (preamble, batch) => preamble + batch + ".\n";
+function unwrap(preamble, body) {
+  const text = body.replace(/\r\n/g, "\n");
+  const end2 = text.search(/\n\.\n?$/) + 1;
+  if (!text.startsWith(preamble + "@") || !end2 || text.includes("\r")) fail("not holdfast");
+  return text.slice(preamble.length, end2);
+}
+
+// src/carriers.ts
+var highWater = 65536;
+function openSocket(wire, ready, take, closed2) {
+  const socket = new wire._WebSocket(wire._url.replace(/^http/, "ws"));
+  let over = false;
+  const end2 = (fault2) => {
+    if (!over) closed2(fault2);
+    over = true;
+  };
+  socket.binaryType = "arraybuffer";
+  socket.onopen = () => over || ready();
+  socket.onmessage = ({ data }) => over || take(typeof data === "string" ? data : new Uint8Array(data));
+  socket.onclose = ({ code, reason }) => end2(`closed ${code} ${reason}`);
+  socket.onerror = () => end2("failed");
+  return {
+    _writable: () => socket.readyState === 1 && socket.bufferedAmount < highWater,
+    _send: (batch) => socket.send(batch),
+    _close(code) {
+      over = true;
+      socket.close(code);
+    }
+  };
+}
+function post(wire, kind, batch, take, closed2) {
+  let preamble = `holdfast/1 ${kind} ${randomName(12)}
+`;
+  const stream = kind === "stream";
+  const abort = new AbortController();
+  let over = false;
+  const end2 = () => {
+    over = true;
+    abort.abort();
+  };
+  const { _fetch } = wire;
+  const exchange = async () => {
+    const answer = await _fetch(wire._url, {
+      method: "POST",
+      body: wrap(preamble, batch),
+      // a string goes as text/plain, so there is no preflight (HF1-HTTP-06)
+      headers: { Accept: stream ? "text/event-stream" : "text/plain" },
+      // HF1-SSE-05
+      cache: "no-store",
+      credentials: wire._credentials,
+      redirect: "error",
+      // HF1-HTTP-08
+      signal: abort.signal
+    });
+    if (answer.status !== 200) fail("status " + answer.status);
+    const reader = answer.body.getReader();
+    const decoder = new TextDecoder("utf-8", { fatal: true });
+    let text = "";
+    for (; ; ) {
+      const { done, value } = await reader.read();
+      text += decoder.decode(value, { stream: !done });
+      const events = stream ? text.split(/\n\r?\n/) : [];
+      text = events.pop() ?? text;
+      for (const event of events) {
+        const data = [...event.matchAll(/^data:([^\r\n]*)/gm)].map((m) => m[1]).join("\n");
+        if (data && (preamble || /\n\.$/.test(data)) && !over) take(unwrap(preamble, data));
+        if (data) preamble = "";
+      }
+      if (text.length > 2 * wire._takesBatch + 4096) fail("too large");
+      if (over || done) break;
+    }
+    if (!stream && !over) take(unwrap(preamble, text));
+    return "";
+  };
+  void exchange().catch(String).then((fault2) => {
+    if (!over) closed2(fault2);
+    end2();
+  });
+  return { _close: end2 };
+}
+
+// src/log.ts
+var newLogs = () => ({
+  _base: 0,
+  _sent: 0,
+  _entries: [],
+  _freed: 0,
+  _recv: 0,
+  _taken: 0,
+  _queue: [],
+  _pieces: [],
+  _piecesCost: 0,
+  _told: 0,
+  _takenCost: 0
+});
+var lastNumber = (log) => log._base + log._entries.length;
+var heldBytes = ({ _entries, _freed }) => _entries.length ? _entries[_entries.length - 1]._end - _freed : 0;
+function append(log, entries) {
+  for (const entry of entries) {
+    entry._end = log._freed + heldBytes(log) + entry._cost;
+    log._entries.push(entry);
+  }
+}
+var appendClose = (log, code, reason) => append(log, [encodeEntry(encodeControl("close", { code, reason }), 0, false)]);
+function free(log, n) {
+  if (n <= log._base) return false;
+  log._freed = log._entries[n - log._base - 1]._end;
+  log._entries.splice(0, n - log._base);
+  log._base = n;
+  return true;
+}
+function fits(log, n, win) {
+  const i = n - log._base - 1;
+  const entry = log._entries[i];
+  return !!win && !!entry && (!entry._cost || entry._end - log._freed <= win || // The oldest message may always go whole.
+  log._entries.findIndex((e) => !e._more) >= i);
+}
+function admit(log, packet, maxMessage) {
+  let { _recv, _pieces, _piecesCost, _last } = log;
+  const whole = [];
+  let n = packet._first;
+  let before;
+  _pieces = [..._pieces];
+  for (const line of packet._lines)
+    if (line._log) {
+      if (n === _recv + 1) before = _last;
+      if (before?._name || before?._more && typeof line._data !== typeof before._data) fail();
+      before = line;
+      if (n++ !== _recv + 1) continue;
+      _recv++;
+      _last = line;
+      _pieces.push(line);
+      _piecesCost += line._cost;
+      if (_piecesCost > maxMessage) fail("too large", 4304);
+      if (line._more) continue;
+      whole.push({ _data: join(_pieces, _piecesCost), _number: _recv, _cost: _piecesCost, _close: line._fields });
+      _pieces = [];
+      _piecesCost = 0;
+    }
+  return () => {
+    log._queue.push(...whole);
+    Object.assign(log, { _recv, _pieces, _piecesCost, _last });
+  };
+}
+function join(pieces, cost) {
+  const parts = pieces.map((line) => line._data);
+  if (parts.length < 2) return parts[0];
+  if (typeof parts[0] === "string") return parts.join("");
+  const whole = new Uint8Array(cost - 16 * parts.length);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+function told(log) {
+  log._told = log._taken;
+  log._takenCost = 0;
+}
+
+// src/state.ts
+var newMachine = (config) => ({
+  ...config,
+  ...newLogs(),
+  _ways: config._transports.map((name, rank) => ({ _name: name, _rank: rank, _young: 0, _rests: 0, _rest: 0, _limit: 0, _full: 0 })),
+  _paths: [],
+  _conns: [],
+  _actions: [],
+  _server: { run: "", id: "", win: 1 << 21, lim: { maxBatch: 65536, maxMessage: 1 << 20 }, ping: 2e4, hold: 2e4 },
+  _waitAuth: true,
+  _now: 0,
+  _deadline: 0,
+  _u: 0,
+  _heardU: 0,
+  _known: 0,
+  _sentDown: 0,
+  _sentAt: 0,
+  _atts: 0,
+  _pings: 0,
+  _rtt: 0,
+  _lastRecv: 0,
+  _progress: 0,
+  _empties: 0,
+  _tries: 0
+});
+function due(m, at = 0) {
+  if (at > m._now) m._deadline = Math.min(m._deadline || at, at);
+  return !!at && at <= m._now;
+}
+var clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+var patience = (m) => Math.max(2e3, 4 * m._rtt);
+function trace(m, what, { _way, _att }, reason = "") {
+  const step2 = { what, transport: _way._name, attachment: _att, reason, time: m._now };
+  m._actions.push((host) => host._trace(step2));
+}
+
+// src/ways.ts
+var largest = 1 << 20;
+var floor = 1024;
+function died(m, path, others) {
+  const way = path._way;
+  if (path._proven) return;
+  if (path._openedAt ? ++way._young > 1 : others) takeRest(m, way);
+  else if (!path._openedAt) way._failed = true;
+}
+function takeRest(m, way) {
+  way._young = 0;
+  way._failed = false;
+  way._rest = m._now + Math.min(2e4 * 2 ** way._rests++, 6e5);
+}
+function proved(way) {
+  way._young = way._rests = way._rest = 0;
+  way._failed = false;
+}
+var limitOf = ({ _way }) => _way._limit || largest;
+function wrote(path, size, to) {
+  if (size > path._underway) {
+    path._underway = size;
+    path._underwayTo = to;
+  }
+}
+function shrink(path) {
+  if (path._underway > floor) {
+    path._way._limit = Math.max(path._underway >> 1, floor);
+    path._way._full = 0;
+  }
+  path._underway = 0;
+}
+function carried(path, ack) {
+  const way = path._way;
+  if (!path._underway || ack < path._underwayTo) return;
+  if (way._limit && path._underway > way._limit / 2 && ++way._full > 63) {
+    way._limit = Math.min(way._limit * 2, largest);
+    way._full = 0;
+  }
+  path._underway = 0;
+}
+
+// src/paths.ts
+function say(path, name, fields) {
+  path._ctl += encodeControl(name, fields);
+}
+function dial(m, path, kind, by) {
+  const conn = { _kind: kind, _path: path, _born: m._now, _by: by, _first: true, _ctl: "" };
+  m._conns.push(conn);
+  m._actions.push((host) => host._dial(conn));
+  due(m, by);
+}
+function hangup(m, conn, code) {
+  forget(m, conn);
+  m._actions.push((host) => host._hangup(conn, code));
+}
+function forget(m, conn) {
+  m._conns = m._conns.filter((c) => c !== conn);
+}
+function kill(m, path, code, reason) {
+  const { _cur } = m;
+  if (!m._paths.includes(path)) return;
+  trace(m, "died", path, reason);
+  if (code === 4005 || code === 4002 || code >= 4300) {
+    died(m, path, !!_cur && _cur !== path && !_cur._suspect);
+    shrink(path);
+  }
+  m._paths = m._paths.filter((p) => p !== path);
+  for (const conn of m._conns) if (conn._path === path) hangup(m, conn, code);
+  if (_cur === path) {
+    m._cur = void 0;
+    lost(m, path);
+  } else if ((!_cur || _cur._suspect) && m._raceAt && !path._openedAt) m._raceAt = m._now;
+}
+function postFailed(m, conn, reason) {
+  const path = conn._path;
+  path._ctl = conn._ctl + path._ctl;
+  m._told = 0;
+  shrink(path);
+  if (++path._faults > 1) kill(m, path, 4005, reason);
+}
+function polled(m, conn, useful) {
+  if (useful || m._now - conn._born > 100) m._empties = 0;
+  else if (++m._empties > 2) {
+    m._empties = 0;
+    conn._path._pollAt = m._now + 1e3;
+  }
+}
+var linger = 5e3;
+function detached(m, path, { code, gone }) {
+  trace(m, "detached", path);
+  if (gone) return kill(m, path, code, "detached");
+  path._detached = true;
+  if (path !== m._cur) path._leaveBy ||= m._now + linger;
+}
+function fault(m, path, message, code) {
+  const again = m._faultCode === code && m._faultWay !== path._way;
+  kill(m, path, code, message);
+  if (again) finish(m, code, message);
+  m._faultCode = code;
+  m._faultWay = path._way;
+}
+function finish(m, code, reason, remote = false, recv) {
+  if (m._over) return;
+  const rest = m._entries.flatMap(({ _cost, _more }, i) => _cost && !_more ? m._base + i + 1 : []);
+  const final = recv !== void 0;
+  m._over = {
+    code,
+    reason,
+    remote,
+    session: m._server.id,
+    delivered: m._base,
+    notDelivered: final ? rest : [],
+    unknown: final ? [] : rest
+  };
+  for (const conn of m._conns) hangup(m, conn, code);
+  m._paths = [];
+  m._cur = void 0;
+  m._actions.push((host) => host._end());
+}
+
+// src/select.ts
+function confirm(m, { u, att }) {
+  const path = m._paths.find((p) => p._att === att && p._openedAt);
+  m._heardU = Math.max(m._heardU, u);
+  if (u !== m._u || !path) return;
+  path._useU = path._useBy = 0;
+  choose(m, path);
+}
+function choose(m, path) {
+  const old = m._cur;
+  m._cur = path;
+  path._detached = false;
+  path._leaveBy = 0;
+  raceFrom(m);
+  if (old === path) return;
+  trace(m, "selected", path);
+  m._progress = m._now;
+  m._told = 0;
+  if (old) old._leaveBy = m._now + linger;
+}
+function use(m, path) {
+  if (!mayRaise(m)) return false;
+  path._useU = ++m._u;
+  path._useBy = m._now + 2 * patience(m);
+  sayUse(m, path);
+  choose(m, path);
+  return true;
+}
+function sayUse(m, path) {
+  path._useAt = m._now + Math.max(1e3, 2 * m._rtt);
+  due(m, path._useAt);
+  say(path, "use", { u: path._useU, att: path._att, challenge: path._challenge, recv: m._recv });
+}
+function replied(m, path, { recv, sent, sel }) {
+  if (recv > m._sent) return fault(m, path, "position", 4302);
+  if (recv > m._known) {
+    m._known = recv;
+    path._useful = true;
+    carried(path, recv);
+  }
+  if (sent > m._sentDown) {
+    m._sentDown = sent;
+    if (sent > m._recv) m._sentAt = m._now;
+  }
+  confirm(m, sel);
+}
+function pingPath(m, path) {
+  path._pingI = ++m._pings;
+  path._pingAt = m._now;
+  say(path, "ping", { i: m._pings });
+}
+function ponged(m, path, { i }) {
+  if (!i || i !== path._pingI) return;
+  const rtt = Math.max(m._now - path._pingAt, 1);
+  m._rtt = m._rtt ? (7 * m._rtt + rtt) / 8 : rtt;
+  path._pingI = 0;
+  path._pongs++;
+  if (path._stallPing) m._progress = m._now;
+  path._stallPing = false;
+  if (path === m._cur && !path._beaconBy) path._suspect = false;
+}
+function better(m) {
+  const { _cur } = m;
+  if (!_cur || _cur._suspect || _cur._useU || m._waitAuth || m._closing || m._peerClosed) return;
+  for (const way of m._ways) {
+    if (way === _cur._way) return;
+    const path = m._paths.find((p) => p._way === way && !p._suspect && p !== _cur && !p._leaveBy);
+    if (path) {
+      if (path._openedAt && path._proven) use(m, path);
+    } else if (way._rest > m._now) {
+      due(m, way._rest);
+      continue;
+    } else if (m._paths.length < maxPaths) attach(m, way, 0);
+    return;
+  }
+}
+function tidy(m) {
+  const { _cur } = m;
+  if (_cur && !_cur._useU) {
+    for (const path of m._paths)
+      if (path === _cur) continue;
+      else if (path._leaveBy) {
+        if (path._detached || due(m, path._leaveBy)) kill(m, path, 4004, "left");
+      } else if (_cur._proven && !_cur._suspect && path._way._rank >= _cur._way._rank)
+        kill(m, path, 4004, "not needed");
+  }
+}
+
+// src/attach.ts
+var maxPaths = 4;
+function raceFrom(m, at = 0) {
+  m._raceAt = at;
+  for (const way of m._ways) way._tried = false;
+}
+var backoff = (m) => Math.min(3e4, 500 * 2 ** m._tries) * m._random();
+function lost(m, path) {
+  if (path._useful || path._proven) m._tries = 0;
+  raceFrom(m, m._now + (m._tries ? backoff(m) : 0));
+  m._tries++;
+}
+function connect(m) {
+  const { _cur } = m;
+  if (m._waitAuth || _cur && !_cur._suspect) return;
+  const standby = m._paths.filter((p) => p !== _cur && p._openedAt && !p._suspect);
+  const [best] = _cur ? standby : standby.sort((a, b) => a._way._rank - b._way._rank);
+  if (best) {
+    for (const path of m._paths)
+      if (!_cur && !mayRaise(m) && opensWith(path, m._u) && due(m, path._heard + raceDelay(m)))
+        kill(m, path, 4004, "another is open");
+    if (!use(m, best) && _cur) {
+      kill(m, _cur, 4002, "use unanswered");
+      connect(m);
+    }
+    return;
+  }
+  const opening = m._paths.some((p) => !p._openedAt);
+  if (!opening) m._raceAt ||= m._now;
+  if (!due(m, m._raceAt)) return;
+  const way = nextWay(m, opening);
+  if (way && m._paths.length < maxPaths) {
+    attach(m, way, _cur ? 0 : raceU(m));
+    m._raceAt = m._now + raceDelay(m);
+  } else if (opening) m._raceAt = 0;
+  else {
+    m._tries++;
+    raceFrom(m, m._now + backoff(m));
+    for (const w of m._ways) w._failed = false;
+  }
+  due(m, m._raceAt);
+}
+var raceDelay = (m) => clamp(2 * m._rtt, 250, 1e3);
+var opensWith = (path, u) => !path._openedAt && path._u === u;
+function raceU(m) {
+  if (mayRaise(m) && !(m._u && m._paths.some((p) => opensWith(p, m._u)))) m._u++;
+  return m._u;
+}
+var mayRaise = (m) => m._heardU >= m._u || !m._paths.some((p) => p._useU === m._u || opensWith(p, m._u));
+function nextWay(m, opening) {
+  const untried = m._ways.filter((w) => !w._tried);
+  const rested = untried.find((w) => w._rest <= m._now);
+  if (rested || opening && untried.length < m._ways.length) return rested;
+  return untried.sort((a, b) => a._rest - b._rest)[0];
+}
+var kinds = { websocket: "socket", sse: "stream", longpoll: "open" };
+function attach(m, way, u) {
+  const path = {
+    _att: ++m._atts,
+    _way: way,
+    _u: u,
+    _heard: m._now,
+    _openedAt: 0,
+    _pos: 0,
+    _ctl: "",
+    _p: 0,
+    _pongs: 0,
+    _faults: 0,
+    _underway: 0
+  };
+  way._tried = true;
+  m._paths.push(path);
+  trace(m, "attach", path);
+  dial(m, path, kinds[way._name], 0);
+}
+function opened(m, path, o, conn) {
+  if (path._openedAt) return;
+  if (o.recv > m._sent) return kill(m, path, 4302, "position");
+  if (!m._server.run) m._progress = m._now;
+  m._server = o;
+  m._unknownAt = 0;
+  m._reauthed = false;
+  path._challenge = o.challenge;
+  path._openedAt = m._now;
+  path._pos = Math.max(o.recv, m._base);
+  m._known = Math.max(m._known, path._pos);
+  if (path._way._name === "sse") path._beaconBy = m._now + 1e3 + 2 * m._rtt;
+  if (conn._kind === "open") forget(m, conn);
+  path._way._failed = false;
+  for (const way of m._ways) if (way._failed) takeRest(m, way);
+  trace(m, "opened", path);
+  confirm(m, o.sel);
+  pingPath(m, path);
+}
+var codes = { position: 4302, malformed: 4303, version: 4305, origin: 4306, policy: 4306 };
+function refused(m, path, { reason, retry }, conn) {
+  const code = codes[reason];
+  let wait = 0;
+  trace(m, "refused", path, reason);
+  if (code > 4304) return finish(m, code, reason);
+  if (code) return fault(m, path, "refused " + reason, code);
+  if (reason === "unknown") {
+    wait = 1100;
+    if (!m._paths.some((p) => p !== path && p._openedAt && !p._suspect)) {
+      m._unknownAt ||= m._now;
+      if (m._now - m._unknownAt > 1e3) return finish(m, 4204, reason);
+    }
+  } else if (reason === "auth") {
+    raceFrom(m, m._raceAt);
+    if (!m._waitAuth && !(conn._born < m._authAt)) {
+      if (m._reauthed) return finish(m, 4301, reason);
+      m._reauthed = m._waitAuth = true;
+      m._actions.push((host) => host._ask());
+    }
+  } else {
+    wait = retry ? Math.max(retry, 100) : 5e3;
+    wait += m._random() * wait / 2;
+  }
+  kill(m, path, 4004, "refused " + reason);
+  if (wait)
+    if (!m._cur) raceFrom(m, m._now + wait);
+    else if (reason === "unknown") takeRest(m, path._way);
+    else path._way._rest = Math.max(path._way._rest, m._now + wait);
+}
+
+// src/send.ts
+var isSocket = (path) => path?._way._name === "websocket";
+function pump(m) {
+  planAck(m);
+  for (const path of m._paths) {
+    const conns = m._conns.filter((c) => c._path === path);
+    const down = conns.find((c) => c._kind !== "up");
+    if (!path._openedAt) continue;
+    if (hasOutput(m, path)) {
+      if (isSocket(path)) m._actions.push((host) => host._write(down));
+      else if (!conns.some((c) => c !== down)) dial(m, path, "up", m._now + clamp(4 * m._rtt, 2e3, 1e4));
+    }
+    if (path._way._name === "longpoll" && path === m._cur && !down && (!path._pollAt || due(m, path._pollAt))) {
+      path._pollAt = 0;
+      dial(m, path, "poll", m._now + m._server.hold + patience(m));
+    }
+  }
+}
+var lineWaits = (m, path) => fits(m, position(m, path) + 1, m._server.win);
+var hasOutput = (m, path) => !!path._ctl || path === m._cur && (lineWaits(m, path) || due(m, m._ackAt));
+var position = (m, path) => isSocket(path) ? path._pos : m._known;
+function planAck(m) {
+  const unsaid = m._taken - m._told;
+  if (!unsaid) m._ackAt = 0;
+  else if (unsaid > 31 || m._takenCost >= m._server.win / 4) m._ackAt = m._now;
+  else m._ackAt ||= m._now + (isSocket(m._cur) ? 100 : 250);
+  due(m, m._ackAt);
+}
+var early = 4096;
+function next(m, conn) {
+  const path = conn._path;
+  const kind = conn._kind;
+  const first = conn._first;
+  m._now = m._clock();
+  if (!m._conns.includes(conn) || !(first || kind === "socket" && path._openedAt && hasOutput(m, path))) return;
+  conn._first = false;
+  const who = { key: m._key, run: m._server.run || void 0, att: path._att };
+  if (first && kind === "poll") {
+    told(m);
+    const poll = { ...who, p: ++path._p, recv: m._recv, hold: m._server.hold };
+    return write(m, path, m._base, encodeControl("poll", poll));
+  }
+  if (first && kind !== "up")
+    return write(
+      m,
+      path,
+      m._base,
+      encodeControl("open", {
+        v: [1],
+        ...who,
+        u: path._u || void 0,
+        recv: m._recv,
+        lim: { maxBatch: m._takesBatch },
+        auth: m._auth,
+        meta: m._meta
+      }),
+      m._server.run ? 0 : m._server.win,
+      early
+    );
+  let ctl = path._ctl;
+  path._ctl = "";
+  if (kind === "up") {
+    conn._ctl = ctl;
+    ctl = encodeControl("up", who) + ctl;
+  }
+  if (path !== m._cur) return write(m, path, m._base, ctl);
+  const batch = write(m, path, position(m, path), ctl, m._server.win, m._server.lim.maxBatch);
+  m._ackAt = 0;
+  told(m);
+  return batch;
+}
+function write(m, path, pos, controls2, win = 0, limit = 0) {
+  let batch = `@${pos + 1} ${m._taken}
+${controls2}`;
+  let size = byteLength(batch);
+  let to = pos;
+  for (; fits(m, to + 1, win); to++) {
+    const { _line, _bytes, _raw, _more } = m._entries[to - m._base];
+    const frame = _raw && limit > early && isSocket(path);
+    if (to > pos ? frame || size + _bytes > Math.min(limit, limitOf(path)) : frame && controls2) break;
+    if (frame) {
+      batch = new Uint8Array([...utf8.encode(_more ? batch.replace("\n", " +\n") : batch), ..._raw]);
+      size = batch.length;
+      to++;
+      break;
+    }
+    batch += _line;
+    size += _bytes;
+  }
+  m._sent = Math.max(m._sent, to);
+  if (to > pos) {
+    active(m);
+    wrote(path, size, to);
+    path._pos = to;
+  }
+  return batch;
+}
+
+// src/alive.ts
+function step(m) {
+  m._deadline = 0;
+  if (m._over) return;
+  if (m._cur && lineWaits(m, m._cur)) active(m);
+  for (const path of m._paths) alive(m, path);
+  for (const conn of m._conns)
+    if (m._conns.includes(conn) && due(m, conn._by)) {
+      hangup(m, conn, 4002);
+      postFailed(m, conn, "no answer");
+    }
+  stalled(m);
+  connect(m);
+  better(m);
+  tidy(m);
+  ending(m);
+  if (!m._over) pump(m);
+}
+function alive(m, path) {
+  if (!path._openedAt) {
+    if (due(m, path._heard + 1e4)) kill(m, path, 4002, "no answer");
+    return;
+  }
+  if (!path._proven && path._pongs && !path._beaconBy && due(m, path._openedAt + 1e4)) {
+    if (path === m._cur || path._pongs > 1) {
+      path._proven = true;
+      proved(path._way);
+      trace(m, "proven", path);
+    } else if (!path._pingI) pingPath(m, path);
+  }
+  if (due(m, path._beaconBy) && !path._suspect) {
+    takeRest(m, path._way);
+    doubt(m, path, "held back");
+  }
+  if (path._useU && due(m, path._useAt)) sayUse(m, path);
+  if (due(m, path._useBy)) doubt(m, path, "use unanswered");
+  const silentAt = path === m._cur && isActive(m) ? Math.max(path._heard, m._activeAt) + 5750 : path._heard + 1.5 * m._server.ping + 5e3;
+  if (path._way._name !== "longpoll" && !path._suspect && due(m, silentAt)) doubt(m, path, "silent");
+}
+var isActive = (m) => m._now - m._lastLog < 3e4;
+function active(m) {
+  if (!isActive(m)) m._activeAt = m._now;
+  m._lastLog = m._now;
+}
+function stalled(m) {
+  const path = m._cur;
+  if (!path || path._suspect) return;
+  if (path._pingI && due(m, path._pingAt + patience(m))) {
+    if (m._progress <= path._pingAt) return doubt(m, path, "no pong");
+    path._pingI = 0;
+    path._stallPing = false;
+  }
+  if (m._entries[0] && !path._pingI && due(m, m._progress + patience(m))) {
+    path._stallPing = true;
+    pingPath(m, path);
+    due(m, path._pingAt + patience(m));
+  }
+  if (path._way._name !== "longpoll" && m._sentDown > m._recv && due(m, Math.max(m._sentAt, m._lastRecv) + patience(m))) {
+    m._sentDown = m._recv;
+    doubt(m, path, "lines missing");
+  }
+}
+function doubt(m, path, reason) {
+  if (path._suspect) return;
+  trace(m, "suspect", path, reason);
+  if (path !== m._cur) return kill(m, path, 4002, reason);
+  path._suspect = true;
+  if (path._way._rest <= m._now) died(m, path, false);
+  shrink(path);
+  path._proven = true;
+  raceFrom(m, m._now);
+}
+function ending(m) {
+  const peer = m._peerClosed;
+  if (peer && due(m, m._closeAck)) {
+    m._closeAck = m._now + patience(m);
+    m._told = 0;
+    m._ackAt = m._now;
+    due(m, m._closeAck);
+  }
+  if (due(m, m._closeBy)) finish(m, peer?.code ?? 4100, peer?.reason ?? "", !!peer);
+}
+
+// src/machine.ts
+function input(m, act) {
+  m._now = m._clock();
+  if (!m._over) act?.();
+  step(m);
+}
+function authorized(m, auth) {
+  m._auth = auth;
+  m._waitAuth = false;
+  m._authAt = m._now;
+}
+function send(m, entries) {
+  if (!heldBytes(m)) m._progress = m._now;
+  append(m, entries);
+}
+function taken(m, { _number, _cost, _close }) {
+  m._taken = _number;
+  m._takenCost += _cost;
+  if (_close) {
+    m._peerClosed = _close;
+    m._closeAck = m._now;
+    m._closeBy = m._now + grace;
+  }
+}
+var grace = 1e4;
+function end(m, code, reason) {
+  if (m._closing) return;
+  if (!m._server.run && !lastNumber(m)) return finish(m, code, reason, false, 0);
+  m._closing = true;
+  appendClose(m, code, reason);
+  m._progress = m._now;
+  m._closeBy = m._now + grace;
+}
+function closed(m, conn, reason) {
+  if (!m._conns.includes(conn)) return;
+  forget(m, conn);
+  if (!conn._by) kill(m, conn._path, 4005, reason || "ended");
+  else if (reason) postFailed(m, conn, reason);
+}
+function received(m, conn, batch) {
+  if (!m._conns.includes(conn)) return;
+  let packet;
+  let accept;
+  try {
+    packet = parse(batch, m._takesBatch);
+    if (packet._ack > m._sent) fail("position", 4302);
+    accept = admit(m, packet, m._takesMessage);
+  } catch (error) {
+    const { message, code } = error;
+    return fault(m, conn._path, message, code > 4e3 ? code : 4303);
+  }
+  apply(m, conn, packet, accept);
+}
+function apply(m, conn, { _first, _ack, _lines }, accept) {
+  const path = conn._path;
+  const controls2 = _lines.filter((l) => l._name);
+  const opening = controls2.find((l) => l._name === "!opened");
+  if (conn._kind !== "up" || path._way._name === "longpoll") path._heard = m._now;
+  path._faults = 0;
+  if (opening && m._server.run && opening._fields.run !== m._server.run) return kill(m, path, 4005, "another run");
+  if (!path._openedAt && !opening) {
+    const answer = controls2.find((l) => /^!(refused|closed|detach)$/.test(l._name));
+    if (answer) handlers[answer._name](m, path, answer._fields, conn);
+    else kill(m, path, 4005, "no opened");
+    return;
+  }
+  m._faultCode = 0;
+  if (acked(m, _ack)) path._useful = true;
+  const before = m._recv;
+  accept();
+  const fresh = m._recv > before;
+  if (fresh) {
+    active(m);
+    m._lastRecv = m._now;
+    path._useful = true;
+  }
+  for (const line of controls2) if (!m._over) handlers[line._name]?.(m, path, line._fields, conn);
+  if (_first > before + 1 && path === m._cur) rewind(m, path);
+  if (conn._kind === "poll") polled(m, conn, fresh || path._detached);
+}
+function rewind(m, path) {
+  if (path._way._name === "longpoll" || m._now - m._rewindAt < Math.max(m._rtt, 250)) return;
+  m._rewindAt = m._now;
+  say(path, "rewind", { recv: m._recv });
+}
+function acked(m, ack) {
+  if (!free(m, ack)) return false;
+  m._progress = m._now;
+  m._known = Math.max(m._known, ack);
+  for (const path of m._paths) {
+    path._pos = Math.max(path._pos, ack);
+    carried(path, ack);
+  }
+  return true;
+}
+var handlers = {
+  "!opened": opened,
+  "!reply": replied,
+  "!refused": refused,
+  "!detach": detached,
+  "!closed"(m, _, { code, reason, recv }) {
+    acked(m, Math.min(recv, m._sent));
+    finish(m, code, reason, true, recv);
+  },
+  "!rewind"(m, path, { recv }) {
+    if (recv <= m._sent) path._pos = Math.max(recv, m._base);
+  },
+  "!ping": (_, path, { i }) => say(path, "pong", { i }),
+  // HF1-LIV-02
+  "!pong": ponged,
+  "?beacon"(_, path, { i }) {
+    if (i > 1) path._beaconBy = 0;
+  },
+  "?move": (m, path) => doubt(m, path, "move")
+  // HF1-SEL-10
+};
+
+// src/session.ts
+function connect2(url, options = {}) {
+  const { auth, meta, credentials = "same-origin", buffer = 8 << 20, maxBatch = 65536, renew = true } = options;
+  const wire = {
+    _url: new URL(url, globalThis.location?.href).href.replace(/^ws/, "http"),
+    _fetch: options.fetch ?? fetch,
+    _WebSocket: options.WebSocket ?? globalThis.WebSocket,
+    _credentials: credentials,
+    _takesBatch: maxBatch
+  };
+  let m;
+  let renewals = 0;
+  let timer;
+  let queued = false;
+  let shownId = "";
+  let shownTransport;
+  let shownHeld = 0;
+  const inbox = [];
+  const listeners = {};
+  const iterators = [];
+  let waiters = [];
+  const emit = (type, event) => listeners[type]?.forEach((listener) => new Promise(() => listener(event)));
+  const begin = () => {
+    m = newMachine({
+      _key: randomName(32),
+      _transports: (options.transports ?? ["websocket", "sse", "longpoll"]).filter(
+        (name) => name !== "websocket" || wire._WebSocket
+      ),
+      _takesBatch: maxBatch,
+      _takesMessage: 16 << 20,
+      // the most that a server may be set to
+      _meta: meta,
+      _random: Math.random,
+      _clock: Date.now
+    });
+  };
+  const happen = (act) => {
+    input(m, act);
+    soon();
+  };
+  const soon = () => {
+    if (!queued) queueMicrotask(settle);
+    queued = true;
+  };
+  const write2 = (conn) => {
+    const carrier = conn._carrier;
+    let batch;
+    while (carrier?._writable?.() && (batch = next(m, conn))) carrier._send(batch);
+    if (!carrier?._writable?.()) due(m, m._now + 50);
+  };
+  const host = {
+    _dial(conn) {
+      const take = (batch) => happen(() => received(m, conn, batch));
+      const over = (fault2) => happen(() => closed(m, conn, fault2));
+      const ready = () => happen(() => write2(conn));
+      try {
+        if (conn._kind === "socket") conn._carrier = openSocket(wire, ready, take, over);
+        else {
+          const batch = next(m, conn);
+          if (batch) conn._carrier = post(wire, conn._kind, batch, take, over);
+        }
+      } catch (error) {
+        over(String(error));
+      }
+    },
+    _write: write2,
+    _hangup: (conn, code) => conn._carrier?._close(code),
+    async _ask() {
+      try {
+        const given = await (typeof auth === "function" ? auth() : auth);
+        happen(() => authorized(m, given));
+      } catch (error) {
+        happen(() => finish(m, 4301, String(error)));
+      }
+    },
+    _trace(trace2) {
+      if (trace2.what === "proven") renewals = 0;
+      emit("trace", trace2);
+    },
+    _end() {
+      const fates = m._over;
+      const again = renew && !m._closing && fates.code >= 4200 && fates.code < 4300;
+      deliver();
+      for (const [, , reject] of waiters.splice(0)) reject(Error(`session over: ${fates.code} ${fates.reason}`));
+      if (again) {
+        begin();
+        setTimeout(host._ask, Math.random() * Math.min(3e4, 500 * 2 ** renewals++));
+      }
+      emit(again ? "renew" : "close", fates);
+    }
+  };
+  const deliver = () => {
+    for (const item of m._queue.splice(0)) inbox.push([m, item]);
+    while (inbox[0] && (inbox[0][1]._close || listeners.message?.size)) {
+      const message = shift();
+      if (message) emit("message", message);
+    }
+  };
+  const shift = () => {
+    const [owner, item] = inbox.shift();
+    input(owner, () => taken(owner, item));
+    soon();
+    return item._close ? void 0 : { data: item._data, number: item._number, session: owner._server.id };
+  };
+  const settle = () => {
+    queued = false;
+    for (const action of m._actions.splice(0)) action(host);
+    deliver();
+    if (m._actions[0]) soon();
+    waiters = waiters.filter(([number, resolve]) => number > m._base || resolve());
+    if (m._server.id !== shownId) {
+      shownId = m._server.id;
+      if (shownId) emit("open", { id: shownId });
+    }
+    if (m._cur?._way._name !== shownTransport) {
+      shownTransport = m._cur?._way._name;
+      emit("transport", { transport: shownTransport });
+    }
+    const held = heldBytes(m);
+    if (!held && shownHeld) emit("drain", void 0);
+    shownHeld = held;
+    if (inbox[0] || m._over) for (const woken of iterators.splice(0)) woken();
+    clearTimeout(timer);
+    if (m._deadline) timer = setTimeout(happen, m._deadline - Date.now());
+  };
+  begin();
+  host._ask();
+  return {
+    get state() {
+      return m._over ? "closed" : m._closing || m._peerClosed ? "closing" : m._cur ? "open" : "connecting";
+    },
+    get transport() {
+      return m._cur?._way._name;
+    },
+    get id() {
+      return m._server.id || void 0;
+    },
+    get buffered() {
+      return heldBytes(m);
+    },
+    send(data) {
+      if (m._over || m._closing) throw Error("session is closing");
+      const entries = encodeMessage(data);
+      const cost = entries.reduce((sum, entry) => sum + entry._cost, 0);
+      if (cost - 16 * entries.length > m._server.lim.maxMessage) throw RangeError("message is too large");
+      if (heldBytes(m) + cost > buffer) throw RangeError("buffer is full");
+      happen(() => send(m, entries));
+      shownHeld += cost;
+      return lastNumber(m);
+    },
+    drained: () => new Promise((resolve, reject) => {
+      waiters.push([lastNumber(m), resolve, reject]);
+      soon();
+    }),
+    on(type, listener) {
+      const set = listeners[type] ??= /* @__PURE__ */ new Set();
+      set.add(listener);
+      soon();
+      return () => {
+        set.delete(listener);
+      };
+    },
+    close(code = 4100, reason = "") {
+      if (!(code >= 4100 && code < 4200)) throw RangeError("code must be 4100 to 4199");
+      happen(() => end(m, code, reason));
+    },
+    async *[Symbol.asyncIterator]() {
+      for (; ; ) {
+        const message = inbox[0] && shift();
+        if (message) yield message;
+        else if (m._over) return;
+        else await new Promise((resolve) => iterators.push(resolve));
+      }
+    }
+  };
+}
 export {
-  version
+  connect2 as connect
 };

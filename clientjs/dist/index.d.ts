@@ -1,2 +1,2 @@
-/** The protocol version this client speaks. */
-export declare const version = "holdfast/1";
+export { connect } from './session.js';
+export type { End, Events, Message, Options, Session, State, Step, Trace, Transport, TransportChange, WebSocketLike, } from './types.js';

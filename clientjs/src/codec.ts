@@ -100,17 +100,8 @@ export function parse(batch: string | Uint8Array, limit: number): Packet {
     /^@([1-9]\d{0,15}) (0|[1-9]\d{0,15})( [\w-]{1,64})?( \+)?$/.exec(head!) ?? fail()
   if ((binary ? batch.length : byteLength(text)) > limit || lines.pop() !== '' || (plus && !binary) || /\r(?!\n)/.test(text)) fail()
   const parsed = binary ? [messageLine(batch.subarray(text.length), !!plus)] : lines.map(parseLine)
-  let next = +first!
-  let last: Line | undefined
-  for (const line of parsed)
-    if (line._log) {
-      // HF1-CLO-01: !close is the last line of its log. HF1-BAT-09: a piece is continued by its own type.
-      if (last?._name || (last?._more && typeof line._data !== typeof last._data)) fail()
-      last = line
-      next++
-    }
   // Numbers of 16 digits are exact enough to be compared.
-  if (Math.max(next, +ack!) > 2 ** 53 - 1) fail()
+  if (Math.max(+first! + parsed.filter((l) => l._log).length, +ack!) > 2 ** 53 - 1) fail()
   return { _first: +first!, _ack: +ack!, _lines: parsed }
 }
 

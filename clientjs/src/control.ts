@@ -45,7 +45,6 @@ export const controls: Record<string, string> = {
   '!pong': 'i',
   '!close': 'code "reason',
   '!closed': 'code "reason recv ack',
-  '!ticket': '"ticket ttl',
   '?beacon': 'i',
   '?move': '',
 }

@@ -32,8 +32,8 @@ export interface Logs {
   /** Pieces of a message that is not whole, and what they cost. */
   _pieces: Line[]
   _piecesCost: number
-  /** The peer's `!close` was received. */
-  _closed: boolean
+  /** The last line received. */
+  _last?: Line | undefined
   /** The ack that was last written. */
   _told: number
   /** Window bytes taken since then. */
@@ -50,7 +50,6 @@ export const newLogs = (): Logs => ({
   _queue: [],
   _pieces: [],
   _piecesCost: 0,
-  _closed: false,
   _told: 0,
   _takenCost: 0,
 })
@@ -97,33 +96,36 @@ export function fits(log: Logs, n: number, win: number): boolean {
 }
 
 /**
- * Looks at the log lines of a batch that are news; none if it starts beyond the next number. Throws if they cannot follow
- * what was received, so that the batch is refused whole (HF1-BAT-01); else returns what takes them in, in order, once
+ * Looks at the log lines of a batch: those that are news, none if it starts beyond the next number. Throws if one cannot
+ * follow what is before it, so that the batch is refused whole (HF1-BAT-01); else returns what takes them in, in order, once
  * (HF1-NUM-02).
  */
 export function admit(log: Logs, packet: Packet, maxMessage: number): () => void {
-  let { _recv, _pieces, _piecesCost, _closed } = log
+  let { _recv, _pieces, _piecesCost, _last } = log
   const whole: Received[] = []
   let n = packet._first
+  let before: Line | undefined
   _pieces = [..._pieces]
-  if (n <= _recv + 1)
-    for (const line of packet._lines)
-      if (line._log && n++ > _recv) {
-        // HF1-CLO-01, HF1-BAT-09
-        if (_closed || (_pieces[0] && typeof line._data !== typeof _pieces[0]._data)) fail()
-        _recv++
-        _pieces.push(line)
-        _piecesCost += line._cost
-        if (_piecesCost > maxMessage) fail('too large', 4304)
-        if (line._more) continue
-        _closed = !!line._name
-        whole.push({ _data: join(_pieces, _piecesCost), _number: _recv, _cost: _piecesCost, _close: line._fields })
-        _pieces = []
-        _piecesCost = 0
-      }
+  for (const line of packet._lines)
+    if (line._log) {
+      if (n === _recv + 1) before = _last
+      // HF1-CLO-01: !close is the last line of its log. HF1-BAT-09: a piece is continued by its own type. Old lines too.
+      if (before?._name || (before?._more && typeof line._data !== typeof before._data)) fail()
+      before = line
+      if (n++ !== _recv + 1) continue
+      _recv++
+      _last = line
+      _pieces.push(line)
+      _piecesCost += line._cost
+      if (_piecesCost > maxMessage) fail('too large', 4304)
+      if (line._more) continue
+      whole.push({ _data: join(_pieces, _piecesCost), _number: _recv, _cost: _piecesCost, _close: line._fields })
+      _pieces = []
+      _piecesCost = 0
+    }
   return () => {
     log._queue.push(...whole)
-    Object.assign(log, { _recv, _pieces, _piecesCost, _closed })
+    Object.assign(log, { _recv, _pieces, _piecesCost, _last })
   }
 }
 

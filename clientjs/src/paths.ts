@@ -93,9 +93,8 @@ export function fault(m: Machine, path: Path, message: string, code: number): vo
  */
 export function finish(m: Machine, code: number, reason: string, remote = false, recv?: number): void {
   if (m._over) return
-  const rest: number[] = []
-  let number = m._base
-  for (const entry of m._entries) if (++number && entry._cost && !entry._more) rest.push(number)
+  // The numbers of messages are those of their last lines; !close is none.
+  const rest = m._entries.flatMap(({ _cost, _more }, i) => (_cost && !_more ? m._base + i + 1 : []))
   const final = recv !== undefined
   m._over = {
     code,

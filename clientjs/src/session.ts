@@ -33,8 +33,6 @@ export function connect(url: string, options: Options = {}): Session {
   let shownId = ''
   let shownTransport: Transport | undefined
   let shownHeld = 0
-  /** The last trouble with a transport. */
-  let trouble = ''
   /** What came and was not taken yet, with the session it came in. */
   const inbox: [Machine, Received][] = []
   const listeners: { [K in keyof Events]?: Set<(event: Events[K]) => void> } = {}
@@ -107,7 +105,6 @@ export function connect(url: string, options: Options = {}): Session {
     },
     _trace(trace) {
       if (trace.what === 'proven') renewals = 0
-      if (trace.reason) trouble = `${trace.transport}: ${trace.reason}`
       emit('trace', trace)
     },
     _end() {
@@ -153,7 +150,7 @@ export function connect(url: string, options: Options = {}): Session {
     }
     if (m._cur?._way._name !== shownTransport) {
       shownTransport = m._cur?._way._name
-      emit('transport', { transport: shownTransport, reason: trouble })
+      emit('transport', { transport: shownTransport })
     }
     const held = heldBytes(m)
     if (!held && shownHeld) emit('drain', undefined)

@@ -51,8 +51,6 @@ export interface Trace {
 export interface TransportChange {
   /** Undefined while nothing does: the session goes on as soon as something can. */
   readonly transport: Transport | undefined
-  /** The last trouble with a transport, which may be why; empty if there was none. */
-  readonly reason: string
 }
 
 /** The events of a session and what their listeners are given. */
