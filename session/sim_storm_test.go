@@ -111,8 +111,12 @@ func (w *world) processStorm(f simFault, c *simClient, home *simNode) {
 			w.fault(f, "%s", s.app.name)
 			p := s.s.server.sel
 			p.ctl = appendControl(p.ctl, false, nameMove, nil)
+			s.s.server.step(w.now())
+			s.settle()
 			if w.rng.IntN(4) == 0 && c.m.cur != nil { // an application that wants a ticket
 				c.m.cur.say(nameTicket, ticketControl{Att: c.m.atts + 1, Recv: c.m.in.recv})
+				c.m.tick(w.now())
+				c.act()
 			}
 		}
 	case faultClose:
