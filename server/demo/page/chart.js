@@ -43,7 +43,7 @@ export class Chart {
     const sorted = this.#trips.map((trip) => trip.ms).sort((a, b) => a - b)
     if (!sorted.length) return 'Round trips appear here as messages come back.'
     const at = (share) => span(sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))])
-    return `Round trip: half within ${at(0.5)}, 95 % within ${at(0.95)}, slowest ${at(1)}.`
+    return `Round trip: half within ${at(0.5)}, 95\u00a0% within ${at(0.95)}, slowest ${at(1)}.`
   }
 
   /** Draws. `pending` is the age in ms of the oldest message that has not come back, 0 if there is none. */

@@ -7,10 +7,14 @@ const most = 200 // entries kept on the page
 export class Talk {
   #log
   #empty
+  #follows = true
 
   constructor(log, empty) {
     this.#log = log
     this.#empty = empty
+    // Whoever has scrolled back stays there; everybody else sees the end, also when the field grows or a picture loads.
+    log.addEventListener('scroll', () => { this.#follows = log.scrollHeight - log.scrollTop - log.clientHeight < 60 })
+    new ResizeObserver(() => this.#follow()).observe(log)
   }
 
   /** Shows what the visitor sent; returns the entry, whose state changes later. */
@@ -31,7 +35,7 @@ export class Talk {
   /** Shows what the server sent back. */
   theirs(content, ms) {
     const entry = this.#add('theirs')
-    if (content.bytes) entry.append(picture(content, () => this.#toEnd()))
+    if (content.bytes) entry.append(picture(content, () => this.#follow()))
     else {
       const body = document.createElement('p')
       body.className = 'body'
@@ -94,18 +98,18 @@ export class Talk {
 
   #show(entry) {
     const log = this.#log
-    const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 80
     log.append(entry)
     while (log.children.length > most) {
       const [, oldest] = log.children // the first is the empty state
       for (const image of oldest.querySelectorAll('img')) URL.revokeObjectURL(image.src)
       oldest.remove()
     }
-    if (atEnd) this.#toEnd()
+    if (entry.classList.contains('mine')) this.#follows = true
+    this.#follow()
   }
 
-  #toEnd() {
-    this.#log.scrollTop = this.#log.scrollHeight
+  #follow() {
+    if (this.#follows) this.#log.scrollTop = this.#log.scrollHeight
   }
 }
 

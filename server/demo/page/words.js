@@ -7,19 +7,19 @@ export const nameOf = (transport) => names[transport] ?? 'Nothing'
 
 /** A span of milliseconds, roughly. */
 export function span(ms) {
-  if (ms < 1) return 'under 1 ms'
-  if (ms < 1000) return `${Math.round(ms)} ms`
-  if (ms < 10e3) return `${(ms / 1000).toFixed(1)} s`
-  if (ms < 120e3) return `${Math.floor(ms / 1000)} s`
-  if (ms < 7200e3) return `${Math.floor(ms / 60e3)} min`
-  return `${Math.floor(ms / 3600e3)} h`
+  if (ms < 1) return 'under 1\u00a0ms'
+  if (ms < 1000) return `${Math.round(ms)}\u00a0ms`
+  if (ms < 10e3) return `${(ms / 1000).toFixed(1)}\u00a0s`
+  if (ms < 120e3) return `${Math.floor(ms / 1000)}\u00a0s`
+  if (ms < 7200e3) return `${Math.floor(ms / 60e3)}\u00a0min`
+  return `${Math.floor(ms / 3600e3)}\u00a0h`
 }
 
 /** A whole count of seconds, minutes or hours, for what ticks. */
-export const age = (ms) => span(Math.max(1000, Math.floor(ms / 1000) * 1000)).replace('.0 ', ' ')
+export const age = (ms) => span(Math.max(1000, Math.floor(ms / 1000) * 1000)).replace(/\.\d/, '')
 
 /** A size in bytes, roughly. */
-export const size = (bytes) => (bytes < 1000 ? `${bytes} bytes` : bytes < 1e6 ? `${Math.round(bytes / 1000)} kB` : `${(bytes / 1e6).toFixed(1)} MB`)
+export const size = (bytes) => (bytes < 1000 ? `${bytes}\u00a0bytes` : bytes < 1e6 ? `${Math.round(bytes / 1000)}\u00a0kB` : `${(bytes / 1e6).toFixed(1)}\u00a0MB`)
 
 /** "1 message", "2 messages". */
 export const count = (n, noun) => `${n} ${noun}${n === 1 ? '' : 's'}`
