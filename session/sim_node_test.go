@@ -31,7 +31,8 @@ type simSession struct {
 	s      *Session
 	app    *simApp
 	stepAt time.Duration
-	lost   bool // its process was restarted
+	lost   bool   // its process was restarted
+	u, att uint64 // the selection when it was last looked at
 }
 
 func newSimNode(w *world, i int) *simNode {
@@ -198,7 +199,10 @@ func (x *simSession) check() {
 		w.fail("I6: %s holds %d bytes", x.app.name, m.in.held)
 	case m.out.bytes() > m.cfg.win+(64<<10):
 		w.fail("I6: %s keeps %d bytes, its window is %d", x.app.name, m.out.bytes(), m.cfg.win)
+	case m.u < x.u || m.selAt != x.att && m.u == x.u:
+		w.fail("SEL-01: the selection of %s moved from u %d att %d to u %d att %d", x.app.name, x.u, x.att, m.u, m.selAt)
 	}
+	x.u, x.att = m.u, m.selAt
 	if c := x.client(); c != nil && c.m.run == m.run {
 		x.checkWith(c)
 	}

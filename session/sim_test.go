@@ -17,6 +17,8 @@ var (
 	simSeeds   = flag.Uint64("sim.seeds", 150, "how many seeds the simulation runs")
 	simFirst   = flag.Uint64("sim.first", 1, "the first of them")
 	simMinutes = flag.Float64("sim.minutes", 0, "run seeds for so long instead; 0: by their number")
+	simWorkers = flag.Int("sim.workers", runtime.GOMAXPROCS(0), "how many seeds run at the same time")
+	simStop    = flag.Int64("sim.stop", 5, "stop after so many seeds have failed")
 	simFull    = flag.Bool("sim.full", false, "fail when something that must happen often has not")
 )
 
@@ -35,10 +37,10 @@ func TestSim(t *testing.T) {
 	var all simCounts
 	var failed atomic.Int64
 	var wait sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
+	for range *simWorkers {
 		wait.Go(func() {
 			var own simCounts
-			for failed.Load() < 5 {
+			for failed.Load() < *simStop {
 				seed := next.Add(1) - 1
 				if *simMinutes > 0 && time.Since(start).Minutes() >= *simMinutes || *simMinutes == 0 && seed >= *simFirst+*simSeeds {
 					break
