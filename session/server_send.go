@@ -85,8 +85,10 @@ func (m *serverMachine) write(p *serverPath, b *outBatch, ctl []byte, socket boo
 	}
 	p.pos = m.out.fill(b, p.pos, m.in.taken, ctl, m.cfg.win, most, socket)
 	if p.pos > before {
+		if now.Sub(m.lastLog) >= activeFor { // HF1-LIV-01: every path is pinged more often from now on
+			m.due(now, now.Add(time.Millisecond))
+		}
 		m.lastLog = now
-		m.due(now, now.Add(min(m.cfg.ping, activePing))) // HF1-LIV-01: more often from now on
 		p.underway.wrote(b.size, p.pos)
 		if before < sent {
 			m.observe("replay", p, "", int(min(p.pos, sent)-before))
