@@ -16,6 +16,9 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
+// Handshake is what Config.Authenticate judges.
+type Handshake = session.Handshake
+
 // Config configures a [Server]. Its zero value works: anyone from the same origin may open a session, as principal "", and what
 // they send is kept until they are gone, as no OnSession reads it.
 type Config struct {
@@ -24,7 +27,7 @@ type Config struct {
 	OnSession func(*session.Session)
 	// Authenticate names the principal of an open, or refuses it with an error, which is logged and not told. It runs for every
 	// open, by many goroutines at once, before the session is looked up; ctx ends after Limits.Handshake. Default: everyone is "".
-	Authenticate func(ctx context.Context, h *session.Handshake) (principal string, err error)
+	Authenticate func(ctx context.Context, h *Handshake) (principal string, err error)
 
 	// Origins lists the pages of other sites that may connect: scheme://host[:port], scheme://*.host[:port] or null.
 	Origins []string

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log"
 	"net/http"
 	"time"
 
@@ -22,7 +21,7 @@ func ExampleNew() {
 		},
 	})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	http.Handle("/holdfast", srv)
 	http.Handle("/holdfast/", srv)
@@ -41,7 +40,7 @@ func ExampleServer_echo() {
 		},
 	})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	e := echo.New()
 	g := e.Group("/api")
@@ -53,14 +52,14 @@ func ExampleServer_echo() {
 func ExampleServer_Shutdown() {
 	srv, err := server.New(server.Config{})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	web := &http.Server{Handler: srv, ReadHeaderTimeout: 10 * time.Second}
 
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
 	defer cancel()
 	if err := srv.Shutdown(ctx); err != nil {
-		log.Print(err)
+		panic(err)
 	}
 	_ = web.Shutdown(ctx)
 	// Output:

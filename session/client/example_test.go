@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log"
 	"net/http"
 	"net/http/httptest"
 	"time"
@@ -20,7 +19,7 @@ func shouting() *httptest.Server {
 		s.OnMessage(func(m session.Message) { _, _ = s.Send(context.Background(), session.Text(string(m.Data)+"!")) })
 	}})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/holdfast", srv)
@@ -35,20 +34,20 @@ func ExampleDial() {
 	defer cancel()
 	s, err := client.Dial(ctx, web.URL+"/holdfast", nil)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	if _, err := s.Send(ctx, session.Text("hello")); err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	m, err := s.Receive(ctx)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	fmt.Printf("%s\n", m.Data)
 
 	// Close delivers what was sent, and tells what became of it.
 	if err := s.Close(ctx); err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	end, _ := s.Ended()
 	fmt.Println(end.Code, end.Delivered, "of", end.Sent)
@@ -68,13 +67,13 @@ func ExampleStart() {
 		Transports: []string{"sse", "longpoll"}, // this network breaks WebSockets
 		Renew: func(ended session.End, fresh *session.Session) {
 			if !ended.Exact {
-				log.Printf("messages above %d may be lost", ended.Delivered)
+				fmt.Printf("messages above %d may be lost\n", ended.Delivered)
 			}
 			// Go on with fresh.
 		},
 	})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	done := make(chan struct{})
 	s.OnMessage(func(m session.Message) {
@@ -82,7 +81,7 @@ func ExampleStart() {
 		close(done)
 	})
 	if _, err := s.TrySend(session.Text("hello")); errors.Is(err, session.ErrFull) {
-		log.Fatal("2 MiB are waiting to be sent")
+		fmt.Println("2 MiB are waiting to be sent")
 	}
 	<-done
 	_ = s.Close(ctx)

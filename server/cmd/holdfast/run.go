@@ -18,7 +18,6 @@ import (
 	"github.com/holdfast-rt/holdfast/server/demo"
 	"github.com/holdfast-rt/holdfast/server/internal/config"
 	"github.com/holdfast-rt/holdfast/server/jwtauth"
-	"github.com/holdfast-rt/holdfast/session"
 )
 
 // Run is the whole program. It serves until ctx ends, then drains, and returns the exit code: 0 after a clean end, 1 when it could not
@@ -74,8 +73,8 @@ func newServer(cfg config.Config, log *slog.Logger) (*server.Server, error) {
 }
 
 // bearer takes the token from the client's auth, a JSON string.
-func bearer(tokens *jwtauth.Authenticator) func(context.Context, *session.Handshake) (string, error) {
-	return func(ctx context.Context, h *session.Handshake) (string, error) {
+func bearer(tokens *jwtauth.Authenticator) func(context.Context, *server.Handshake) (string, error) {
+	return func(ctx context.Context, h *server.Handshake) (string, error) {
 		var token string
 		if err := json.Unmarshal(h.Auth, &token); err != nil {
 			return "", errors.New("auth is not a token")

@@ -3,6 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -14,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
 	"go.uber.org/goleak"
 
 	"github.com/holdfast-rt/holdfast/session"
@@ -215,6 +220,40 @@ func TestOneClearLine(t *testing.T) {
 				t.Errorf("code %d, %q", code, text)
 			}
 		})
+	}
+}
+
+// TestTokens: with a key only the holder of a token gets in.
+func TestTokens(t *testing.T) {
+	secret := []byte("of 32 bytes or more, from a file, not from source")
+	keys := filepath.Join(t.TempDir(), "keys.json")
+	set := fmt.Sprintf(`{"keys":[{"kty":"oct","alg":"HS256","kid":"1","k":%q}]}`, base64.RawURLEncoding.EncodeToString(secret))
+	if err := os.WriteFile(keys, []byte(set), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, "-addr", "127.0.0.1:0", "-jwt-keys", keys, "-jwt-audience", "chat", "-jwt-issuer", "*")
+	url := p.stdout.find(t, `Endpoint:\s+(\S+)`)
+	for audience, welcome := range map[string]bool{"chat": true, "shop": false} {
+		token := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": "anna", "aud": audience, "iss": "x", "exp": time.Now().Add(time.Hour).Unix()})
+		token.Header["kid"] = "1"
+		signed, err := token.SignedString(secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		s, err := client.Dial(ctx, url, &client.Options{Auth: func(context.Context) (json.RawMessage, error) { return json.Marshal(signed) }})
+		var end *session.EndError
+		if welcome != (err == nil) || err != nil && (!errors.As(err, &end) || end.Code != transport.CodeAuth) {
+			t.Errorf("a token for %s: %v", audience, err)
+		}
+		if s != nil {
+			_ = s.Close(ctx)
+		}
+		cancel()
+	}
+	p.stop()
+	if code := <-p.code; code != 0 {
+		t.Errorf("exit code %d: %s", code, p.stderr.text())
 	}
 }
 
