@@ -312,6 +312,7 @@ var clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 var patience = (m) => Math.max(2e3, 4 * m._rtt);
 function trace(m, what, { _way, _att }, reason = "") {
   const step2 = { what, transport: _way._name, attachment: _att, reason, time: m._now };
+  m._again = true;
   m._actions.push((host) => host._trace(step2));
 }
 
@@ -644,7 +645,7 @@ function refused(m, path, { reason, retry }, conn) {
   }
   kill(m, path, 4004, "refused " + reason);
   if (wait)
-    if (!m._cur) raceFrom(m, m._now + wait);
+    if (!m._cur || m._cur._suspect) raceFrom(m, m._now + wait);
     else if (reason === "unknown") takeRest(m, path._way);
     else path._way._rest = Math.max(path._way._rest, m._now + wait);
 }
@@ -749,8 +750,14 @@ ${controls2}`;
 
 // src/alive.ts
 function step(m) {
+  m._again = true;
+  for (let rounds = 8; m._again && rounds && !m._over; rounds--) judge(m);
+  if (m._over) m._deadline = 0;
+  else pump(m);
+}
+function judge(m) {
   m._deadline = 0;
-  if (m._over) return;
+  m._again = false;
   if (m._cur && lineWaits(m, m._cur)) active(m);
   for (const path of m._paths) alive(m, path);
   for (const conn of m._conns)
@@ -763,7 +770,6 @@ function step(m) {
   better(m);
   tidy(m);
   ending(m);
-  if (!m._over) pump(m);
 }
 function alive(m, path) {
   if (!path._openedAt) {
@@ -814,6 +820,7 @@ function doubt(m, path, reason) {
   trace(m, "suspect", path, reason);
   if (path !== m._cur) return kill(m, path, 4002, reason);
   path._suspect = true;
+  if (path._useful || path._proven) m._tries = 0;
   if (path._way._rest <= m._now) died(m, path, false);
   shrink(path);
   path._proven = true;

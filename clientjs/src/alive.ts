@@ -9,8 +9,16 @@ import { died, proved, shrink, takeRest } from './ways.js'
 
 /** Runs after every input: judges what is late, does what is due and plans the next deadline. */
 export function step(m: Machine): void {
+  // What one rule changes another has to judge; a few times is all it takes.
+  m._again = true
+  for (let rounds = 8; m._again && rounds && !m._over; rounds--) judge(m)
+  if (m._over) m._deadline = 0
+  else pump(m)
+}
+
+function judge(m: Machine): void {
   m._deadline = 0
-  if (m._over) return
+  m._again = false
   // Lines go out now, and what the server promises from then on is judged below.
   if (m._cur && lineWaits(m, m._cur)) active(m)
   for (const path of m._paths) alive(m, path)
@@ -25,7 +33,6 @@ export function step(m: Machine): void {
   better(m)
   tidy(m)
   ending(m)
-  if (!m._over) pump(m)
 }
 
 /** Judges one path. */
@@ -97,6 +104,7 @@ export function doubt(m: Machine, path: Path, reason: string): void {
   trace(m, 'suspect', path, reason)
   if (path !== m._cur) return kill(m, path, 4002, reason)
   path._suspect = true
+  if (path._useful || path._proven) m._tries = 0
   if (path._way._rest <= m._now) died(m, path, false)
   shrink(path)
   path._proven = true // booked: its end is not charged twice

@@ -162,7 +162,7 @@ export function refused(m: Machine, path: Path, { reason, retry }: Fields, conn:
   }
   kill(m, path, 4004, 'refused ' + reason)
   if (wait)
-    if (!m._cur) raceFrom(m, m._now + wait)
+    if (!m._cur || m._cur._suspect) raceFrom(m, m._now + wait)
     else if (reason === 'unknown') takeRest(m, path._way) // this transport leads to another server
     else path._way._rest = Math.max(path._way._rest, m._now + wait)
 }

@@ -124,6 +124,8 @@ export interface Machine extends Config, Logs {
   _now: number
   /** When to call `input` again; 0: never. */
   _deadline: number
+  /** A rule has changed what others have judged: there is a step to trace. */
+  _again?: boolean
   _actions: ((host: Host) => void)[]
 
   /** What the server said in the last `opened`: who is who, its bounds and intervals. Before that, the defaults. */
@@ -225,5 +227,6 @@ export const patience = (m: Machine): number => Math.max(2e3, 4 * m._rtt)
 
 export function trace(m: Machine, what: Step, { _way, _att }: Path, reason = ''): void {
   const step = { what, transport: _way._name, attachment: _att, reason, time: m._now }
+  m._again = true
   m._actions.push((host) => host._trace(step))
 }
