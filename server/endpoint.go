@@ -53,6 +53,26 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.carriers.Release(addr)
+	var conn transport.Conn
+	aside(func() { conn = s.accept(w, r) })
+	if conn != nil {
+		s.table.Serve(r.Context(), conn, s.peer(r, d, addr))
+	}
+}
+
+// aside runs f on a goroutine of its own and waits for it. To read a request and to write a header take a deep stack, and stacks hardly
+// shrink: a handler that is to wait for long would keep it.
+func aside(f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	<-done
+}
+
+// accept reads a POST and makes it a Conn; nil: it has been answered.
+func (s *Server) accept(w http.ResponseWriter, r *http.Request) transport.Conn {
 	l := &s.cfg.Limits
 	req, err := transport.ReadRequest(w, r, transport.ReadOptions{MaxBatch: l.MaxBatch, Timeout: l.Body, MinRate: l.BodyRate})
 	if err != nil {
@@ -60,12 +80,11 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Connection", "close") // the rest of the body is not worth reading
 		}
 		refuse(w, transport.HTTPStatus(err))
-		return
+		return nil
 	}
-	defer req.Release()
 	if r.Header.Get("Early-Data") == "1" && carriesMessages(req.Batch.Parts[0]) { // HF1-HTTP-08: it may be a replay
 		refuse(w, http.StatusTooEarly)
-		return
+		return nil
 	}
 	var conn transport.Conn
 	if req.Kind == transport.KindStream {
@@ -75,9 +94,9 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		s.unserved(w, err)
-		return
+		return nil
 	}
-	s.table.Serve(r.Context(), conn, s.peer(r, d, addr))
+	return conn
 }
 
 // carriesMessages tells whether a batch has log lines.
@@ -146,7 +165,8 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNoContent)
 		return
 	}
-	conn, err := sse.Accept(w, r, req, nil)
+	var conn transport.Conn
+	aside(func() { conn, err = sse.Accept(w, r, req, nil) })
 	if err != nil {
 		s.unserved(w, err)
 		return

@@ -11,18 +11,21 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// carrier is the I/O side's part of a serverConn.
+// carrier is the I/O side's part of a serverConn. Nobody writes, and no stack is held for it, while there is nothing to write.
 type carrier struct {
 	s     *Session
 	conn  transport.Conn
 	w     waker
-	state atomic.Int32  // of a WebSocket's writer
+	state atomic.Int32  // of the writer
 	run   func()        // the writer, kept so that starting it allocates nothing; nil before the first
-	bell  chan struct{} // of a POST or a stream: its handler waits here
+	over  chan struct{} // of a POST or a stream: closed when its last batch was written
 }
 
 // waker is told that a carrier may have something to write. It must not block.
 type waker interface{ wake(c *serverConn) }
+
+// releaser is a carrier of one batch up, which can give its memory back before the carrier ends.
+type releaser interface{ Release() }
 
 var (
 	batches = sync.Pool{New: func() any { return new(outBatch) }}
@@ -38,18 +41,17 @@ func (t *Table) Serve(ctx context.Context, conn transport.Conn, who *Peer) {
 		return
 	}
 	c := &serverConn{kind: conn.Kind()}
-	c.conn, c.w, c.bell = conn, bellWaker{}, make(chan struct{}, 1)
+	c.conn, c.w, c.over = conn, writerWaker{}, make(chan struct{})
 	defer func() { _ = conn.Close(transport.CodeDetached, "") }()
-	if !t.first(ctx, c, who) {
-		return
+	if t.first(ctx, c, who) {
+		c.answer(ctx)
 	}
-	t.answer(ctx, c)
 }
 
 // ServeTicket serves an event stream that was opened with a ticket.
 func (t *Table) ServeTicket(ctx context.Context, conn transport.Conn, k Ticket) bool {
 	c := &serverConn{kind: transport.KindStream}
-	c.conn, c.w, c.bell = conn, bellWaker{}, make(chan struct{}, 1)
+	c.conn, c.w, c.over = conn, writerWaker{}, make(chan struct{})
 	defer func() { _ = conn.Close(transport.CodeDetached, "") }()
 	s := t.Session(k.id)
 	if s == nil {
@@ -65,7 +67,7 @@ func (t *Table) ServeTicket(ctx context.Context, conn transport.Conn, k Ticket) 
 	f := s.settle()
 	s.mu.Unlock()
 	f.run()
-	t.answer(ctx, c)
+	c.answer(ctx)
 	return true
 }
 
@@ -76,7 +78,16 @@ func (t *Table) Valid(k Ticket) bool {
 }
 
 // first takes a carrier's first batch. False: there is nothing more to do with it.
+//
+// That takes a deep stack, and stacks hardly shrink: so it has a goroutine of its own, and the one that will wait for as long as the
+// carrier lives stays small.
 func (t *Table) first(ctx context.Context, c *serverConn, who *Peer) bool {
+	taken := make(chan bool)
+	go func() { taken <- t.take(ctx, c, who) }()
+	return <-taken
+}
+
+func (t *Table) take(ctx context.Context, c *serverConn, who *Peer) bool {
 	b, err := c.conn.Receive()
 	if err != nil {
 		return false
@@ -84,6 +95,9 @@ func (t *Table) first(ctx context.Context, c *serverConn, who *Peer) bool {
 	p := packets.Get().(*packet)
 	s, fresh := t.handle(ctx, c, b, p, who, time.Now())
 	packets.Put(p)
+	if r, ok := c.conn.(releaser); ok {
+		r.Release()
+	}
 	if s == nil {
 		t.alone(c)
 		return false
@@ -106,20 +120,13 @@ func (t *Table) alone(c *serverConn) {
 	}
 }
 
-// answer writes what a POST or a stream has to say, until it ends.
-func (t *Table) answer(ctx context.Context, c *serverConn) {
-	for {
-		switch more, err := c.s.writeNext(c); {
-		case err != nil || !more:
-			c.s.closed(c, err != nil)
-			return
-		}
-		select {
-		case <-c.bell:
-		case <-ctx.Done():
-			c.s.closed(c, true)
-			return
-		}
+// answer waits until a POST or a stream has said what it has to say.
+func (c *serverConn) answer(ctx context.Context) {
+	c.w.wake(c)
+	select {
+	case <-c.over:
+	case <-ctx.Done():
+		c.s.closed(c, true)
 	}
 }
 
@@ -155,25 +162,11 @@ func (s *Session) closed(c *serverConn, broken bool) {
 	f.run()
 }
 
-// bellWaker wakes a handler's goroutine.
-type bellWaker struct{}
-
-func (bellWaker) wake(c *serverConn) {
-	select {
-	case c.bell <- struct{}{}:
-	default: // it was rung and not heard yet
-	}
-}
-
-// serveSocket reads a WebSocket until it ends. Nobody writes while there is nothing to write.
+// serveSocket reads a WebSocket until it ends.
 func (t *Table) serveSocket(ctx context.Context, conn transport.Conn, who *Peer) {
 	c := &serverConn{kind: transport.KindSocket}
 	c.conn, c.w = conn, writerWaker{}
-	// To let a session in takes a deep stack, and stacks hardly shrink: that one goes with its goroutine, and this one, which will wait
-	// here for as long as the connection lives, stays small.
-	taken := make(chan bool)
-	go func() { taken <- t.first(ctx, c, who) }()
-	if !<-taken {
+	if !t.first(ctx, c, who) {
 		_ = conn.Close(transport.CodeFault, "")
 		return
 	}
@@ -195,7 +188,7 @@ func (t *Table) serveSocket(ctx context.Context, conn transport.Conn, who *Peer)
 	}
 }
 
-// writerWaker starts a WebSocket's writer, which lives while there is something to write.
+// writerWaker starts a carrier's writer, which lives while there is something to write.
 type writerWaker struct{}
 
 const (
@@ -229,6 +222,9 @@ func (c *serverConn) write() {
 		if err != nil || !more {
 			c.s.closed(c, err != nil)
 			_ = c.conn.Close(c.code(), "")
+			if c.over != nil {
+				close(c.over)
+			}
 			return
 		}
 		if c.state.CompareAndSwap(writerBusy, writerIdle) {

@@ -50,12 +50,15 @@ func (c *serverConn) Receive() (transport.Batch, error) {
 		return transport.Batch{}, transport.ErrClosed
 	}
 	if c.received {
-		c.req.Release()
+		c.Release()
 		return transport.Batch{}, io.EOF
 	}
 	c.received = true
 	return c.req.Batch, nil
 }
+
+// Release gives back the memory of the batch that Receive gave, as the answer may be far off. The caller is the one who received it.
+func (c *serverConn) Release() { c.req.Release() }
 
 func (c *serverConn) Send(b transport.Batch) error {
 	if c.sent {

@@ -93,15 +93,20 @@ func (c *serverConn) Receive() (transport.Batch, error) {
 		c.req.Batch = transport.Batch{}
 		return b, nil
 	}
-	if c.req != nil {
-		c.req.Release()
-		c.req = nil
-	}
+	c.Release()
 	select {
 	case <-c.out.Done():
 		return transport.Batch{}, transport.ErrClosed
 	case <-c.gone.Done():
 		return transport.Batch{}, io.EOF
+	}
+}
+
+// Release gives back the memory of the batch that Receive gave, as the stream may last for hours. The caller is the one who received it.
+func (c *serverConn) Release() {
+	if c.req != nil {
+		c.req.Release()
+		c.req = nil
 	}
 }
 
