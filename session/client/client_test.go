@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -287,6 +288,37 @@ func TestNothingIsLeft(t *testing.T) {
 		}
 		if _, err := s.Receive(t.Context()); !endsWith(transport.CodeDone)(err) {
 			t.Errorf("after Close: %v", err)
+		}
+	}
+}
+
+// TestOverTLS: WebSockets over TLS, and the others over HTTP/2.
+func TestOverTLS(t *testing.T) {
+	var protocols sync.Map
+	srv := newServer(t, server.Config{})
+	web := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		protocols.Store(r.Proto, true)
+		srv.ServeHTTP(w, r)
+	}))
+	web.EnableHTTP2 = true
+	web.StartTLS()
+	defer web.Close()
+	for name, proto := range map[string]string{transport.WebSocket: "HTTP/1.1", transport.SSE: "HTTP/2.0", transport.LongPoll: "HTTP/2.0"} {
+		protocols.Clear()
+		s, err := client.Dial(t.Context(), "wss"+strings.TrimPrefix(web.URL, "https"), &client.Options{
+			Transports: []string{name}, TLSClientConfig: web.Client().Transport.(*http.Transport).TLSClientConfig.Clone(),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 20 {
+			say(t, s, "hello")
+		}
+		if err := s.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if _, ok := protocols.Load(proto); !ok {
+			t.Errorf("%s did not use %s", name, proto)
 		}
 	}
 }

@@ -1,0 +1,394 @@
+package client_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/holdfast-rt/holdfast/session"
+	"github.com/holdfast-rt/holdfast/session/client"
+	"github.com/holdfast-rt/holdfast/transport"
+	"github.com/holdfast-rt/holdfast/transport/longpoll"
+	"github.com/holdfast-rt/holdfast/transport/sse"
+	"github.com/holdfast-rt/holdfast/transport/transporttest"
+	ws "github.com/holdfast-rt/holdfast/transport/websocket"
+)
+
+var sweepStep = flag.Int64("sweep.step", defaultSweepStep, "cut after every so-manieth byte")
+
+// endpoint serves a Table and nothing else.
+type endpoint struct {
+	table *session.Table
+	mu    sync.Mutex
+	shut  bool // WebSockets are refused
+}
+
+func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	who := &session.Peer{Header: r.Header, OriginOK: true}
+	if websocket.IsWebSocketUpgrade(r) {
+		e.mu.Lock()
+		shut := e.shut
+		e.mu.Unlock()
+		if shut {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		if conn, err := ws.Accept(w, r, &ws.Options{}); err == nil {
+			go e.table.Serve(context.Background(), conn, who)
+		}
+		return
+	}
+	req, err := transport.ReadRequest(w, r, transport.ReadOptions{})
+	if err != nil {
+		w.WriteHeader(transport.HTTPStatus(err))
+		return
+	}
+	var conn transport.Conn
+	if req.Kind == transport.KindStream {
+		conn, err = sse.Accept(w, r, req, nil)
+	} else {
+		conn, err = longpoll.Accept(w, req, nil)
+	}
+	if err == nil {
+		e.table.Serve(r.Context(), conn, who)
+	}
+}
+
+// cutting is a network in which one connection is cut at one byte.
+type cutting struct {
+	*transporttest.Server
+	mu    sync.Mutex
+	conn  int // which one; -1: none
+	fault transporttest.Faults
+	dials int
+	count []*counted
+}
+
+// counted is a connection whose bytes are counted.
+type counted struct {
+	net.Conn
+	mu       sync.Mutex
+	up, down int64
+}
+
+func (c *counted) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	c.mu.Lock()
+	c.up += int64(n)
+	c.mu.Unlock()
+	return n, err
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.mu.Lock()
+	c.down += int64(n)
+	c.mu.Unlock()
+	return n, err
+}
+
+func (n *cutting) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	conn, err := n.Dial(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	c := &counted{Conn: conn}
+	n.mu.Lock()
+	n.count = append(n.count, c)
+	n.mu.Unlock()
+	return c, nil
+}
+
+// cutAll ends every connection there is, as a change of network does.
+func (n *cutting) cutAll() {
+	n.mu.Lock()
+	all := n.count
+	n.mu.Unlock()
+	for _, c := range all {
+		_ = c.Close()
+	}
+}
+
+// run is one session over such a network.
+type run struct {
+	t       *testing.T
+	net     *cutting
+	end     *endpoint
+	client  *session.Session
+	server  chan *session.Session
+	started time.Time
+}
+
+// procedure is something a session does while it is cut.
+type procedure struct {
+	name       string
+	transports []string
+	first      transporttest.Faults // of the first connection, when it is not the one that is cut
+	shut       bool                 // WebSockets are refused at first
+	do         func(r *run)
+}
+
+const sweepBound = 100 * time.Second // of virtual time: far below what a cut may cost, and a loss would cost for ever
+
+// sent and wanted are what goes up and comes down in a procedure.
+func (r *run) send(s *session.Session, messages ...session.Message) {
+	r.t.Helper()
+	ctx, stop := context.WithTimeout(r.t.Context(), sweepBound)
+	defer stop()
+	for _, m := range messages {
+		if _, err := s.Send(ctx, m); err != nil {
+			r.t.Errorf("send: %v", err)
+		}
+	}
+}
+
+// want receives exactly these messages (I1, I7).
+func (r *run) want(s *session.Session, messages ...session.Message) {
+	r.t.Helper()
+	ctx, stop := context.WithTimeout(r.t.Context(), sweepBound)
+	defer stop()
+	for i, want := range messages {
+		got, err := s.Receive(ctx)
+		if err != nil || got.Binary != want.Binary || !bytes.Equal(got.Data, want.Data) {
+			r.t.Errorf("message %d of %d is %.40q (%v), want %.40q", i, len(messages), got.Data, err, want.Data)
+			return
+		}
+	}
+}
+
+// close ends the session from one end and looks at what both are told (HF1-CLO-05).
+func (r *run) close(by *session.Session) {
+	r.t.Helper()
+	ctx, stop := context.WithTimeout(r.t.Context(), sweepBound)
+	defer stop()
+	if err := by.Close(ctx); err != nil {
+		r.t.Errorf("close: %v", err)
+		return
+	}
+	if _, err := r.client.Receive(ctx); err == nil {
+		r.t.Error("a message after the last one")
+	} else if end := new(session.EndError); !errors.As(err, &end) || end.Code != transport.CodeDone || end.Delivered != end.Sent || !end.Exact {
+		r.t.Errorf("the client is told %v", err)
+	}
+}
+
+// serverEnd is the session at the server: there is one for a key (HF1-WHO-04).
+func (r *run) serverEnd() *session.Session {
+	r.t.Helper()
+	select {
+	case s := <-r.server:
+		return s
+	case <-time.After(sweepBound):
+		r.t.Error("no session at the server")
+		return nil
+	}
+}
+
+var (
+	ups   = []session.Message{session.Text("one\n\\two\r"), session.Text(""), session.Binary([]byte{0, 255, 10}), session.Text("naïve 🦭")}
+	downs = []session.Message{session.Binary(nil), session.Text("eins"), session.Text("zwei\u2028")}
+	large = []session.Message{session.Text(strings.Repeat("large ", 300)), session.Binary(bytes.Repeat([]byte{1, 2, 3}, 400))}
+)
+
+func exchange(r *run, up, down []session.Message) *session.Session {
+	go r.send(r.client, up...)
+	s := r.serverEnd()
+	if s == nil {
+		return nil
+	}
+	go r.send(s, down...)
+	r.want(s, up...)
+	r.want(r.client, down...)
+	return s
+}
+
+func procedures() (all []procedure) {
+	for _, name := range []string{transport.WebSocket, transport.SSE, transport.LongPoll} {
+		only := []string{name}
+		all = append(all,
+			procedure{name: name + "/open", transports: only, do: func(r *run) {
+				if s := r.serverEndAfterOpen(); s != nil {
+					r.close(r.client)
+				}
+			}},
+			procedure{name: name + "/send", transports: only, do: func(r *run) {
+				if exchange(r, ups, downs) != nil {
+					r.close(r.client)
+				}
+			}},
+			procedure{name: name + "/large message", transports: only, do: func(r *run) {
+				if exchange(r, large[:1], large[1:]) != nil {
+					r.close(r.client)
+				}
+			}},
+			procedure{name: name + "/resume", transports: only, do: func(r *run) {
+				s := exchange(r, ups[:1], downs[:1])
+				if s == nil {
+					return
+				}
+				r.net.cutAll()
+				go r.send(r.client, ups[1:]...)
+				go r.send(s, downs[1:]...)
+				r.want(s, ups[1:]...)
+				r.want(r.client, downs[1:]...)
+				r.close(r.client)
+			}},
+			procedure{name: name + "/close by the server", transports: only, do: func(r *run) {
+				if s := exchange(r, ups[:1], downs[:1]); s != nil {
+					r.close(s)
+				}
+			}},
+		)
+	}
+	slow := transporttest.Faults{Up: transporttest.Fault{Delay: 400 * time.Millisecond}}
+	all = append(all,
+		procedure{name: "raced open", transports: []string{transport.WebSocket, transport.LongPoll}, first: slow, do: func(r *run) {
+			if exchange(r, ups[:1], downs[:1]) != nil {
+				r.close(r.client)
+			}
+		}},
+		procedure{name: "poll", transports: []string{transport.LongPoll}, do: func(r *run) {
+			s := r.serverEndAfterOpen()
+			if s == nil {
+				return
+			}
+			for i := range 3 { // each answers a poll that hangs
+				time.Sleep(500 * time.Millisecond)
+				r.send(s, downs[i])
+				r.want(r.client, downs[i])
+			}
+			time.Sleep(25 * time.Second) // one is answered empty
+			r.send(s, downs[0])
+			r.want(r.client, downs[0])
+			r.close(r.client)
+		}},
+		procedure{name: "standby to use", transports: []string{transport.WebSocket, transport.LongPoll}, shut: true, do: func(r *run) {
+			s := r.serverEndAfterOpen()
+			if s == nil {
+				return
+			}
+			r.end.mu.Lock()
+			r.end.shut = false
+			r.end.mu.Unlock()
+			for range 4 { // the WebSocket's rest ends after 20 s, it is proven 10 s later
+				time.Sleep(9 * time.Second)
+				go r.send(r.client, ups[0])
+				go r.send(s, downs[1])
+				r.want(s, ups[0])
+				r.want(r.client, downs[1])
+			}
+			r.close(r.client)
+		}},
+	)
+	return all
+}
+
+func (r *run) serverEndAfterOpen() *session.Session {
+	s := r.serverEnd()
+	if s != nil {
+		r.send(r.client, session.Text("up"))
+		r.want(s, session.Text("up"))
+	}
+	return s
+}
+
+// run runs the procedure over a network that cuts connection conn in the way of f, and returns the bytes that each connection carried.
+func (p *procedure) run(t *testing.T, conn int, f transporttest.Faults) (bytes [][2]int64) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &run{t: t, server: make(chan *session.Session, 8), started: time.Now()}
+		r.end = &endpoint{shut: p.shut, table: session.NewTable(session.TableConfig{OnSession: func(s *session.Session) { r.server <- s }})}
+		r.net = &cutting{Server: transporttest.NewServer(r.end), conn: conn, fault: f}
+		r.net.Faults = func(n int) transporttest.Faults {
+			switch n {
+			case conn:
+				f := f
+				if n == 0 {
+					f.Up.Delay = p.first.Up.Delay
+				}
+				return f
+			case 0:
+				return p.first
+			}
+			return transporttest.Faults{}
+		}
+		var err error
+		r.client, err = client.Start(r.net.URL, &client.Options{Transports: p.transports, DialContext: r.net.dial})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.do(r)
+		if t.Failed() {
+			r.client.EndWith(transport.CodeDone, "")
+		}
+		time.Sleep(5 * time.Minute) // whatever may come late has come, and ttl is over
+		if n := r.end.table.Len(); n != 0 {
+			t.Errorf("I6: %d sessions are left", n)
+		}
+		select {
+		case s := <-r.server:
+			if s.Transport() != "" {
+				t.Error("WHO-04: a second session lives")
+			}
+		default:
+		}
+		for _, c := range r.net.count {
+			c.mu.Lock()
+			bytes = append(bytes, [2]int64{c.up, c.down})
+			c.mu.Unlock()
+		}
+		r.net.Close()
+	})
+	return bytes
+}
+
+// ends are the ways in which a connection dies. A cut is seen at both ends; the others have no edge, and some bytes stand for all.
+var ends = []struct {
+	name   string
+	action transporttest.Action
+	step   int64
+}{{"cut", transporttest.Cut, 1}, {"ended", transporttest.End, 17}, {"black hole", transporttest.Hole, 17}}
+
+// TestKillSweep cuts each connection of each procedure after each of its bytes, in each direction. Whatever was sent arrives, once and in
+// order, within the bound; the fates are exact; nothing is left (I1, I2, I6, I7).
+func TestKillSweep(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a minute")
+	}
+	for _, p := range procedures() {
+		t.Run(p.name, func(t *testing.T) {
+			t.Parallel()
+			runs := 0
+			whole := p.run(t, -1, transporttest.Faults{})
+			for conn, total := range whole {
+				for _, end := range ends {
+					for dir, name := range []string{"up", "down"} {
+						for n := int64(0); n < total[dir]; n += end.step * *sweepStep {
+							fault := transporttest.Fault{Action: end.action, After: n}
+							f := transporttest.Faults{Up: fault}
+							if dir == 1 {
+								f = transporttest.Faults{Down: fault}
+							}
+							p.run(t, conn, f)
+							runs++
+							if t.Failed() {
+								t.Fatalf("connection %d: %s %s after %d of %d bytes", conn, end.name, name, n, total[dir])
+							}
+						}
+					}
+				}
+			}
+			t.Log(fmt.Sprint(runs, " cuts on connections of ", whole, " bytes"))
+		})
+	}
+}
