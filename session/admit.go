@@ -19,6 +19,17 @@ type request struct {
 	up     *upControl
 }
 
+// att is the attachment it names.
+func (r request) att() uint64 {
+	switch {
+	case r.open != nil:
+		return r.open.Att
+	case r.poll != nil:
+		return r.poll.Att
+	}
+	return r.up.Att
+}
+
 // readRequest parses a first batch and finds whom it addresses (HF1-HTTP-09).
 func readRequest(kind transport.Kind, b transport.Batch, p *packet, limit int) (r request, err error) {
 	if err := p.parse(b, limit); err != nil {
@@ -54,6 +65,31 @@ func readRequest(kind transport.Kind, b transport.Batch, p *packet, limit int) (
 	return r, errAddress
 }
 
+// misplaced finds a control where the table of controls does not put it (HF1-ERR-05).
+func misplaced(ctl []any, addressed bool) error {
+	alone := false
+	for i, v := range ctl {
+		if i == 0 && addressed {
+			_, alone = v.(*openControl)
+			continue
+		}
+		switch v := v.(type) {
+		case *useControl, *pingControl, *pongControl, *rewindControl, *detachControl:
+			if !alone {
+				continue
+			}
+		case *ticketControl:
+			if !alone && v.Ticket == "" {
+				continue
+			}
+		}
+		return errMisplaced
+	}
+	return nil
+}
+
+var errMisplaced = &ProtocolError{transport.CodeMalformed, "a control out of place (HF1-ERR-05)"}
+
 var errAddress = &ProtocolError{transport.CodeMalformed, "first line is not what the kind demands (HF1-HTTP-09)"}
 
 // errRefused refuses a request for a reason of the table of refusals.
@@ -88,12 +124,16 @@ func (t *Table) handle(ctx context.Context, c *serverConn, b transport.Batch, p 
 	defer s.mu.Unlock()
 	m := s.server
 	if m.over != nil { // it ended between find and here
-		c.ctl, c.ready, c.empty, c.done = appendControl(nil, true, nameClosed, m.closedControl()), true, true, true
+		c.ctl, c.ready, c.empty, c.done, c.why = appendControl(nil, true, nameClosed, m.closedControl()), true, true, true, m.over.code
 		return nil, false
 	}
 	c.s = s
-	if err := m.admissible(p, r.ctl); err != nil {
-		m.fault(c, err, now)
+	err = misplaced(r.ctl, true)
+	if err == nil {
+		err = m.admissible(p, r.ctl)
+	}
+	if err != nil {
+		m.fault(c, m.path(r.att()), err, now)
 		return s, fresh
 	}
 	m.lastFault = 0
@@ -122,10 +162,13 @@ func (s *Session) frame(c *serverConn, b transport.Batch, p *packet, now time.Ti
 		return
 	}
 	if err == nil {
+		err = misplaced(ctl, false)
+	}
+	if err == nil {
 		err = m.admissible(p, ctl)
 	}
 	if err != nil {
-		m.fault(c, err, now)
+		m.fault(c, c.path, err, now)
 		return
 	}
 	m.lastFault = 0
@@ -167,7 +210,7 @@ func (t *Table) find(ctx context.Context, c *serverConn, r request, who *Peer, n
 		return s, false, nil
 	}
 	if g, ok := sh.graves.Get(id); ok && now.Before(g.until) && (r.run == g.run || r.run == "" && r.open != nil) && (r.open == nil || principal == g.principal) {
-		c.ctl, c.ready, c.empty, c.done = appendControl(nil, true, nameClosed, g.last), true, true, true
+		c.ctl, c.ready, c.empty, c.done, c.why = appendControl(nil, true, nameClosed, g.last), true, true, true, transport.Code(g.last.Code)
 		return nil, false, nil
 	}
 	if r.open == nil || r.run != "" {

@@ -74,6 +74,11 @@ func (l *recvLog) check(p *packet, maxMessage int) error {
 			continue
 		}
 		if n > l.recv {
+			if ln.kind == lineControl {
+				if err := checkClose(ln); err != nil {
+					return err
+				}
+			}
 			switch {
 			case closed:
 				return &ProtocolError{transport.CodeMalformed, "a line after !close"}
@@ -90,6 +95,18 @@ func (l *recvLog) check(p *packet, maxMessage int) error {
 			open, binary, closed = ln.more, ln.kind == lineBinary, ln.kind == lineControl
 		}
 		n++
+	}
+	return nil
+}
+
+// checkClose holds a !close to the codes that end a session and to its reason's bound (HF1-CLO-01).
+func checkClose(ln *line) error {
+	var c closeControl
+	if err := decodeControl(*ln, &c); err != nil {
+		return err
+	}
+	if c.Code < 4100 || c.Code > 4399 || len(c.Reason) > maxReason {
+		return &ProtocolError{transport.CodeMalformed, "close: code or reason out of bounds (HF1-CLO-01)"}
 	}
 	return nil
 }

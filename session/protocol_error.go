@@ -1,6 +1,7 @@
 package session
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/holdfast-rt/holdfast/transport"
@@ -54,3 +55,12 @@ var (
 	errMissing    = &breach{"HF1-BAT-11", "field missing"}
 	errAfterClose = &breach{"HF1-CLO-01", "log line after close"}
 )
+
+// ruleOf is what may be told of an error as the reason of an end: which rule was broken, in at most 120 bytes (HF1-CLO-01).
+func ruleOf(err error) string {
+	var p *ProtocolError
+	if errors.As(err, &p) {
+		return shorten(p.Detail, maxReason)
+	}
+	return ""
+}

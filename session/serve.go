@@ -116,7 +116,7 @@ func (t *Table) take(ctx context.Context, c *serverConn, who *Peer) bool {
 func (t *Table) alone(c *serverConn) {
 	head := append(appendHead(nil, 1, 0), c.ctl...)
 	if c.conn.Send(transport.Batch{Parts: [][]byte{head}}) == nil && c.kind == transport.KindSocket {
-		_ = c.conn.Close(transport.CodeDetached, "")
+		_ = c.conn.Close(c.code(), "")
 	}
 }
 
@@ -234,15 +234,8 @@ func (c *serverConn) write() {
 	}
 }
 
-// code is the close code of a carrier that the server ends: the session's, if that has ended.
-func (c *serverConn) code() transport.Code {
-	c.s.mu.Lock()
-	defer c.s.mu.Unlock()
-	if e := c.s.m.ended(); e != nil {
-		return e.code
-	}
-	return transport.CodeDetached
-}
+// code is the close code of a carrier that the server ends. It is asked after the last word was written, so nothing moves any more.
+func (c *serverConn) code() transport.Code { return or(c.why, transport.CodeDetached) }
 
 // newServerSession makes the server's end of a session.
 func newServerSession(t *Table, id, principal string, who *Peer, now time.Time) *Session {

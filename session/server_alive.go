@@ -58,7 +58,7 @@ func (m *serverMachine) alive(p *serverPath, now time.Time) {
 		return
 	}
 	if p.kind == transport.KindOpen { // HF1-LIV-03
-		if len(p.polls) == 0 && m.due(now, p.heard.Add(m.cfg.hold+2*m.cfg.ping)) {
+		if len(p.polls) == 0 && m.due(now, m.idleAt(p)) {
 			m.endPath(p, transport.CodeIdle)
 		}
 		return
@@ -114,7 +114,13 @@ func (m *serverMachine) rouse(p *serverPath, now time.Time) {
 			m.wake = append(m.wake, c)
 		}
 		p.polls = nil
+		m.due(now, m.idleAt(p))
 	}
+}
+
+// idleAt is when a long-poll attachment without a request has been silent for too long (HF1-LIV-03).
+func (m *serverMachine) idleAt(p *serverPath) time.Time {
+	return p.heard.Add(m.cfg.hold + 2*m.cfg.ping)
 }
 
 // hasOutput: controls, beacons, lines that the window lets go, or an ack that is due.
@@ -134,17 +140,17 @@ func (m *serverMachine) hasOutput(p *serverPath, now time.Time) bool {
 func (m *serverMachine) endPath(p *serverPath, code transport.Code) {
 	p.ctl = appendControl(p.ctl, true, "detach", detachControl{Code: uint64(code), Gone: true})
 	m.observe("detach", p, "", 1)
-	m.lastWords(p)
+	m.lastWords(p, code)
 	m.removePath(p)
 }
 
 // lastWords lets a path's carriers say what it still has to say, and end.
-func (m *serverMachine) lastWords(p *serverPath) {
+func (m *serverMachine) lastWords(p *serverPath, code transport.Code) {
 	for _, c := range append(p.polls, p.conn) {
 		if c == nil {
 			continue
 		}
-		c.ctl = append(c.ctl, p.ctl...)
+		c.ctl, c.why = append(c.ctl, p.ctl...), code
 		c.path, c.ready, c.empty, c.done = nil, true, true, true
 		m.wake = append(m.wake, c)
 	}
@@ -167,7 +173,7 @@ func (m *serverMachine) removePath(p *serverPath) {
 // endConn ends a carrier that another has replaced, without a word.
 func (m *serverMachine) endConn(c *serverConn) {
 	if c != nil {
-		c.path, c.ready, c.empty, c.done = nil, true, true, true
+		c.path, c.ready, c.empty, c.done, c.why = nil, true, true, true, transport.CodeSuperseded
 		m.wake = append(m.wake, c)
 	}
 }

@@ -46,7 +46,7 @@ func (m *serverMachine) finish(e ending) {
 	last := appendControl(nil, true, "closed", m.closedControl())
 	for _, p := range m.paths {
 		p.ctl = append(p.ctl, last...)
-		m.lastWords(p)
+		m.lastWords(p, e.code)
 	}
 	m.paths, m.sel = nil, nil
 }

@@ -91,13 +91,14 @@ type serverPath struct {
 type serverConn struct {
 	kind  transport.Kind
 	path  *serverPath
-	ready bool   // a POST: its answer may be written
-	ctl   []byte // its answer, beside what the path says
-	empty bool   // answer without lines
-	p     uint64 // a poll's number
-	pos   uint64 // a poll's position when it was completed
-	done  bool   // it ends after what it still has to say
-	gone  bool   // nothing more is read or written
+	ready bool           // a POST: its answer may be written
+	ctl   []byte         // its answer, beside what the path says
+	empty bool           // answer without lines
+	p     uint64         // a poll's number
+	pos   uint64         // a poll's position when it was completed
+	done  bool           // it ends after what it still has to say
+	gone  bool           // nothing more is read or written
+	why   transport.Code // it ends, for a WebSocket's close frame; 0: no longer wanted
 
 	carrier // the I/O side's part
 }
@@ -155,6 +156,7 @@ func (m *serverMachine) open(c *serverConn, o *openControl, p *packet, now time.
 	} else {
 		outcome = "retried"
 		m.endConn(path.conn) // HF1-ATT-02: the newest request carries it
+		m.overtake(path)
 		path.maxBatch = takes(o.Lim)
 	}
 	m.observe("attach", path, outcome, 1)
@@ -224,7 +226,7 @@ func (m *serverMachine) path(att uint64) *serverPath {
 
 func (m *serverMachine) answerGone(c *serverConn) {
 	c.ctl = appendControl(c.ctl, true, "detach", detachControl{Code: uint64(transport.CodeSuperseded), Gone: true})
-	c.ready, c.empty, c.done = true, true, true
+	c.ready, c.empty, c.done, c.why = true, true, true, transport.CodeSuperseded
 	m.wake = append(m.wake, c)
 }
 

@@ -145,3 +145,135 @@ func TestReplayPlansPings(t *testing.T) {
 		t.Fatalf("the next look is in %v", m.deadline.Sub(b.now))
 	}
 }
+
+const openOne = "@1 0\n!open {\"v\":[1],\"key\":\"KEY\",\"att\":1,\"u\":1,\"recv\":0,\"lim\":{}}\n"
+
+func pollText(att, p int, more string) string {
+	return fmt.Sprintf("@1 0\n!poll {\"key\":\"KEY\",\"run\":\"RUN\",\"att\":%d,\"p\":%d,\"recv\":0}\n%s", att, p, more)
+}
+
+// HF1-LIV-03: a long-poll attachment that says nothing after its last poll was answered is ended.
+func TestIdleLongPollIsEnded(t *testing.T) {
+	b := newBench(t, TableConfig{})
+	b.next(b.first(transport.KindOpen, openOne))
+	c := b.first(transport.KindPoll, pollText(1, 1, ""))
+	b.s.server.send(lineText, []byte("x"), b.now)
+	b.wants(c, "tx\n")
+	for range 100 {
+		if d := b.s.server.deadline; !d.IsZero() && d.Sub(simStart) < 61*time.Second {
+			b.now = d
+			b.s.server.step(b.now)
+		}
+	}
+	b.wants(b.first(transport.KindPoll, pollText(1, 2, "")), "!detach", `"gone":true`)
+}
+
+// HF1-POL-03: a poll that carries a ping is answered soon, with the pong.
+func TestPollWithPing(t *testing.T) {
+	b := newBench(t, TableConfig{})
+	b.next(b.first(transport.KindOpen, openOne))
+	c := b.first(transport.KindPoll, pollText(1, 1, "!ping {\"i\":7}\n"))
+	b.now = b.now.Add(50 * time.Millisecond)
+	b.s.server.step(b.now)
+	b.wants(c, `!pong {"i":7}`)
+}
+
+// HF1-ATT-02, HF1-POL-02: an open again of the same attachment ends its polls, and copies of a poll are bounded.
+func TestPollsAreOvertaken(t *testing.T) {
+	b := newBench(t, TableConfig{})
+	b.next(b.first(transport.KindOpen, openOne))
+	var hanging []*serverConn
+	for range maxCopies + 1 {
+		hanging = append(hanging, b.first(transport.KindPoll, pollText(1, 1, "")))
+	}
+	for i, c := range hanging[:maxCopies] {
+		if b.next(c) == "" {
+			t.Errorf("copy %d still hangs", i)
+		}
+	}
+	last := hanging[maxCopies]
+	if got := b.next(last); got != "" {
+		t.Errorf("the newest copy was answered %q", got)
+	}
+	b.wants(b.first(transport.KindOpen, openOne), "!opened")
+	b.wants(last, "!reply")
+}
+
+// HF1-ERR-01: a fault on a WebSocket ends its attachment; one of an up request only that exchange.
+func TestFaultEndsWhatItShould(t *testing.T) {
+	b := newBench(t, TableConfig{})
+	ws := b.first(transport.KindSocket, openOne)
+	b.wants(ws, "!opened")
+	b.s.frame(ws, simBatch(false, []byte("@1 99\n")), new(packet), b.now)
+	b.wants(ws, `!refused {"reason":"position"}`)
+	if ws.code() != transport.CodeFault {
+		t.Errorf("close code %d", ws.code())
+	}
+	b.wants(b.first(transport.KindSocket, strings.Replace(openOne, `"recv"`, `"run":"RUN","recv"`, 1)), "!detach", `"gone":true`)
+}
+
+// HF1-ERR-02: only two attachments of two transports end the session, not a poll and an up of one.
+func TestSameFaultTwice(t *testing.T) {
+	b := newBench(t, TableConfig{})
+	b.next(b.first(transport.KindOpen, openOne))
+	up := "@1 99\n!up {\"key\":\"KEY\",\"run\":\"RUN\",\"att\":1}\n"
+	for range 2 {
+		b.wants(b.first(transport.KindUp, up), `!refused {"reason":"position"}`)
+		b.wants(b.first(transport.KindPoll, strings.Replace(pollText(1, 1, ""), "@1 0", "@1 99", 1)), `!refused {"reason":"position"}`)
+	}
+	ws := b.first(transport.KindSocket, strings.Replace(openOne, `"att":1,"u":1`, `"run":"RUN","att":2`, 1))
+	b.next(ws)
+	b.wants(b.first(transport.KindUp, up), `!refused {"reason":"position"}`)
+	b.s.frame(ws, simBatch(false, []byte("@1 99\n")), new(packet), b.now)
+	b.wants(ws, "!closed", "4302")
+}
+
+// HF1-ERR-05: a control where it does not belong is an error of the batch.
+func TestMisplacedControls(t *testing.T) {
+	for _, line := range []string{
+		`!open {"v":[1],"key":"KEY","att":9,"recv":0,"lim":{}}`, `!reply {"recv":0,"sent":0,"sel":{"u":1,"att":1}}`,
+		`!up {"key":"KEY","run":"RUN","att":1}`, `!closed {"code":4100,"reason":"","recv":0,"ack":0}`, `!refused {"reason":"auth"}`,
+	} {
+		b := newBench(t, TableConfig{})
+		b.next(b.first(transport.KindOpen, openOne))
+		b.wants(b.first(transport.KindUp, "@1 0\n!up {\"key\":\"KEY\",\"run\":\"RUN\",\"att\":1}\n"+line+"\ntx\n"), `!refused {"reason":"malformed"}`)
+		if b.s.server.in.recv != 0 {
+			t.Errorf("%s: the batch acted", line)
+		}
+	}
+}
+
+// HF1-CLO-01: the codes and the reason of !close have bounds.
+func TestCloseBounds(t *testing.T) {
+	for _, c := range []struct {
+		code   int
+		reason string
+		ok     bool
+	}{{4100, "", true}, {4399, strings.Repeat("é", 60), true}, {4099, "", false}, {9, "", false}, {4400, "", false}, {4100, strings.Repeat("r", 121), false}} {
+		b := newBench(t, TableConfig{})
+		b.next(b.first(transport.KindOpen, openOne))
+		answer := b.next(b.first(transport.KindUp, fmt.Sprintf("@1 0\n!up {\"key\":\"KEY\",\"run\":\"RUN\",\"att\":1}\n!close {\"code\":%d,\"reason\":%q}\n", c.code, c.reason)))
+		if ok := strings.Contains(answer, `"recv":1`); ok != c.ok {
+			t.Errorf("close %d %.10q…: %q", c.code, c.reason, answer)
+		}
+	}
+}
+
+// HF1-NUM-12: a message above maxMessage ends the session, since its numbers can never be taken.
+func TestMessageAboveTheLimit(t *testing.T) {
+	b := newBench(t, TableConfig{MaxMessage: 1024})
+	b.next(b.first(transport.KindOpen, openOne))
+	b.wants(b.first(transport.KindUp, "@1 0\n!up {\"key\":\"KEY\",\"run\":\"RUN\",\"att\":1}\nt"+strings.Repeat("x", 1025)+"\n"), "!closed", "4304")
+}
+
+// A client that asks and does not read is not given memory without end.
+func TestPingsUnread(t *testing.T) {
+	b := newBench(t, TableConfig{})
+	ws := b.first(transport.KindSocket, openOne)
+	for i := range 10_000 {
+		b.s.frame(ws, simBatch(false, fmt.Appendf(nil, "@1 0\n!ping {\"i\":%d}\n", i)), new(packet), b.now)
+	}
+	if got := b.next(ws); len(got) > 2*maxUnsaid || !strings.Contains(got, `"gone":true`) {
+		t.Fatalf("%d bytes of answers", len(got))
+	}
+}

@@ -27,12 +27,9 @@ func (m *serverMachine) poll(c *serverConn, v *pollControl, p *packet, ctl []any
 		m.step(now)
 		return
 	}
-	if v.P > path.p {
-		for _, old := range path.polls {
-			old.ready, old.empty = true, true
-			m.wake = append(m.wake, old)
-		}
-		path.polls, path.p = nil, v.P
+	if v.P > path.p || len(path.polls) >= maxCopies {
+		m.overtake(path)
+		path.p = v.P
 	}
 	if m.sel == path {
 		m.missed(path, v.Recv)
@@ -42,12 +39,24 @@ func (m *serverMachine) poll(c *serverConn, v *pollControl, p *packet, ctl []any
 	if v.Hold > 0 {
 		hold = min(hold, millis(v.Hold))
 	}
-	if p.logs > 0 { // HF1-POL-03
+	if p.logs > 0 || len(ctl) > 1 { // HF1-POL-03: lines and pings are answered soon
 		hold = min(hold, 50*time.Millisecond)
 	}
 	path.pollBy = now.Add(hold)
 	path.polls = append(path.polls, c)
 	m.step(now)
+}
+
+// maxCopies bounds the copies of one poll that hang beside each other; at the bound they are answered, empty.
+const maxCopies = 4
+
+// overtake completes the hanging polls of a path, empty (HF1-POL-02).
+func (m *serverMachine) overtake(p *serverPath) {
+	for _, old := range p.polls {
+		old.ready, old.empty = true, true
+		m.wake = append(m.wake, old)
+	}
+	p.polls = nil
 }
 
 // up takes a POST that carries the client's batch, and answers it at once (HF1-NUM-12).
@@ -87,9 +96,16 @@ func (m *serverMachine) frame(c *serverConn, p *packet, ctl []any, now time.Time
 	m.step(now)
 }
 
+// maxUnsaid bounds the bytes of controls that wait to be written on a path; at the bound it is ended: its client asks and does not read.
+const maxUnsaid = 32 << 10
+
 // controls lets the controls of an admitted batch act on its path.
 func (m *serverMachine) controls(c *serverConn, path *serverPath, ctl []any, now time.Time) {
 	for _, v := range ctl {
+		if len(path.ctl)+len(c.ctl) > maxUnsaid {
+			m.endPath(path, transport.CodeSlow)
+			return
+		}
 		switch v := v.(type) {
 		case *useControl:
 			m.use(c, path, v, now)
@@ -171,13 +187,17 @@ func (m *serverMachine) closed(c *serverConn, broken bool, now time.Time) {
 	m.step(now)
 }
 
-// fault ends the attachment of a batch that breaks a rule, and the session when two in a row did, on two transports (HF1-ERR-01, HF1-ERR-02).
-func (m *serverMachine) fault(c *serverConn, err error, now time.Time) {
-	code := codeOf(err)
-	if m.lastFault == code && m.faultKind != c.kind {
-		m.finish(ending{code: code, reason: err.Error()})
+// fault ends the carrier of a batch that breaks a rule, and with it the attachment of a WebSocket (HF1-ERR-01). The session ends when two in a
+// row did, on attachments of two transports (HF1-ERR-02), or when the rule was the window's.
+func (m *serverMachine) fault(c *serverConn, path *serverPath, err error, now time.Time) {
+	code, kind := codeOf(err), c.kind
+	if path != nil {
+		kind = path.kind
 	}
-	m.lastFault, m.faultKind = code, c.kind
+	if code == transport.CodeWindow || m.lastFault == code && m.faultKind != kind {
+		m.finish(ending{code: code, reason: ruleOf(err)})
+	}
+	m.lastFault, m.faultKind = code, kind
 	reason := "malformed"
 	if code == transport.CodePosition {
 		reason = "position"
@@ -185,9 +205,14 @@ func (m *serverMachine) fault(c *serverConn, err error, now time.Time) {
 	if m.cfg.observe != nil {
 		m.cfg.observe(observation{what: "refuse", transport: transportOf(c.kind), other: reason, n: 1})
 	}
-	refuse(c, refusedControl{Reason: reason})
-	if c.path != nil && c.path.conn == c {
-		m.removePath(c.path)
+	if m.over == nil {
+		if path != nil && path.conn == c {
+			m.removePath(path)
+		}
+		refuse(c, refusedControl{Reason: reason})
+	} else if !c.done { // a POST: the final word is its answer
+		c.ctl = appendControl(nil, true, nameClosed, m.closedControl())
+		c.path, c.ready, c.empty, c.done, c.why = nil, true, true, true, code
 	}
 	m.wake = append(m.wake, c)
 	m.step(now)
@@ -196,5 +221,5 @@ func (m *serverMachine) fault(c *serverConn, err error, now time.Time) {
 // refuse makes a refusal the only answer of a carrier.
 func refuse(c *serverConn, r refusedControl) {
 	c.ctl = appendControl(nil, true, "refused", r)
-	c.path, c.ready, c.empty, c.done = nil, true, true, true
+	c.path, c.ready, c.empty, c.done, c.why = nil, true, true, true, transport.CodeFault
 }
