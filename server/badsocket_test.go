@@ -226,34 +226,3 @@ func (h *house) stream(t *testing.T, query string, edit func(*http.Request)) ans
 	}
 	return answer{resp.StatusCode, resp.Header, string(b)}
 }
-
-// TestLimitsOfAnAddress: at its bounds an address is refused new sessions in band, and carriers with 429; others are not.
-func TestLimitsOfAnAddress(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := open(t, server.Config{OnSession: echoBack, Limits: server.Limits{MaxSessionsPerAddress: 1}})
-		if a := h.post(t, "open", openLine(1), nil); a.status != 200 || a.field("run") == "" {
-			t.Fatalf("first: %v", a)
-		}
-		if a := h.post(t, "open", strings.Replace(openLine(1), keyA, keyB, 1), nil); !a.refused("busy") {
-			t.Errorf("second: %v", a)
-		}
-		var held []*websocket.Conn
-		for range 4 {
-			held = append(held, h.socket(t, nil))
-		}
-		if a := h.post(t, "open", openLine(1), nil); a.status != 429 || a.header.Get("Retry-After") == "" {
-			t.Errorf("fifth carrier: %v", a)
-		}
-		for _, ws := range held {
-			_ = ws.Close()
-		}
-		time.Sleep(time.Second)
-		if a := h.post(t, "open", openLine(1), nil); a.status != 200 {
-			t.Errorf("after they went: %v", a)
-		}
-		time.Sleep(3 * time.Minute) // the session expires, and gives its place back
-		if a := h.post(t, "open", strings.Replace(openLine(1), keyA, keyB, 1), nil); a.refused("busy") {
-			t.Errorf("after the first expired: %v", a)
-		}
-	})
-}

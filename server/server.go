@@ -13,6 +13,7 @@ import (
 	"path"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/holdfast-rt/holdfast/clientjs"
 	"github.com/holdfast-rt/holdfast/server/internal/address"
@@ -36,6 +37,7 @@ type Server struct {
 	metrics  *metrics.Metrics
 	sockets  running
 	draining atomic.Bool
+	warned   atomic.Int64 // when crowded last spoke, in Unix seconds
 }
 
 // New makes a Server. Its errors say which settings are wrong, or are those of the Registerer.
@@ -93,8 +95,24 @@ func (s *Server) tableConfig() session.TableConfig {
 
 // admit asks the address's limits for one more session.
 func (s *Server) admit(a netip.Addr) bool {
-	ok, _ := s.fresh.Allow(a)
-	return ok && s.living.Acquire(a)
+	if ok, _ := s.fresh.Allow(a); !ok {
+		s.crowded(a)
+		return false
+	}
+	if !s.living.Acquire(a) {
+		s.crowded(a)
+		return false
+	}
+	return true
+}
+
+// crowded tells the operator, once a minute, of an address at its limit: it may be a proxy with everybody behind it.
+func (s *Server) crowded(a netip.Addr) {
+	now, last := time.Now().Unix(), s.warned.Load()
+	if now-last >= 60 && s.warned.CompareAndSwap(last, now) {
+		s.cfg.Logger.Warn("an address is at its limit of sessions", "address", a,
+			"fix", "if it is a proxy add it to TrustedProxies / -trusted-proxies, else raise MaxSessionsPerAddress / -max-sessions-per-address")
+	}
 }
 
 // authenticate bounds the application's authenticator in time. Nil stays nil.

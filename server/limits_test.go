@@ -1,0 +1,102 @@
+package server_test
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/holdfast-rt/holdfast/server"
+	"github.com/holdfast-rt/holdfast/session"
+)
+
+// TestLimitsOfAnAddress: at its bounds an address is refused new sessions in band, and carriers with 429; others are not.
+func TestLimitsOfAnAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log journal
+		h := open(t, server.Config{OnSession: echoBack, Limits: server.Limits{MaxSessionsPerAddress: 1}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		if a := h.post(t, "open", openLine(1), nil); a.status != 200 || a.field("run") == "" {
+			t.Fatalf("first: %v", a)
+		}
+		if a := h.post(t, "open", strings.Replace(openLine(1), keyA, keyB, 1), nil); !a.refused("busy") {
+			t.Errorf("second: %v", a)
+		}
+		if n := strings.Count(log.text(), "TrustedProxies"); n != 1 {
+			t.Errorf("the operator was told %d times: %s", n, log.text())
+		}
+		var held []*websocket.Conn
+		for range 4 {
+			held = append(held, h.socket(t, nil))
+		}
+		if a := h.post(t, "open", openLine(1), nil); a.status != 429 || a.header.Get("Retry-After") == "" {
+			t.Errorf("fifth carrier: %v", a)
+		}
+		for _, ws := range held {
+			_ = ws.Close()
+		}
+		time.Sleep(time.Second)
+		if a := h.post(t, "open", openLine(1), nil); a.status != 200 {
+			t.Errorf("after they went: %v", a)
+		}
+		time.Sleep(3 * time.Minute) // the session expires, and gives its place back
+		if a := h.post(t, "open", strings.Replace(openLine(1), keyA, keyB, 1), nil); a.refused("busy") {
+			t.Errorf("after the first expired: %v", a)
+		}
+	})
+}
+
+// TestProxiesAreNotCounted: behind a trusted proxy each client has its own share, and a stranger's word about its address counts for nothing.
+func TestProxiesAreNotCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		proxy := netip.MustParsePrefix("192.0.2.2/32")
+		for name, c := range map[string]struct {
+			trusted []netip.Prefix
+			busy    bool
+		}{"trusted": {[]netip.Prefix{proxy}, false}, "stranger": {nil, true}} {
+			h := open(t, server.Config{OnSession: echoBack, TrustedProxies: c.trusted, Limits: server.Limits{MaxSessionsPerAddress: 1}})
+			from := func(addr string) func(*http.Request) { return header("X-Forwarded-For", addr) }
+			h.post(t, "open", openLine(1), from("198.51.100.1"))
+			if a := h.post(t, "open", strings.Replace(openLine(1), keyA, keyB, 1), from("198.51.100.2")); a.refused("busy") != c.busy {
+				t.Errorf("%s: %v", name, a)
+			}
+		}
+	})
+}
+
+// TestLimitsInAll: at the bound of sessions, and of what they retain, newcomers are refused, and Send fails instead of growing.
+func TestLimitsInAll(t *testing.T) {
+	for name, limits := range map[string]server.Limits{"sessions": {MaxSessions: 1}, "retained": {MaxRetained: 1000}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				peers := make(chan *session.Session, 2)
+				h := open(t, server.Config{OnSession: func(s *session.Session) { peers <- s }, Limits: limits})
+				h.post(t, "open", openLine(1), nil)
+				peer := <-peers
+				for range 2 {
+					if _, err := peer.TrySend(session.Binary(make([]byte, 900))); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if _, err := peer.Send(t.Context(), session.Text("one more")); name == "retained" && !errors.Is(err, session.ErrFull) {
+					t.Errorf("above the bound: %v", err)
+				}
+				if a := h.post(t, "open", strings.Replace(openLine(1), keyA, keyB, 1), nil); !a.refused("busy") || !strings.Contains(a.body, `"retry":`) {
+					t.Errorf("the newcomer: %v", a)
+				}
+				if a := h.post(t, "open", openLine(1), nil); a.refused("busy") {
+					t.Errorf("who has a session: %v", a)
+				}
+				time.Sleep(3 * time.Minute)
+				if a := h.post(t, "open", strings.Replace(openLine(1), keyA, keyB, 1), nil); a.refused("busy") {
+					t.Errorf("after the first expired: %v", a)
+				}
+			})
+		})
+	}
+}
