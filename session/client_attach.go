@@ -67,6 +67,9 @@ func (m *clientMachine) connect(now time.Time) {
 		return
 	}
 	way := m.nextWay(now)
+	if way != nil {
+		m.makeRoom(now)
+	}
 	if way == nil || len(m.paths) >= maxPaths {
 		if opening > 0 {
 			m.race.at = time.Time{} // wait for what is under way; kill plans the next
@@ -90,6 +93,19 @@ func (m *clientMachine) raceDelay() time.Duration {
 }
 
 const maxPaths = 4
+
+// makeRoom gives up the oldest path that was left and lingers, if there is no room for an attempt (HF1-ATT-04 does the same at the server).
+func (m *clientMachine) makeRoom(now time.Time) {
+	if len(m.paths) < maxPaths {
+		return
+	}
+	for _, p := range m.paths {
+		if p != m.cur && p.state == pathOpen {
+			m.kill(p, transport.CodeDetached, "no room", now)
+			return
+		}
+	}
+}
 
 // raceU is the u of the next open: racing opens share one (HF1-SEL-02), and there is one selection at a time (HF1-SEL-07).
 func (m *clientMachine) raceU() uint64 {
