@@ -80,7 +80,8 @@ export function detached(m: Machine, path: Path, { code, gone }: Fields): void {
 
 /** Ends the path of a batch that breaks a rule; the same twice in a row, on two transports, ends the session (HF1-ERR-02). */
 export function fault(m: Machine, path: Path, message: string, code: number): void {
-  const again = m._faultCode === code && m._faultWay !== path._way
+  // A message above the limit can never be taken (HF1-NUM-10).
+  const again = code === 4304 || (m._faultCode === code && m._faultWay !== path._way)
   kill(m, path, code, message)
   if (again) finish(m, code, message)
   m._faultCode = code
