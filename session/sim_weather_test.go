@@ -72,10 +72,15 @@ func (w *world) drawWeather() weather {
 		switch {
 		case f < simStorms:
 			y.rates[f] = pick(w, 0.004, 0.02, 0.1)
+			if f == faultRequestLost || f == faultReplyLost || f == faultWrongReply || f == faultDuplicate || f == faultLateCopy || f == faultReorder { // of POSTs only
+				y.rates[f] *= 2
+			}
 		case f == faultMalformed || f == faultRestartServer || f == faultClose || f == faultRestartClient:
 			if w.rng.IntN(2) == 0 {
 				y.storms = append(y.storms, f)
 			}
+		case f == faultCap || f == faultForce || f == faultHeld || f == faultYoung: // these take effect later, or not at all
+			y.storms = append(y.storms, f, f, f)
 		default:
 			y.storms = append(y.storms, f)
 		}
