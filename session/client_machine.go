@@ -310,7 +310,7 @@ func (m *clientMachine) fault(c *clientConn, err error, now time.Time) {
 	other := m.lastFault == code && c.path.way.name != m.faultWay()
 	m.kill(c.path, code, err.Error(), now)
 	if other || code == transport.CodeWindow { // a message above the limit can never be taken (HF1-NUM-10)
-		m.finish(ending{code: code, reason: err.Error()})
+		m.finish(ending{code: code, reason: ruleOf(err)})
 		return
 	}
 	m.lastFault = code
