@@ -412,7 +412,7 @@ function detached(m, path, { code, gone }) {
   if (path !== m._cur) path._leaveBy ||= m._now + linger;
 }
 function fault(m, path, message, code) {
-  const again = m._faultCode === code && m._faultWay !== path._way;
+  const again = code === 4304 || m._faultCode === code && m._faultWay !== path._way;
   kill(m, path, code, message);
   if (again) finish(m, code, message);
   m._faultCode = code;
@@ -715,8 +715,9 @@ function next(m, conn) {
     conn._ctl = ctl;
     ctl = encodeControl("up", who) + ctl;
   }
-  if (path !== m._cur) return write(m, path, m._base, ctl);
-  const batch = write(m, path, position(m, path), ctl, m._server.win, m._server.lim.maxBatch);
+  const inUse = path === m._cur;
+  if (!inUse && kind !== "up") return write(m, path, m._base, ctl);
+  const batch = write(m, path, position(m, path), ctl, inUse ? m._server.win : 0, m._server.lim.maxBatch);
   m._ackAt = 0;
   told(m);
   return batch;
@@ -728,7 +729,7 @@ ${controls2}`;
   let to = pos;
   for (; fits(m, to + 1, win); to++) {
     const { _line, _bytes, _raw, _more } = m._entries[to - m._base];
-    const frame = _raw && limit > early && isSocket(path);
+    const frame = _raw && m._server.run && isSocket(path);
     if (to > pos ? frame || size + _bytes > Math.min(limit, limitOf(path)) : frame && controls2) break;
     if (frame) {
       batch = new Uint8Array([...utf8.encode(_more ? batch.replace("\n", " +\n") : batch), ..._raw]);
@@ -759,8 +760,8 @@ function judge(m) {
   m._deadline = 0;
   m._again = false;
   if (m._cur && lineWaits(m, m._cur)) active(m);
-  for (const path of m._paths) alive(m, path);
-  for (const conn of m._conns)
+  for (const path of [...m._paths].reverse()) alive(m, path);
+  for (const conn of [...m._conns].reverse())
     if (m._conns.includes(conn) && due(m, conn._by)) {
       hangup(m, conn, 4002);
       postFailed(m, conn, "no answer");

@@ -21,8 +21,9 @@ function judge(m: Machine): void {
   m._again = false
   // Lines go out now, and what the server promises from then on is judged below.
   if (m._cur && lineWaits(m, m._cur)) active(m)
-  for (const path of m._paths) alive(m, path)
-  for (const conn of m._conns)
+  // The youngest first.
+  for (const path of [...m._paths].reverse()) alive(m, path)
+  for (const conn of [...m._conns].reverse())
     // The end of one may have ended others.
     if (m._conns.includes(conn) && due(m, conn._by)) {
       hangup(m, conn, 4002) // HF1-LIV-06

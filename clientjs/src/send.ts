@@ -90,8 +90,9 @@ export function next(m: Machine, conn: Conn): string | Uint8Array | undefined {
     ctl = encodeControl('up', who) + ctl
   }
   // Beside the path in use there are no lines, but a first that cannot look like a gap (HF1-NUM-06).
-  if (path !== m._cur) return write(m, path, m._base, ctl)
-  const batch = write(m, path, position(m, path), ctl, m._server.win, m._server.lim.maxBatch)
+  const inUse = path === m._cur
+  if (!inUse && kind !== 'up') return write(m, path, m._base, ctl)
+  const batch = write(m, path, position(m, path), ctl, inUse ? m._server.win : 0, m._server.lim.maxBatch)
   m._ackAt = 0
   told(m)
   return batch
@@ -107,7 +108,7 @@ function write(m: Machine, path: Path, pos: number, controls: string, win = 0, l
   let to = pos
   for (; fits(m, to + 1, win); to++) {
     const { _line, _bytes, _raw, _more } = m._entries[to - m._base]!
-    const frame = _raw && limit > early && isSocket(path)
+    const frame = _raw && m._server.run && isSocket(path)
     if (to > pos ? frame || size + _bytes > Math.min(limit, limitOf(path)) : frame && controls) break
     if (frame) {
       batch = new Uint8Array([...utf8.encode(_more ? batch.replace('\n', ' +\n') : batch), ..._raw])
