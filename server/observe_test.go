@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -87,10 +89,19 @@ func TestMetrics(t *testing.T) {
 		registry := prometheus.NewRegistry()
 		h := open(t, server.Config{OnSession: echoBack, Registerer: registry})
 		var wires wires
-		dial := wires.through(h.net.Dial)
+		var offline atomic.Bool
+		dial := wires.through(func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if offline.Load() {
+				return nil, errors.New("no network")
+			}
+			return h.net.Dial(ctx, network, addr)
+		})
 		s := h.dial(t, dial, transport.WebSocket)
 		exchange(t, s, 10, 0)
+		offline.Store(true)
 		wires.cut()
+		time.Sleep(time.Second) // the server sees that it has no path
+		offline.Store(false)
 		exchange(t, s, 10, 0)
 		time.Sleep(15 * time.Second)
 		h.post(t, "up", `!up {"key":"`+keyA+`","run":"0123456789abcdef","att":1}`, nil)
