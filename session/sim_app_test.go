@@ -131,6 +131,9 @@ func (a *simApp) check(r received) {
 	a.got++
 	a.gotTo = r.Number
 	a.w.counts.delivered++
+	if !a.w.calm {
+		a.w.counts.stormy++
+	}
 }
 
 // close ends the session from this side.

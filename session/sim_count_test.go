@@ -11,7 +11,7 @@ import (
 
 // simCounts is what happened, to show that the simulation exercises what it says.
 type simCounts struct {
-	seeds, sessions, delivered, full, statuses int
+	seeds, sessions, delivered, stormy, full, statuses int
 	faults                                     [simFaults]int
 	fates                                      [3]int // all delivered, some known not to be, some unknown
 	ends                                       map[transport.Code]int
@@ -64,6 +64,7 @@ func (n *simCounts) add(o *simCounts) {
 	n.sessions += o.sessions
 	n.delivered += o.delivered
 	n.full += o.full
+	n.stormy += o.stormy
 	n.statuses += o.statuses
 	n.batches += o.batches
 	for i := range n.faults {
@@ -81,7 +82,7 @@ func (n *simCounts) add(o *simCounts) {
 
 func (n *simCounts) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d seeds, %d sessions, %d messages delivered in %d batches; %d times the window was full\n", n.seeds, n.sessions, n.delivered, n.batches, n.full)
+	fmt.Fprintf(&b, "%d seeds, %d sessions, %d messages delivered, %d of them in storms, in %d batches; %d times the window was full\n", n.seeds, n.sessions, n.delivered, n.stormy, n.batches, n.full)
 	fmt.Fprintf(&b, "fates: %d all delivered, %d exact, %d unknown\n", n.fates[0], n.fates[1], n.fates[2])
 	for f := range simFaults {
 		fmt.Fprintf(&b, "  %-26s %9d\n", f, n.faults[f])

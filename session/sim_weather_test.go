@@ -79,7 +79,9 @@ func (w *world) drawWeather() weather {
 			if w.rng.IntN(2) == 0 {
 				y.storms = append(y.storms, f)
 			}
-		case f == faultCap || f == faultForce || f == faultHeld || f == faultYoung: // these take effect later, or not at all
+		case f == faultCap:
+			y.storms = append(y.storms, f, f, f, f, f)
+		case f == faultForce || f == faultHeld || f == faultYoung: // these take effect later, or not at all
 			y.storms = append(y.storms, f, f, f)
 		default:
 			y.storms = append(y.storms, f)
