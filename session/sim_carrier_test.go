@@ -266,13 +266,17 @@ func (ca *simCarrier) arrival(before *time.Duration, size int) time.Duration {
 
 // stuck: the send buffer of the server's end is full. A writer that is stuck for long gives up, as one with a write deadline does.
 func (ca *simCarrier) stuck(v *simServe) bool {
-	if ca == nil || ca.serve != v || ca.downSize < sendBuffer {
+	if !ca.full(v) {
 		return false
 	}
 	if ca.holeDown {
 		ca.w.after(15*time.Second, func() { ca.node.do(func() { v.finish(true) }) })
 	}
 	return true
+}
+
+func (ca *simCarrier) full(v *simServe) bool {
+	return ca != nil && ca.serve == v && ca.downSize >= sendBuffer
 }
 
 // wakeWriter has the client write a WebSocket's frames in a moment.

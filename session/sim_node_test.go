@@ -215,6 +215,13 @@ func (x *simSession) punctual() {
 	if w.rng.IntN(16) > 0 || x.lost || m.over != nil || len(m.wake) > 0 || !m.deadline.IsZero() && !m.deadline.After(now) {
 		return
 	}
+	for _, p := range m.paths { // a writer that is on its way plans what it finds
+		if p.conn != nil {
+			if v := p.conn.w.(*simServe); v.rung || v.ca.full(v) {
+				return
+			}
+		}
+	}
 	before := m.deadline
 	m.step(now)
 	if m.over != nil {
