@@ -72,8 +72,11 @@ func (w *world) drawWeather() weather {
 		switch {
 		case f < simStorms:
 			y.rates[f] = pick(w, 0.004, 0.02, 0.1)
-			if f == faultRequestLost || f == faultReplyLost || f == faultWrongReply || f == faultDuplicate || f == faultLateCopy || f == faultReorder { // of POSTs only
+			switch f {
+			case faultRequestLost, faultDuplicate, faultLateCopy, faultReorder: // of POSTs only
 				y.rates[f] *= 2
+			case faultReplyLost, faultWrongReply, faultStray: // and these of what is left
+				y.rates[f] *= 3
 			}
 		case f == faultMalformed || f == faultRestartServer || f == faultClose || f == faultRestartClient:
 			if w.rng.IntN(2) == 0 {
@@ -81,8 +84,8 @@ func (w *world) drawWeather() weather {
 			}
 		case f == faultCap:
 			y.storms = append(y.storms, f, f, f, f, f)
-		case f == faultForce || f == faultHeld || f == faultYoung: // these take effect later, or not at all
-			y.storms = append(y.storms, f, f, f)
+		case f == faultForce || f == faultHeld || f == faultYoung || f == faultForgedUse: // these take effect later, or not at all
+			y.storms = append(y.storms, f, f, f, f)
 		default:
 			y.storms = append(y.storms, f)
 		}
