@@ -12,12 +12,12 @@ import (
 // simCounts is what happened, to show that the simulation exercises what it says.
 type simCounts struct {
 	seeds, sessions, delivered, stormy, full, statuses int
-	faults                                     [simFaults]int
-	fates                                      [3]int // all delivered, some known not to be, some unknown
-	ends                                       map[transport.Code]int
-	controls                                   [2]map[string]int // up, down
-	refusals                                   map[string]int
-	batches, pieces                            int
+	faults                                             [simFaults]int
+	fates                                              [3]int // all delivered, some known not to be, some unknown
+	ends                                               map[transport.Code]int
+	controls                                           [2]map[string]int // up, down
+	refusals                                           map[string]int
+	batches, pieces                                    int
 }
 
 func (n *simCounts) init() {
