@@ -71,8 +71,10 @@ type scenario struct {
 }
 
 func runScenario(text string) (string, error) {
-	s := &scenario{cfg: clientConfig{key: testKey, transports: []string{transport.WebSocket, transport.SSE, transport.LongPoll}, maxBatch: 65536, maxMessage: 1 << 20, win: 2 << 20,
-		random: func() float64 { return 0.5 }}}
+	s := &scenario{cfg: clientConfig{
+		key: testKey, transports: []string{transport.WebSocket, transport.SSE, transport.LongPoll}, maxBatch: 65536, maxMessage: 1 << 20, win: 2 << 20,
+		random: func() float64 { return 0.5 },
+	}}
 	lines := strings.SplitAfter(text, "\n")
 	for i := 0; i < len(lines); i++ {
 		line := strings.TrimSuffix(lines[i], "\n")

@@ -54,8 +54,9 @@ func routeOf(k transport.Kind) string {
 		return transport.WebSocket
 	case transport.KindStream:
 		return transport.SSE
+	default:
+		return transport.LongPoll
 	}
-	return transport.LongPoll
 }
 
 // dial takes the first batch from the machine and meets what the route does to new carriers.

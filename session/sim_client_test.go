@@ -47,8 +47,10 @@ func newSimClient(w *world) *simClient {
 		cfg.meta = json.RawMessage(`{"path":"/a b","n":[1,2,{"x":null}]}`)
 	}
 	c.m = newClientMachine(cfg)
-	c.app = &simApp{w: w, name: c.name, m: c.m, uid: uid<<1 | 1, s: &Session{m: c.m, client: &dialing{m: c.m}}, changed: c.act, peer: c.peer, ends: c.ends,
-		plan: w.weather.plan(w), patient: w.weather.patience}
+	c.app = &simApp{
+		w: w, name: c.name, m: c.m, uid: uid<<1 | 1, s: &Session{m: c.m, client: &dialing{m: c.m}}, changed: c.act, peer: c.peer, ends: c.ends,
+		plan: w.weather.plan(w), patient: w.weather.patience,
+	}
 	w.clients = append(w.clients, c)
 	w.counts.sessions++
 	return c
@@ -266,8 +268,9 @@ func (c *simClient) explained(code transport.Code) bool {
 		return c.w.weather.epoch >= c.epoch+2
 	case transport.CodeExpired:
 		return s != nil && s.s.server.over != nil && s.s.server.over.code == code
+	default:
+		return false
 	}
-	return false
 }
 
 // restart ends this process without a word, and starts another.

@@ -17,7 +17,7 @@ type simCounts struct {
 	ends                                               map[transport.Code]int
 	controls                                           [2]map[string]int // up, down
 	refusals                                           map[string]int
-	batches, pieces                                    int
+	batches                                            int
 }
 
 func (n *simCounts) init() {

@@ -103,8 +103,10 @@ func (n *simNode) session(s *Session) *simSession {
 	x := &simSession{n: n, s: s}
 	s.value = x
 	n.w.uids++
-	x.app = &simApp{w: n.w, name: fmt.Sprintf("%s.%s", n.name, s.server.run[:6]), m: s.server, uid: (n.w.seed<<20 | n.w.uids) << 1, s: s,
-		changed: x.settle, peer: x.peer, ends: x.ends, plan: n.w.weather.plan(n.w), patient: n.w.weather.patience}
+	x.app = &simApp{
+		w: n.w, name: fmt.Sprintf("%s.%s", n.name, s.server.run[:6]), m: s.server, uid: (n.w.seed<<20 | n.w.uids) << 1, s: s,
+		changed: x.settle, peer: x.peer, ends: x.ends, plan: n.w.weather.plan(n.w), patient: n.w.weather.patience,
+	}
 	n.runs[s.server.run] = x
 	n.all, n.sessions, n.apps = append(n.all, x), append(n.sessions, x), append(n.apps, x.app)
 	n.w.after(0, x.app.pace)

@@ -139,6 +139,7 @@ func (w *world) processStorm(f simFault, c *simClient, home *simNode) {
 	case faultRestartServer:
 		w.fault(f, "%s", home.name)
 		home.restart()
+	default: // storm has done the others
 	}
 }
 

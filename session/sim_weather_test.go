@@ -62,8 +62,10 @@ func (w *world) drawWeather() weather {
 		every:        pick(w, 100*time.Millisecond, 400*time.Millisecond, 2*time.Second),
 		routes:       map[string]*simRoute{transport.WebSocket: {}, transport.SSE: {}, transport.LongPoll: {}},
 	}
-	y.table = TableConfig{MaxBatch: pick(w, 2048, 16384, 65536, 65536), MaxMessage: pick(w, 40960, 1<<20), Window: pick(w, 48<<10, 256<<10, 2<<20), Ping: pick(w, 5*time.Second, 20*time.Second),
-		Hold: pick(w, 5*time.Second, 20*time.Second), TTL: pick(w, 30*time.Second, 120*time.Second)}
+	y.table = TableConfig{
+		MaxBatch: pick(w, 2048, 16384, 65536, 65536), MaxMessage: pick(w, 40960, 1<<20), Window: pick(w, 48<<10, 256<<10, 2<<20), Ping: pick(w, 5*time.Second, 20*time.Second),
+		Hold: pick(w, 5*time.Second, 20*time.Second), TTL: pick(w, 30*time.Second, 120*time.Second),
+	}
 	y.heldBound = int64(max(y.table.Window, y.table.MaxMessage*2) + y.table.MaxMessage*2 + (64 << 10))
 	for f := range simFaults {
 		if w.rng.IntN(3) == 0 {
@@ -77,6 +79,7 @@ func (w *world) drawWeather() weather {
 				y.rates[f] *= 2
 			case faultReplyLost, faultWrongReply, faultStray: // and these of what is left
 				y.rates[f] *= 3
+			default:
 			}
 		case f == faultMalformed || f == faultRestartServer || f == faultClose || f == faultRestartClient:
 			if w.rng.IntN(2) == 0 {
