@@ -3,6 +3,7 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
@@ -20,10 +21,24 @@ export function lacking(...tools) {
   return missing.length > 0 && `needs ${missing.join(', ')}`
 }
 
-/** A folder that `after` hooks remove. */
+const cleanups = new WeakMap() // of a test
+
+/** Calls `undo` when the test is over: what was begun last is undone first, which node:test's own hooks do not promise. */
+export function cleanup(t, undo) {
+  if (!cleanups.has(t)) {
+    const stack = []
+    cleanups.set(t, stack)
+    t.after(async () => {
+      while (stack.length) await stack.pop()()
+    })
+  }
+  cleanups.get(t).push(undo)
+}
+
+/** A folder for the time of the test. */
 export function scratch(t) {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-browser-'))
-  t.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 }))
+  cleanup(t, () => rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 }))
   return folder
 }
 
@@ -63,7 +78,7 @@ export function start(t, command, args) {
   const gone = once(child, 'exit').catch((error) => keep(String(error)))
   if (!logs.has(t)) logs.set(t, [])
   logs.get(t).push([command, log])
-  t.after(async () => {
+  cleanup(t, async () => {
     child.kill('SIGTERM')
     const late = setTimeout(() => child.kill('SIGKILL'), 3000)
     await gone
@@ -131,7 +146,7 @@ export async function chromium(t, folder, args = []) {
       '--disable-component-update', '--disable-sync', ...args,
     ],
   })
-  t.after(() => browser.close())
+  cleanup(t, () => browser.close())
   const page = await browser.newPage()
   page.complaints = []
   page.on('pageerror', (error) => page.complaints.push(`page: ${error.message}`))

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
+import { cleanup } from './machines.mjs'
 
 /**
  * Starts a proxy in front of a port of this machine. `webSocket` is what becomes of WebSockets:
@@ -59,7 +60,7 @@ export async function middlebox(t, upstream, webSocket = 'pass') {
 
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  t.after(() => {
+  cleanup(t, () => {
     for (const link of open) link.reset()
     server.close()
   })
