@@ -286,7 +286,8 @@ func (m *clientMachine) control(c *clientConn, v any, now time.Time) {
 		m.detached(path, v, now)
 	case *closedControl:
 		m.acked(min(v.Recv, m.out.sent), now)
-		m.finish(ending{code: transport.Code(v.Code), reason: v.Reason, recv: v.Recv, known: true, remote: true})
+		// Without a run it may not be the only session of this key: a server that was started anew knows nothing of what the one before took.
+		m.finish(ending{code: transport.Code(v.Code), reason: v.Reason, recv: v.Recv, known: m.run != "", remote: true})
 	case *rewindControl:
 		if v.Recv <= m.out.sent {
 			path.pos = m.out.from(v.Recv)
