@@ -44,9 +44,6 @@ func readRequest(kind transport.Kind, b transport.Batch, p *packet, limit int) (
 	}
 	switch v := r.ctl[0].(type) {
 	case *openControl:
-		if v.Att == 0 { // HF1-BAT-04
-			return r, errAddress
-		}
 		if kind != transport.KindPoll && kind != transport.KindUp {
 			r.open, r.key, r.run = v, v.Key, v.Run
 			return r, nil
@@ -128,11 +125,7 @@ func (t *Table) handle(ctx context.Context, c *serverConn, b transport.Batch, p 
 		return nil, false
 	}
 	c.s = s
-	err = misplaced(r.ctl, true)
-	if err == nil {
-		err = m.admissible(p, r.ctl)
-	}
-	if err != nil {
+	if err := t.mayAct(m, p, r.ctl, true); err != nil {
 		m.fault(c, m.path(r.att()), err, now)
 		return s, fresh
 	}
@@ -162,10 +155,7 @@ func (s *Session) frame(c *serverConn, b transport.Batch, p *packet, now time.Ti
 		return
 	}
 	if err == nil {
-		err = misplaced(ctl, false)
-	}
-	if err == nil {
-		err = m.admissible(p, ctl)
+		err = s.table.mayAct(m, p, ctl, false)
 	}
 	if err != nil {
 		m.fault(c, c.path, err, now)
@@ -209,7 +199,10 @@ func (t *Table) find(ctx context.Context, c *serverConn, r request, who *Peer, n
 		}
 		return s, false, nil
 	}
-	if g, ok := sh.graves.Get(id); ok && now.Before(g.until) && (r.run == g.run || r.run == "" && r.open != nil) && (r.open == nil || principal == g.principal) {
+	if g, ok := sh.graves.Get(id); ok && now.Before(g.until) { // HF1-WHO-11
+		if r.run != g.run && (r.run != "" || r.open == nil) || r.open != nil && principal != g.principal {
+			return nil, false, refusedUnknown
+		}
 		c.ctl, c.ready, c.empty, c.done, c.why = appendControl(nil, true, nameClosed, g.last), true, true, true, transport.Code(g.last.Code)
 		return nil, false, nil
 	}
@@ -219,6 +212,9 @@ func (t *Table) find(ctx context.Context, c *serverConn, r request, who *Peer, n
 	if !who.OriginOK {
 		return nil, false, refusedOrigin
 	}
+	if r.packet.ack > 0 || r.open.Recv > 0 { // nothing was ever sent to it (HF1-NUM-09)
+		return nil, false, &ProtocolError{transport.CodePosition, "a position in a session that is not there"}
+	}
 	if err := t.room(who); err != nil {
 		return nil, false, err
 	}
@@ -226,6 +222,19 @@ func (t *Table) find(ctx context.Context, c *serverConn, r request, who *Peer, n
 	s.meta = append([]byte(nil), r.open.Meta...)
 	sh.live[id] = s
 	return s, true, nil
+}
+
+// mayAct checks a parsed batch before any of it acts (HF1-BAT-01).
+func (t *Table) mayAct(m *serverMachine, p *packet, ctl []any, addressed bool) error {
+	// All sessions together hold more than they may, and this one brings more while its application has left much of its window untaken: the
+	// policy at the bound of MaxRetained is to end it.
+	if p.logs > 0 && m.in.held > m.cfg.win/4 && t.retained.Load() > t.cfg.MaxRetained {
+		return &ProtocolError{transport.CodeSlow, "the server holds all it may"}
+	}
+	if err := misplaced(ctl, addressed); err != nil {
+		return err
+	}
+	return m.admissible(p, ctl)
 }
 
 // room asks the limits for one more session.

@@ -42,6 +42,9 @@ func (s *scanner) object(fields []field) *breach {
 		if broken := s.typed(&fields[i]); broken != nil {
 			return broken
 		}
+		if value := s.data[start:s.at]; fields[i].filled && (string(value) == "0" || string(value) == `""`) {
+			return errZero
+		}
 		if s.found != nil && s.depth == 1 {
 			s.found(i, s.data[start:s.at])
 		}

@@ -27,6 +27,7 @@ type field struct {
 	name   string
 	typ    fieldType
 	need   fieldNeed
+	filled bool    // a number is at least 1, a text not empty (HF1-BAT-04)
 	fields []field // of an object
 }
 
@@ -46,20 +47,20 @@ var controls = []control{
 	{nameReply, true, []field{{name: "recv"}, {name: "sent"}, {name: "sel", typ: typeObject, fields: selFields}}},
 	{namePoll, true, []field{
 		{name: "key", typ: typeText},
-		{name: "run", typ: typeText},
-		{name: "att"},
-		{name: "p"},
+		{name: "run", typ: typeText, filled: true},
+		{name: "att", filled: true},
+		{name: "p", filled: true},
 		{name: "recv"},
 		{name: "hold", need: never},
 	}},
-	{nameUp, true, []field{{name: "key", typ: typeText}, {name: "run", typ: typeText}, {name: "att"}}},
+	{nameUp, true, []field{{name: "key", typ: typeText}, {name: "run", typ: typeText, filled: true}, {name: "att", filled: true}}},
 	{nameOpen, true, []field{
 		{name: "v", typ: typeNumbers},
 		{name: "x", typ: typeTexts, need: never},
 		{name: "key", typ: typeText},
-		{name: "run", typ: typeText, need: never},
-		{name: "att"},
-		{name: "u", need: never},
+		{name: "run", typ: typeText, need: never, filled: true},
+		{name: "att", filled: true},
+		{name: "u", need: never, filled: true},
 		{name: "recv"},
 		{name: "lim", typ: typeObject, fields: []field{{name: "maxBatch", need: never}}},
 		{name: "auth", typ: typeAny, need: never},
@@ -84,14 +85,14 @@ var controls = []control{
 	{nameRefused, true, []field{
 		{name: "reason", typ: typeText}, {name: "v", typ: typeNumbers, need: never}, {name: "retry", need: never},
 	}},
-	{nameUse, true, []field{{name: "u"}, {name: "att"}, {name: "challenge", typ: typeText}, {name: "recv"}}},
+	{nameUse, true, []field{{name: "u", filled: true}, {name: "att", filled: true}, {name: "challenge", typ: typeText}, {name: "recv"}}},
 	{nameDetach, true, []field{{name: "code"}, {name: "gone", typ: typeBool, need: never}}},
 	{nameRewind, true, []field{{name: "recv"}}},
 	{nameClose, true, []field{{name: "code"}, {name: "reason", typ: typeText}}},
 	{nameClosed, true, []field{{name: "code"}, {name: "reason", typ: typeText}, {name: "recv"}, {name: "ack"}}},
 	{nameTicket, true, []field{
-		{name: "att", need: asking},
-		{name: "u", need: asking},
+		{name: "att", need: asking, filled: true},
+		{name: "u", need: asking, filled: true},
 		{name: "recv", need: asking},
 		{name: "ticket", typ: typeText, need: giving},
 		{name: "ttl", need: giving},

@@ -145,6 +145,11 @@ func (l *recvLog) push(r received) {
 	if l.queue == nil {
 		l.queue = l.one[:0]
 	}
+	if l.head > len(l.queue)/2 { // what was handed out makes room first
+		n := copy(l.queue, l.queue[l.head:])
+		clear(l.queue[n:])
+		l.queue, l.head = l.queue[:n], 0
+	}
 	l.queue = append(l.queue, r)
 }
 

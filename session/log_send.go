@@ -170,6 +170,9 @@ func (b *outBatch) reset() {
 
 func (b *outBatch) batch() transport.Batch { return transport.Batch{Binary: b.kind, Parts: b.parts} }
 
+// maxAddress is what controls may take of a batch that still has a line, whatever its limit: with it the batch is below 2 KiB (I7).
+const maxAddress = 400
+
 // fill writes head, controls and as many lines after pos as fit limit, one at least, and returns the new position. ctl are whole
 // control lines. On a socket a binary line that comes first goes as a binary frame by itself.
 func (l *sendLog) fill(b *outBatch, pos, ack uint64, ctl []byte, win int64, limit int, socket bool) uint64 {
@@ -190,7 +193,7 @@ func (l *sendLog) fill(b *outBatch, pos, ack uint64, ctl []byte, win int64, limi
 		need := 0
 		for _, e := range l.lines(pos, win) {
 			n := encodedSize(e)
-			if total+n > limit && need > 0 || total > limit {
+			if total+n > limit && (need > 0 || len(ctl) > maxAddress) || total > limit {
 				break
 			}
 			total += n
@@ -204,7 +207,7 @@ func (l *sendLog) fill(b *outBatch, pos, ack uint64, ctl []byte, win int64, limi
 	}
 	for n, e := range l.lines(pos, win) {
 		size := encodedSize(e)
-		if b.size+size > limit && pos > start || socket && e.kind == lineBinary {
+		if b.size+size > limit && (pos > start || len(ctl) > maxAddress) || socket && e.kind == lineBinary {
 			break
 		}
 		part := e.data

@@ -42,6 +42,7 @@ var (
 	errEscape     = &breach{"HF1-BAT-02", "wrong escape"}
 	errBase64     = &breach{"HF1-BAT-03", "not strict base64"}
 	errNumber     = &breach{"HF1-BAT-04", "number not in its plain form, or above 2^53-1"}
+	errZero       = &breach{"HF1-BAT-04", "a field that must not be zero or empty"}
 	errRange      = &breach{"HF1-BAT-04", "line numbers out of range"}
 	errSize       = &breach{"HF1-BAT-05", "batch above maxBatch"}
 	errReturn     = &breach{"HF1-BAT-06", "CR inside a line"}

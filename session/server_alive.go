@@ -110,10 +110,10 @@ func (m *serverMachine) rouse(p *serverPath, now time.Time) {
 	}
 	if m.hasOutput(p, now) || m.due(now, p.pollBy) { // HF1-POL-03
 		for _, c := range p.polls { // the same answer for each copy (HF1-POL-02)
-			c.ready, c.pos = true, p.pos
+			c.ready, c.pos, c.ctl = true, p.pos, append(c.ctl, p.ctl...)
 			m.wake = append(m.wake, c)
 		}
-		p.polls = nil
+		p.polls, p.ctl = nil, nil
 		m.due(now, m.idleAt(p))
 	}
 }

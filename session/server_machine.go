@@ -130,7 +130,8 @@ func (m *serverMachine) admissible(p *packet, ctl []any) error {
 			return &ProtocolError{transport.CodePosition, "recv above what was sent"}
 		}
 	}
-	if m.in.held > m.cfg.win+int64(m.cfg.maxMessage) && p.logs > 0 && p.first == m.in.recv+1 {
+	fresh := p.first <= m.in.recv+1 && p.first+uint64(p.logs) > m.in.recv+1
+	if fresh && m.in.held > m.cfg.win+int64(m.cfg.maxMessage) {
 		return &ProtocolError{transport.CodeWindow, "window overrun"}
 	}
 	return m.in.check(p, m.cfg.maxMessage)
@@ -234,9 +235,13 @@ func (m *serverMachine) answerGone(c *serverConn) {
 func (m *serverMachine) choose(p *serverPath, u, recv uint64, now time.Time) {
 	old := m.sel
 	if old != nil && old != p {
-		old.ctl = appendControl(old.ctl, true, "detach", detachControl{Code: uint64(transport.CodeSuperseded)})
-		old.standby = now
 		m.missed(old, recv)
+		if old.unread() {
+			m.endPath(old, transport.CodeSlow)
+		} else {
+			old.ctl = appendControl(old.ctl, true, "detach", detachControl{Code: uint64(transport.CodeSuperseded)})
+			old.standby = now
+		}
 	}
 	if m.u > 0 && old != p {
 		from := "none"

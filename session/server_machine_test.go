@@ -273,7 +273,76 @@ func TestPingsUnread(t *testing.T) {
 	for i := range 10_000 {
 		b.s.frame(ws, simBatch(false, fmt.Appendf(nil, "@1 0\n!ping {\"i\":%d}\n", i)), new(packet), b.now)
 	}
-	if got := b.next(ws); len(got) > 2*maxUnsaid || !strings.Contains(got, `"gone":true`) {
+	if got := b.next(ws); len(got) > 2*maxUnsaid || !strings.Contains(got, "!pong") {
 		t.Fatalf("%d bytes of answers", len(got))
+	}
+}
+
+// HF1-NUM-10: the window holds also for batches that begin with old lines.
+func TestOverrunBehindAnOldLine(t *testing.T) {
+	b := newBench(t, TableConfig{MaxMessage: 1024, Window: 8192})
+	b.next(b.first(transport.KindOpen, openOne))
+	win, line := b.s.server.cfg.win, "t"+strings.Repeat("x", 1000)+"\n"
+	for n := 0; n < 100; n++ {
+		b.first(transport.KindUp, fmt.Sprintf("@%d 0\n!up {\"key\":\"KEY\",\"run\":\"RUN\",\"att\":1}\n%s%s", max(n, 1), line, line))
+	}
+	if held := b.s.server.in.held; held > 2*win {
+		t.Fatalf("%d bytes held with a window of %d", held, win)
+	}
+}
+
+// A reader that lags by one message does not make the queue grow.
+func TestQueueOfALaggingReader(t *testing.T) {
+	var l recvLog
+	for n := uint64(1); n < 10_000; n++ {
+		l.push(received{Message: Message{Number: n}})
+		if n > 1 {
+			if r, ok := l.pop(); !ok || r.Number != n-1 {
+				t.Fatalf("popped %d, want %d", r.Number, n-1)
+			}
+		}
+	}
+	if cap(l.queue) > 8 {
+		t.Fatalf("a queue of %d for one message", cap(l.queue))
+	}
+}
+
+// HF1-POL-03: a poll that ends its own attachment is answered.
+func TestPollThatDetaches(t *testing.T) {
+	b := newBench(t, TableConfig{})
+	b.next(b.first(transport.KindOpen, openOne))
+	b.wants(b.first(transport.KindPoll, pollText(1, 1, "!detach {\"code\":4004}\n")), "!detach", `"gone":true`)
+}
+
+// HF1-POL-02: each copy of a poll gets what the path has to say.
+func TestCopiesOfAPollAgree(t *testing.T) {
+	b := newBench(t, TableConfig{})
+	b.next(b.first(transport.KindOpen, openOne))
+	one, two := b.first(transport.KindPoll, pollText(1, 1, "")), b.first(transport.KindPoll, pollText(1, 1, ""))
+	b.next(b.first(transport.KindSocket, strings.Replace(openOne, `"att":1,"u":1`, `"run":"RUN","att":2,"u":2`, 1)))
+	b.wants(one, `!detach {"code":4001}`)
+	b.wants(two, `!detach {"code":4001}`)
+}
+
+// HF1-WHO-11: an ended session has no second life, whoever asks.
+func TestNoSecondLife(t *testing.T) {
+	who := "alice"
+	b := newBench(t, TableConfig{Authenticate: func(context.Context, *Handshake) (string, error) { return who, nil }})
+	b.next(b.first(transport.KindOpen, openOne))
+	m := b.s.server
+	m.finish(ending{code: transport.CodeDone})
+	b.tab.bury(b.s, b.now)
+	who = "bob"
+	b.wants(b.first(transport.KindOpen, openOne), `!refused {"reason":"unknown"}`)
+	who = "alice"
+	b.wants(b.first(transport.KindOpen, openOne), "!closed")
+}
+
+// HF1-NUM-09: an open with a position in a session that is not there makes none.
+func TestImpossibleFirstPosition(t *testing.T) {
+	b := newBench(t, TableConfig{OnSession: func(*Session) { t.Error("a session was made") }})
+	b.wants(b.first(transport.KindOpen, strings.Replace(openOne, "@1 0", "@1 5", 1)), `!refused {"reason":"position"}`)
+	if b.tab.Len() != 0 {
+		t.Error("a session was made")
 	}
 }

@@ -21,6 +21,11 @@ func (m *serverMachine) poll(c *serverConn, v *pollControl, p *packet, ctl []any
 	}
 	c.path, c.p = path, v.P
 	m.controls(c, path, ctl, now)
+	if m.path(v.Att) != path { // it has ended its own attachment
+		m.answerGone(c)
+		m.step(now)
+		return
+	}
 	if v.P < path.p { // HF1-POL-02
 		c.ready, c.empty = true, true
 		m.wake = append(m.wake, c)
@@ -96,16 +101,15 @@ func (m *serverMachine) frame(c *serverConn, p *packet, ctl []any, now time.Time
 	m.step(now)
 }
 
-// maxUnsaid bounds the bytes of controls that wait to be written on a path; at the bound it is ended: its client asks and does not read.
-const maxUnsaid = 32 << 10
+// maxUnsaid bounds the bytes of answers that wait to be written on a path, so that they fit any batch. Beyond it questions stay unanswered: a
+// client that asks and does not read loses its own answers.
+const maxUnsaid = 1024
+
+func (p *serverPath) unread() bool { return len(p.ctl) > maxUnsaid }
 
 // controls lets the controls of an admitted batch act on its path.
 func (m *serverMachine) controls(c *serverConn, path *serverPath, ctl []any, now time.Time) {
 	for _, v := range ctl {
-		if len(path.ctl)+len(c.ctl) > maxUnsaid {
-			m.endPath(path, transport.CodeSlow)
-			return
-		}
 		switch v := v.(type) {
 		case *useControl:
 			m.use(c, path, v, now)
@@ -124,8 +128,9 @@ func (m *serverMachine) controls(c *serverConn, path *serverPath, ctl []any, now
 			}
 		case *detachControl:
 			m.endPath(path, transport.CodeDetached)
+			return
 		case *ticketControl:
-			if m.cfg.ticket != nil && v.Ticket == "" {
+			if m.cfg.ticket != nil && !path.unread() && len(c.ctl) < maxUnsaid {
 				answer := ticketControl{Ticket: m.cfg.ticket(m, *v), TTL: 30000}
 				if c.kind == transport.KindSocket {
 					say(c, path, nameTicket, answer)
@@ -139,11 +144,13 @@ func (m *serverMachine) controls(c *serverConn, path *serverPath, ctl []any, now
 
 // say answers on the path, or for a long-poll attachment in the reply of the request itself (HF1-LIV-02).
 func say(c *serverConn, path *serverPath, name string, v any) {
+	ctl := &path.ctl
 	if path.kind == transport.KindOpen {
-		c.ctl = appendControl(c.ctl, true, name, v)
-		return
+		ctl = &c.ctl
 	}
-	path.ctl = appendControl(path.ctl, true, name, v)
+	if len(*ctl) <= maxUnsaid {
+		*ctl = appendControl(*ctl, true, name, v)
+	}
 }
 
 // use selects a path that the client has heard on; a late or repeated one only gets an answer (HF1-SEL-03, HF1-SEL-04).
@@ -153,7 +160,7 @@ func (m *serverMachine) use(c *serverConn, path *serverPath, v *useControl, now 
 		m.choose(path, v.U, v.Recv, now)
 	}
 	if c.kind == transport.KindSocket {
-		path.ctl = appendControl(path.ctl, true, "reply", m.reply())
+		say(c, path, nameReply, m.reply())
 	}
 }
 
@@ -188,13 +195,13 @@ func (m *serverMachine) closed(c *serverConn, broken bool, now time.Time) {
 }
 
 // fault ends the carrier of a batch that breaks a rule, and with it the attachment of a WebSocket (HF1-ERR-01). The session ends when two in a
-// row did, on attachments of two transports (HF1-ERR-02), or when the rule was the window's.
+// row did, on attachments of two transports (HF1-ERR-02), or when the rule was the window's or the server's bound.
 func (m *serverMachine) fault(c *serverConn, path *serverPath, err error, now time.Time) {
 	code, kind := codeOf(err), c.kind
 	if path != nil {
 		kind = path.kind
 	}
-	if code == transport.CodeWindow || m.lastFault == code && m.faultKind != kind {
+	if code == transport.CodeWindow || code == transport.CodeSlow || m.lastFault == code && m.faultKind != kind {
 		m.finish(ending{code: code, reason: ruleOf(err)})
 	}
 	m.lastFault, m.faultKind = code, kind

@@ -59,7 +59,7 @@ func (m *serverMachine) writeReply(c *serverConn, p *serverPath, b *outBatch, no
 	if c.kind != transport.KindOpen {
 		c.ctl = appendControl(c.ctl, true, "reply", m.reply())
 	}
-	if p != nil && p.kind == transport.KindOpen && (c.kind == transport.KindUp || !c.empty) { // what a long-poll path has to say
+	if p != nil && p.kind == transport.KindOpen && c.kind == transport.KindUp { // what a long-poll path has to say; rouse gives it to polls
 		c.ctl = append(c.ctl, p.ctl...)
 		p.ctl = nil
 	}

@@ -206,15 +206,21 @@ func (s *Session) Drained(ctx context.Context) error {
 	}
 }
 
-// Close ends the session: everything sent before is delivered first. It waits for that until ctx ends, and returns nil if the end was
-// confirmed. Calls after the first wait for the same end.
+// Close ends the session: everything sent before is delivered first. It waits for that until ctx ends, and returns nil if the fate of
+// every message is known, else an [*EndError]. Calls after the first wait for the same end. A client gives up when nothing was confirmed for
+// 10 s; a server, TableConfig.CloseGrace after the call.
 func (s *Session) Close(ctx context.Context) error { return s.CloseWith(ctx, transport.CodeDone, "") }
 
-// CloseWith is Close with a code (4100 … 4399) and a reason of at most 120 bytes for the peer.
+// CloseWith is Close with a code (4100 … 4399, else 4101) and a reason of at most 120 bytes (cut there) for the peer.
 func (s *Session) CloseWith(ctx context.Context, code transport.Code, reason string) error {
 	s.EndWith(code, reason)
 	select {
 	case <-s.Done():
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if e := s.endOf(); !e.Exact {
+			return &EndError{e}
+		}
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -224,6 +230,9 @@ func (s *Session) CloseWith(ctx context.Context, code transport.Code, reason str
 // EndWith begins CloseWith without waiting.
 func (s *Session) EndWith(code transport.Code, reason string) {
 	reason = shorten(reason, maxReason)
+	if code < 4100 || code > 4399 {
+		code = transport.CodeApplication
+	}
 	s.mu.Lock()
 	s.m.end(code, reason, time.Now())
 	f := s.settle()

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"testing"
@@ -114,4 +115,37 @@ func TestShorten(t *testing.T) {
 			t.Errorf("shorten(%q, 8) = %q, want %q", c.in, got, c.want)
 		}
 	}
+}
+
+// Nothing goes out before the application has given its credentials.
+func TestNothingBeforeCredentials(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table := NewTable(TableConfig{Authenticate: func(_ context.Context, h *Handshake) (string, error) {
+			if string(h.Auth) != `"token"` {
+				t.Errorf("opened with auth %q", h.Auth)
+			}
+			return "alice", nil
+		}})
+		m := &memory{table: table}
+		c := Dial(DialConfig{Dialers: map[string]transport.Dialer{transport.WebSocket: m}, Auth: func(context.Context) (json.RawMessage, error) {
+			time.Sleep(time.Second)
+			return json.RawMessage(`"token"`), nil
+		}})
+		ctx := context.Background()
+		if _, err := c.Send(ctx, Text("early")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		if c.Transport() == "" {
+			t.Error("not open")
+		}
+		for s := range table.Sessions() {
+			if msg, err := s.Receive(ctx); err != nil || string(msg.Data) != "early" {
+				t.Errorf("received %q, %v", msg.Data, err)
+			}
+		}
+		if err := c.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	})
 }

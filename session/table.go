@@ -54,7 +54,8 @@ type TableConfig struct {
 	// MaxSessions bounds the living sessions; at the bound new ones are refused busy. Default 1,000,000.
 	MaxSessions int
 	// MaxRetained bounds the bytes that all sessions together keep, sent and not acknowledged or received and not taken. At the bound new
-	// sessions are refused busy and Send returns [ErrFull]. Default 1 GiB.
+	// sessions are refused busy, Send returns [ErrFull], and a session that brings more while a quarter of its window is untaken is ended, 4203.
+	// Default 1 GiB.
 	MaxRetained int64
 	// Ping is the time of silence after which a path is pinged. Default 20 s, bounds 5 s … 25 s.
 	Ping time.Duration
