@@ -190,6 +190,9 @@ func (m *clientMachine) ending(now time.Time) {
 	m.finish(e)
 }
 
-func millis(n uint64) time.Duration { return time.Duration(n) * time.Millisecond }
+// millis reads a time of the wire, at most a year of it.
+func millis(n uint64) time.Duration {
+	return time.Duration(min(n, 365*24*3600*1000)) * time.Millisecond
+}
 
 func clamp(d, low, high time.Duration) time.Duration { return min(max(d, low), high) }

@@ -217,16 +217,14 @@ func (m *clientMachine) attach(w *clientWay, u uint64, now time.Time) {
 // opened: the path can carry, down at least.
 func (m *clientMachine) opened(c *clientConn, o *openedControl, now time.Time) {
 	p := c.path
-	if p.state != pathOpening || o.Recv > m.out.sent {
-		if o.Recv > m.out.sent {
-			m.kill(p, transport.CodePosition, "recv above what was sent", now)
-		}
+	if p.state != pathOpening {
 		return
 	}
 	first := m.run == ""
-	m.run, m.id, m.win, m.maxBatch = o.Run, o.ID, int64(o.Win), int(o.Lim.MaxBatch)
+	m.run, m.id, m.win, m.maxBatch = o.Run, o.ID, int64(max(o.Win, 1)), takes(o.Lim)
 	m.peerMessage = int(o.Lim.MaxMessage)
-	m.ping, m.hold, m.ttl = millis(o.Ping), millis(o.Hold), millis(o.TTL)
+	m.ping, m.hold = clamp(millis(o.Ping), 5*time.Second, 25*time.Second), clamp(millis(o.Hold), 5*time.Second, 25*time.Second)
+	m.ttl = clamp(millis(o.TTL), 30*time.Second, 24*time.Hour)
 	p.state, p.challenge, p.openedAt, p.pos = pathOpen, o.Challenge, now, m.out.from(o.Recv)
 	m.known = max(m.known, p.pos)
 	m.unknownAt, m.reauthed = time.Time{}, false
@@ -308,7 +306,9 @@ func (m *clientMachine) lostSession(p *clientPath, now time.Time) {
 			return
 		}
 	}
-	if m.unknownAt.IsZero() {
+	if m.peerClosed != nil { // the server has closed and is gone: its code stands, only the fates are not known
+		m.closeBy = now
+	} else if m.unknownAt.IsZero() {
 		m.unknownAt = now
 	} else if now.Sub(m.unknownAt) > time.Second {
 		m.finish(ending{code: transport.CodeLost, reason: "unknown"})

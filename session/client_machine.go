@@ -177,7 +177,7 @@ func (m *clientMachine) received(conn int, b transport.Batch, p *packet, now tim
 	var ctl []any
 	if err == nil {
 		if ctl, err = decodeControls(p); err == nil {
-			err = m.admissible(p)
+			err = m.admissible(c, p, ctl)
 		}
 	}
 	if err != nil {
@@ -189,9 +189,26 @@ func (m *clientMachine) received(conn int, b transport.Batch, p *packet, now tim
 }
 
 // admissible checks what would end the attachment, before anything of the batch acts (HF1-BAT-01, HF1-NUM-09).
-func (m *clientMachine) admissible(p *packet) error {
+func (m *clientMachine) admissible(c *clientConn, p *packet, ctl []any) error {
 	if p.ack > m.out.sent {
 		return &ProtocolError{transport.CodePosition, "ack above what was sent"}
+	}
+	for _, v := range ctl {
+		recv := uint64(0)
+		switch v := v.(type) {
+		case *openedControl:
+			recv = v.Recv
+			if v.Att != c.path.att {
+				return &ProtocolError{transport.CodeMalformed, "opened of another attachment"}
+			}
+		case *replyControl:
+			recv = v.Recv
+		case *rewindControl:
+			recv = v.Recv
+		}
+		if _, first := v.(*openedControl); recv > m.out.sent && (first || c.path.state == pathOpen) {
+			return &ProtocolError{transport.CodePosition, "recv above what was sent"}
+		}
 	}
 	return m.in.check(p, m.cfg.maxMessage)
 }
@@ -264,6 +281,9 @@ func (m *clientMachine) acked(ack uint64, now time.Time) bool {
 		return false
 	}
 	m.progress = now
+	if !m.closeBy.IsZero() { // the end is coming nearer
+		m.closeBy = now.Add(closeGrace)
+	}
 	m.known = max(m.known, ack)
 	for _, p := range m.paths {
 		p.pos = m.out.from(p.pos)
@@ -289,11 +309,11 @@ func (m *clientMachine) control(c *clientConn, v any, now time.Time) {
 		// Without a run it may not be the only session of this key: a server that was started anew knows nothing of what the one before took.
 		m.finish(ending{code: transport.Code(v.Code), reason: v.Reason, recv: v.Recv, known: m.run != "", remote: true})
 	case *rewindControl:
-		if v.Recv <= m.out.sent {
-			path.pos = m.out.from(v.Recv)
-		}
+		path.pos = m.out.from(v.Recv)
 	case *pingControl:
-		path.say("pong", pongControl(*v))
+		if len(path.ctl) <= maxUnsaid { // a server that asks and does not read loses its answers
+			path.say("pong", pongControl(*v))
+		}
 	case *pongControl:
 		m.ponged(path, v.I, now)
 	case *beaconControl:

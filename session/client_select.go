@@ -61,10 +61,6 @@ func (m *clientMachine) sayUse(p *clientPath, now time.Time) {
 // replied reads what every POST reply says, and the answer to use.
 func (m *clientMachine) replied(c *clientConn, r *replyControl, now time.Time) {
 	p := c.path
-	if r.Recv > m.out.sent {
-		m.fault(c, &ProtocolError{transport.CodePosition, "recv above what was sent"}, now)
-		return
-	}
 	if r.Recv > m.known {
 		m.known, p.useful = r.Recv, true
 		p.way.limit.arrived(&p.underway, r.Recv) // the application's ack may lag behind many POSTs

@@ -31,7 +31,8 @@ type DialConfig struct {
 	Auth func(ctx context.Context) (json.RawMessage, error)
 	// Meta is sent as "meta" with every open.
 	Meta json.RawMessage
-	// Trace is told what happens to the session's attachments. It must not block or call the session.
+	// Trace is told what happens to the session's attachments. It must not block or call the session, and may be called by several goroutines
+	// at once.
 	Trace func(Trace)
 }
 
@@ -69,6 +70,7 @@ func Dial(cfg DialConfig) *Session {
 	s := &Session{m: m, client: d}
 	d.s = s
 	if cfg.Auth != nil {
+		m.waitAuth = true // nothing goes out without credentials
 		go d.authorize(true)
 		return s
 	}
@@ -165,7 +167,7 @@ func (d *dialing) authorize(first bool) {
 		case err != nil || auth != nil && !isJSON(auth):
 			d.m.finish(ending{code: transport.CodeAuth, reason: "no credentials"})
 		case first:
-			d.m.cfg.auth = auth
+			d.m.cfg.auth, d.m.waitAuth = auth, false
 			d.m.start(now)
 		default:
 			d.m.authorized(auth, now)
