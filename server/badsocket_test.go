@@ -98,6 +98,26 @@ func TestBadFrames(t *testing.T) {
 	}
 }
 
+// TestHandshakeHeaders: an answer 101 carries what every answer does (HF1-HTTP-05).
+func TestHandshakeHeaders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, server.Config{})
+		d := websocket.Dialer{NetDialContext: h.net.Dial}
+		ws, r, err := d.DialContext(t.Context(), "ws"+strings.TrimPrefix(h.net.URL, "http"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ws.Close()
+		for name, want := range map[string]string{
+			"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+		} {
+			if got := r.Header.Get(name); !strings.HasPrefix(got, want) {
+				t.Errorf("%s is %q, want %q", name, got, want)
+			}
+		}
+	})
+}
+
 // TestSilentSocket: a WebSocket that never speaks is ended when the handshake's time is over.
 func TestSilentSocket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -125,6 +125,7 @@ func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
+	transport.SetHeaders(w.Header()) // HF1-HTTP-05: on the 101 too
 	conn, err := websocket.Accept(w, r, &websocket.Options{
 		MaxBatch: s.cfg.Limits.MaxBatch, HandshakeTimeout: s.cfg.Limits.Handshake, FirstTimeout: s.cfg.Limits.Handshake,
 	})
