@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -33,6 +34,9 @@ func newVictim(t *testing.T) *victim {
 		},
 		Origins: []string{"https://app.example"},
 		Authenticate: func(_ context.Context, h *session.Handshake) (string, error) {
+			if h.Header.Get("Cookie")+h.Header.Get("Authorization") == "locked-out" {
+				return "", errors.New("locked out")
+			}
 			return h.Header.Get("Cookie"), nil
 		},
 	})

@@ -189,6 +189,12 @@ func TestTickets(t *testing.T) {
 		{"another principal", []int{204, 204}, func(t *testing.T, v *victim, ticket string) []answer {
 			return []answer{v.stream(t, "?ticket="+ticket, header("Cookie", "mallory")), v.stream(t, "?ticket="+ticket, nil)}
 		}},
+		{"a refused principal", []int{204, 204}, func(t *testing.T, v *victim, ticket string) []answer {
+			return []answer{v.stream(t, "?ticket="+ticket, header("Cookie", "locked-out")), v.stream(t, "?ticket="+ticket, nil)}
+		}},
+		{"a refused token", []int{204}, func(t *testing.T, v *victim, ticket string) []answer {
+			return []answer{v.stream(t, "?ticket="+ticket, header("Authorization", "locked-out"))}
+		}},
 		{"too late", []int{204}, func(t *testing.T, v *victim, ticket string) []answer {
 			time.Sleep(31 * time.Second)
 			return []answer{v.stream(t, "?ticket="+ticket, nil)}

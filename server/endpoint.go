@@ -176,8 +176,8 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 }
 
 // mayUse tells whether the one who brings a ticket may have that session's stream. A ticket stands for its session's principal; but where
-// the request itself says who sends it, by cookie or Authorization, that must be the same one. An authenticator that needs "auth" says
-// nothing here: a GET has none.
+// the request itself says who sends it, by cookie or Authorization, the authenticator must let that one in as the same. An authenticator
+// that needs "auth" has nothing to judge here, a GET has none: its tickets serve requests without cookie and Authorization.
 func (s *Server) mayUse(w http.ResponseWriter, r *http.Request, d origin.Decision, addr netip.Addr, k session.Ticket) bool {
 	x := s.table.Session(k.Session())
 	if x == nil {
@@ -195,7 +195,7 @@ func (s *Server) mayUse(w http.ResponseWriter, r *http.Request, d origin.Decisio
 		return true
 	}
 	principal, err := ask(r.Context(), &session.Handshake{Peer: s.peer(r, d, addr), Transport: transport.SSE})
-	return err != nil || principal == x.Principal()
+	return err == nil && principal == x.Principal()
 }
 
 // options answers a CORS preflight. The browser client needs none (HF1-HTTP-06); a stranger's might ask.
