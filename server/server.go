@@ -88,7 +88,7 @@ func (s *Server) tableConfig() session.TableConfig {
 		Release:      s.living.Release,
 		OnSession:    s.begin,
 		OnEnd:        s.end,
-		IssueTicket:  s.tickets.Issue,
+		IssueTicket:  func(k session.Ticket) string { return s.tickets.Issue(k.Session(), k) },
 		Observe:      s.observe,
 	}
 }

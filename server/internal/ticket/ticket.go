@@ -5,6 +5,7 @@ package ticket
 import (
 	"crypto/rand"
 	"crypto/sha256"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,6 +17,8 @@ const (
 	Life = 30 * time.Second
 	// DefaultMax bounds how many tickets are outstanding.
 	DefaultMax = 10_000
+	// MaxPerOwner bounds how many of them one owner has. A client needs one at a time, and one more for each that was lost on the way.
+	MaxPerOwner = 4
 
 	// size is the length of what [rand.Text] returns: at least 128 random bits in base32, safe in a URL as it stands.
 	size = 26
@@ -27,10 +30,15 @@ const (
 type Table[V any] struct {
 	mu sync.Mutex
 	// live is in the order of issue, which is the order of expiry too, since entries are never touched again.
-	live *simplelru.LRU[[sha256.Size]byte, entry[V]]
+	live *simplelru.LRU[hash, entry[V]]
+	// owned has each owner's tickets in the order of issue.
+	owned map[string][]hash
 }
 
+type hash = [sha256.Size]byte
+
 type entry[V any] struct {
+	owner   string
 	value   V
 	expires time.Time
 }
@@ -41,12 +49,14 @@ func New[V any](max int) *Table[V] {
 	if max <= 0 {
 		max = DefaultMax
 	}
-	live, _ := simplelru.NewLRU[[sha256.Size]byte, entry[V]](max, nil) // fails for a size below 1 only
-	return &Table[V]{live: live}
+	t := &Table[V]{owned: map[string][]hash{}}
+	t.live, _ = simplelru.NewLRU(max, t.disown) // fails for a size below 1 only
+	return t
 }
 
-// Issue returns a new ticket for v. The ticket is a secret: never log it (HF1-WHO-12).
-func (t *Table[V]) Issue(v V) string {
+// Issue returns a new ticket for v. At [MaxPerOwner] it drops the owner's oldest, so that nobody can push out everybody else's.
+// The ticket is a secret: never log it (HF1-WHO-12).
+func (t *Table[V]) Issue(owner string, v V) string {
 	ticket := rand.Text()
 	key := sha256.Sum256([]byte(ticket))
 	now := time.Now()
@@ -54,8 +64,25 @@ func (t *Table[V]) Issue(v V) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.dropExpired(now)
-	t.live.Add(key, entry[V]{v, now.Add(Life)})
+	if own := t.owned[owner]; len(own) == MaxPerOwner {
+		t.live.Remove(own[0])
+	}
+	t.live.Add(key, entry[V]{owner, v, now.Add(Life)})
+	t.owned[owner] = append(t.owned[owner], key)
 	return ticket
+}
+
+// disown follows every removal from live.
+func (t *Table[V]) disown(key hash, e entry[V]) {
+	own := t.owned[e.owner]
+	if i := slices.Index(own, key); i >= 0 {
+		own = slices.Delete(own, i, i+1)
+	}
+	if len(own) == 0 {
+		delete(t.owned, e.owner)
+		return
+	}
+	t.owned[e.owner] = own
 }
 
 // Take spends a ticket: it returns what the ticket stands for to exactly one caller, within [Life] of its issue.

@@ -13,7 +13,7 @@ import (
 
 func TestTakeOnce(t *testing.T) {
 	table := New[string](0)
-	a, b := table.Issue("a"), table.Issue("b")
+	a, b := table.Issue("x", "a"), table.Issue("y", "b")
 	if a == b || len(a) != size || url.QueryEscape(a) != a {
 		t.Fatalf("tickets %q and %q", a, b)
 	}
@@ -26,14 +26,35 @@ func TestTakeOnce(t *testing.T) {
 	if v, ok := table.Take(a); !ok || v != "a" {
 		t.Errorf("the other: %q, %t", v, ok)
 	}
-	if n := table.live.Len(); n != 0 {
+	if n := table.live.Len() + len(table.owned); n != 0 {
+		t.Errorf("%d kept", n)
+	}
+}
+
+// TestOwnerIsBounded: who asks without end loses its own oldest tickets, and nobody else's.
+func TestOwnerIsBounded(t *testing.T) {
+	table := New[int](2 * MaxPerOwner)
+	other := table.Issue("other", -1)
+	var own []string
+	for i := range 10 * MaxPerOwner {
+		own = append(own, table.Issue("greedy", i))
+	}
+	if v, ok := table.Take(other); !ok || v != -1 {
+		t.Errorf("another's ticket was pushed out: %d, %t", v, ok)
+	}
+	for i, ticket := range own {
+		if v, ok := table.Take(ticket); ok != (i >= len(own)-MaxPerOwner) || ok && v != i {
+			t.Errorf("ticket %d: %d, %t", i, v, ok)
+		}
+	}
+	if n := table.live.Len() + len(table.owned); n != 0 {
 		t.Errorf("%d kept", n)
 	}
 }
 
 func TestTakeRefuses(t *testing.T) {
 	table := New[int](0)
-	ticket := table.Issue(1)
+	ticket := table.Issue("1", 1)
 	for _, bad := range []string{
 		"", ticket[1:], ticket + "A", strings.ToLower(ticket), strings.Repeat("A", size), strings.Repeat("A", 1<<20), ticket + "\x00",
 	} {
@@ -48,7 +69,7 @@ func TestTakeRefuses(t *testing.T) {
 
 func TestTicketsAreNotKept(t *testing.T) {
 	table := New[int](0)
-	ticket := table.Issue(1)
+	ticket := table.Issue("1", 1)
 	if dump := fmt.Sprintf("%s %v", table.live.Keys(), table.live.Values()); strings.Contains(dump, ticket) {
 		t.Error("the table holds the ticket itself")
 	}
@@ -57,7 +78,7 @@ func TestTicketsAreNotKept(t *testing.T) {
 func TestExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		table := New[int](0)
-		early, late := table.Issue(1), table.Issue(2)
+		early, late := table.Issue("1", 1), table.Issue("2", 2)
 		time.Sleep(Life - time.Nanosecond)
 		if _, ok := table.Take(early); !ok {
 			t.Error("expired early")
@@ -73,15 +94,15 @@ func TestExpiredAreDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		table := New[int](0)
 		for i := range 100 {
-			table.Issue(i)
+			table.Issue(fmt.Sprint(i), i)
 		}
 		time.Sleep(Life / 2)
-		young := table.Issue(100)
+		young := table.Issue("100", 100)
 		if n := table.live.Len(); n != 101 {
 			t.Fatalf("%d held", n)
 		}
 		time.Sleep(Life / 2)
-		table.Issue(101)
+		table.Issue("101", 101)
 		if n := table.live.Len(); n != 2 {
 			t.Errorf("%d held, want the two that live", n)
 		}
@@ -95,7 +116,7 @@ func TestOldestIsDroppedAtTheBound(t *testing.T) {
 	table := New[int](3)
 	var tickets []string
 	for i := range 4 {
-		tickets = append(tickets, table.Issue(i))
+		tickets = append(tickets, table.Issue(fmt.Sprint(i), i))
 	}
 	if n := table.live.Len(); n != 3 {
 		t.Fatalf("%d held", n)
@@ -110,17 +131,17 @@ func TestOldestIsDroppedAtTheBound(t *testing.T) {
 func TestDefaultBound(t *testing.T) {
 	table := New[int](-1)
 	for i := range DefaultMax + 1 {
-		table.Issue(i)
+		table.Issue(fmt.Sprint(i), i)
 	}
-	if n := table.live.Len(); n != DefaultMax {
-		t.Errorf("%d held", n)
+	if n, owners := table.live.Len(), len(table.owned); n != DefaultMax || owners != n {
+		t.Errorf("%d held, of %d owners", n, owners)
 	}
 }
 
 func TestOneWinner(t *testing.T) {
 	table := New[int](0)
 	for range 50 {
-		ticket := table.Issue(1)
+		ticket := table.Issue("1", 1)
 		var wg sync.WaitGroup
 		var wins atomic.Int32
 		for range 8 {
