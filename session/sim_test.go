@@ -14,7 +14,7 @@ import (
 
 var (
 	simSeed    = flag.Uint64("sim.seed", 0, "run this one seed of the simulation and trace it")
-	simSeeds   = flag.Uint64("sim.seeds", 150, "how many seeds the simulation runs")
+	simSeeds   = flag.Uint64("sim.seeds", 100, "how many seeds the simulation runs")
 	simFirst   = flag.Uint64("sim.first", 1, "the first of them")
 	simMinutes = flag.Float64("sim.minutes", 0, "run seeds for so long instead; 0: by their number")
 	simWorkers = flag.Int("sim.workers", runtime.GOMAXPROCS(0), "how many seeds run at the same time")

@@ -339,6 +339,8 @@ func (p *procedure) run(t *testing.T, conn int, f transporttest.Faults) (bytes [
 			}
 		default:
 		}
+		r.net.mu.Lock()
+		defer r.net.mu.Unlock()
 		for _, c := range r.net.count {
 			c.mu.Lock()
 			bytes = append(bytes, [2]int64{c.up, c.down})
