@@ -26,7 +26,7 @@ import (
 )
 
 // The default keeps `go test` quick, also under the race detector; `task sim` cuts after every byte.
-var sweepStep = flag.Int64("sweep.step", 53, "cut after every n-th byte")
+var sweepStep = flag.Int64("sweep.step", 101, "cut after every n-th byte")
 
 // endpoint serves a Table and nothing else.
 type endpoint struct {
