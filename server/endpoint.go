@@ -74,12 +74,17 @@ func aside(f func()) {
 // accept reads a POST and makes it a Conn; nil: it has been answered.
 func (s *Server) accept(w http.ResponseWriter, r *http.Request) transport.Conn {
 	l := &s.cfg.Limits
-	req, err := transport.ReadRequest(w, r, transport.ReadOptions{MaxBatch: l.MaxBatch, Timeout: l.Body, MinRate: l.BodyRate})
+	req, err := transport.ReadRequest(w, r, transport.ReadOptions{MaxBatch: s.largestOpen(), Timeout: l.Body, MinRate: l.BodyRate})
 	if err != nil {
 		if !errors.Is(err, transport.ErrMedia) {
 			w.Header().Set("Connection", "close") // the rest of the body is not worth reading
 		}
 		refuse(w, transport.HTTPStatus(err))
+		return nil
+	}
+	if (req.Kind == transport.KindPoll || req.Kind == transport.KindUp) && req.Batch.Len() > l.MaxBatch { // HF1-BAT-05
+		req.Release()
+		refuse(w, http.StatusRequestEntityTooLarge)
 		return nil
 	}
 	if r.Header.Get("Early-Data") == "1" && carriesMessages(req.Batch.Parts[0]) { // HF1-HTTP-08: it may be a replay
@@ -98,6 +103,9 @@ func (s *Server) accept(w http.ResponseWriter, r *http.Request) transport.Conn {
 	}
 	return conn
 }
+
+// largestOpen is the size of the largest batch taken from a client that speaks first: it was told of no bound yet, and goes by the default.
+func (s *Server) largestOpen() int { return max(s.cfg.Limits.MaxBatch, transport.DefaultMaxBatch) }
 
 // carriesMessages tells whether a batch has log lines.
 func carriesMessages(batch []byte) bool {
@@ -127,7 +135,7 @@ func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
 	}
 	transport.SetHeaders(w.Header()) // HF1-HTTP-05: on the 101 too
 	conn, err := websocket.Accept(w, r, &websocket.Options{
-		MaxBatch: s.cfg.Limits.MaxBatch, HandshakeTimeout: s.cfg.Limits.Handshake, FirstTimeout: s.cfg.Limits.Handshake,
+		MaxBatch: s.largestOpen(), HandshakeTimeout: s.cfg.Limits.Handshake, FirstTimeout: s.cfg.Limits.Handshake,
 	})
 	if err != nil {
 		s.carriers.Release(addr)

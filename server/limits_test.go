@@ -1,7 +1,10 @@
 package server_test
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -14,6 +17,7 @@ import (
 
 	"github.com/holdfast-rt/holdfast/server"
 	"github.com/holdfast-rt/holdfast/session"
+	"github.com/holdfast-rt/holdfast/session/client"
 )
 
 // TestLimitsOfAnAddress: at its bounds an address is refused new sessions in band, and carriers with 429; others are not.
@@ -99,4 +103,43 @@ func TestLimitsInAll(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestOpenAboveMaxBatch: nothing was advertised to a client that speaks first, so its open may be as large as the default; what follows
+// may not (HF1-BAT-05).
+func TestOpenAboveMaxBatch(t *testing.T) {
+	token, _ := json.Marshal(strings.Repeat("t", 3000))
+	for _, name := range all {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := open(t, server.Config{OnSession: echoBack, Limits: server.Limits{MaxBatch: 2048}})
+				s, err := client.Start(h.net.URL, &client.Options{HTTPClient: h.web, DialContext: h.net.Dial, Transports: []string{name},
+					Auth: func(context.Context) (json.RawMessage, error) { return token, nil }})
+				if err != nil {
+					t.Fatal(err)
+				}
+				exchange(t, s, 20, 0)
+				finish(t, s)
+			})
+		})
+	}
+}
+
+// TestBatchAboveMaxBatch: from then on the advertised bound holds.
+func TestBatchAboveMaxBatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, server.Config{OnSession: echoBack, Limits: server.Limits{MaxBatch: 2048}})
+		run := h.post(t, "open", openLine(1), nil).field("run")
+		line := "\nt" + strings.Repeat("x", 3000)
+		if a := h.post(t, "up", fmt.Sprintf(`!up {"key":%q,"run":%q,"att":1}`, keyA, run)+line, nil); a.status != 413 {
+			t.Errorf("up: %v", a)
+		}
+		if a := h.post(t, "poll", fmt.Sprintf(`!poll {"key":%q,"run":%q,"att":1,"p":1,"recv":0}`, keyA, run)+line, nil); a.status != 413 {
+			t.Errorf("poll: %v", a)
+		}
+		got, end := conversation(t, h.socket(t, nil), "@1 0\n"+strings.Replace(openLine(2), `"att"`, `"run":"`+run+`","att"`, 1)+"\n", "@1 0\n"+line[1:]+"\n")
+		if len(got) == 0 || !strings.Contains(got[len(got)-1], `"reason":"malformed"`) {
+			t.Errorf("frame: %q, %v", got, end)
+		}
+	})
 }
