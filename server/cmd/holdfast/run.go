@@ -126,10 +126,13 @@ func (b *binary) newHTTPServer(h http.Handler) *http.Server {
 
 func (b *binary) routes() http.Handler {
 	e := newEcho()
-	e.Any("/holdfast", echo.WrapHandler(b.srv))
-	e.Any("/holdfast/*", echo.WrapHandler(b.srv))
-	e.Any("/holdfast.js", echo.WrapHandler(b.srv))
-	e.Any("/holdfast.mjs", echo.WrapHandler(b.srv))
+	for _, path := range []string{"/holdfast", "/holdfast/"} { // the Server would answer under any path: which are its own is said here
+		e.Any(path, echo.WrapHandler(b.srv))
+	}
+	for _, path := range []string{"/holdfast.js", "/holdfast.mjs", "/holdfast/holdfast.js", "/holdfast/holdfast.mjs"} {
+		e.Any(path, echo.WrapHandler(b.srv))
+	}
+	e.Any("/holdfast/*", echo.NotFoundHandler) // nor the demo page's
 	if b.cfg.Loopback() {
 		b.mountAdmin(e)
 	}

@@ -107,6 +107,17 @@ func get(t *testing.T, url string) (int, http.Header, string) {
 	return r.StatusCode, r.Header, string(b)
 }
 
+func post(t *testing.T, url string) int {
+	t.Helper()
+	web := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	r, err := web.Post(url, "text/plain", strings.NewReader("hello\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = r.Body.Close()
+	return r.StatusCode
+}
+
 // TestServeAndDrain: on loopback everything is there; when told to stop the program delivers, says goodbye and ends with 0.
 func TestServeAndDrain(t *testing.T) {
 	p := start(t, "-addr", "127.0.0.1:0", "-log-level", "debug")
@@ -118,6 +129,9 @@ func TestServeAndDrain(t *testing.T) {
 		if code != 200 || !strings.Contains(strings.ToLower(text), strings.ToLower(want)) || header.Get("X-Content-Type-Options") != "nosniff" {
 			t.Errorf("%s: %d %v %.80q", path, code, header, text)
 		}
+	}
+	if code := post(t, base+"/holdfast/x"); code != 404 {
+		t.Errorf("POST /holdfast/x: %d", code)
 	}
 	if _, header, _ := get(t, base+"/"); !strings.Contains(header.Get("Content-Security-Policy"), "script-src 'self'") {
 		t.Errorf("the page has the policy %q", header.Get("Content-Security-Policy"))
@@ -168,9 +182,15 @@ func TestNothingUnaskedInPublic(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for path, want := range map[string]int{"/": 404, "/metrics": 404, "/healthz": 404, "/readyz": 404, "/holdfast.js": 200, "/holdfast": 426} {
+	for path, want := range map[string]int{"/": 404, "/metrics": 404, "/healthz": 404, "/readyz": 404, "/holdfast.js": 200, "/holdfast": 426,
+		"/holdfast/": 426, "/holdfast/holdfast.js": 200, "/holdfast/x": 404, "/holdfast/x/holdfast.js": 404, "/holdfast.js/x": 404} {
 		if code, _, _ := get(t, "http://127.0.0.1:"+port+path); code != want {
 			t.Errorf("%s: %d, want %d", path, code, want)
+		}
+	}
+	for path, want := range map[string]int{"/holdfast": 400, "/holdfast/": 400, "/holdfast/x": 404, "/holdfast/x/y": 404} { // 400: the endpoint, which cannot parse it
+		if code := post(t, "http://127.0.0.1:"+port+path); code != want {
+			t.Errorf("POST %s: %d, want %d", path, code, want)
 		}
 	}
 	admin := p.stdout.find(t, `Admin:\s+(\S+)/metrics`)
