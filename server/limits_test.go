@@ -34,6 +34,7 @@ func TestLimitsOfAnAddress(t *testing.T) {
 		if n := strings.Count(log.text(), "TrustedProxies"); n != 1 {
 			t.Errorf("the operator was told %d times: %s", n, log.text())
 		}
+		synctest.Wait() // an address is released after the answer
 		var held []*websocket.Conn
 		for range 4 {
 			held = append(held, h.socket(t, nil))
