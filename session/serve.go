@@ -21,6 +21,15 @@ type carrier struct {
 	over  chan struct{} // of a POST or a stream: closed when its last batch was written
 }
 
+// idler is a carrier whose peer can be waited for apart from Receive: for that a small stack is enough. Wait returns true when Receive has
+// something to return, false when limit has passed; 0 is no limit.
+type idler interface {
+	Wait(limit time.Duration) bool
+}
+
+// readOn is how long a reader stays after a batch: to start another costs more, and messages come in flocks.
+const readOn = 100 * time.Millisecond
+
 // waker is told that a carrier may have something to write. It must not block.
 type waker interface{ wake(c *serverConn) }
 
@@ -162,7 +171,8 @@ func (s *Session) closed(c *serverConn, broken bool) {
 	f.run()
 }
 
-// serveSocket reads a WebSocket until it ends.
+// serveSocket reads a WebSocket until it ends. Where the waiting can be told from the reading, this goroutine only waits, on a small stack,
+// and another reads for as long as batches follow each other.
 func (t *Table) serveSocket(ctx context.Context, conn transport.Conn, who *Peer) {
 	c := &serverConn{kind: transport.KindSocket}
 	c.conn, c.w = conn, writerWaker{}
@@ -170,21 +180,41 @@ func (t *Table) serveSocket(ctx context.Context, conn transport.Conn, who *Peer)
 		_ = conn.Close(transport.CodeFault, "")
 		return
 	}
-	s := c.s
+	idle, ok := conn.(idler)
+	if !ok {
+		c.read(nil)
+		return
+	}
+	var reading sync.WaitGroup // a channel would be six times as large
+	ended := false
+	read := func() { ended = !c.read(idle); reading.Done() }
+	for !ended {
+		idle.Wait(0)
+		reading.Add(1)
+		go read()
+		reading.Wait()
+	}
+}
+
+// read takes batches until none has come for a while; false: the carrier has ended.
+func (c *serverConn) read(idle idler) bool {
 	for {
-		b, err := conn.Receive()
+		b, err := c.conn.Receive()
 		if err != nil {
-			s.closed(c, !errors.Is(err, io.EOF))
-			_ = conn.Close(transport.CodeFault, "")
-			return
+			c.s.closed(c, !errors.Is(err, io.EOF))
+			_ = c.conn.Close(transport.CodeFault, "")
+			return false
 		}
 		p := packets.Get().(*packet)
-		s.frame(c, b, p, time.Now())
+		c.s.frame(c, b, p, time.Now())
 		packets.Put(p)
-		s.mu.Lock()
-		f := s.settle()
-		s.mu.Unlock()
+		c.s.mu.Lock()
+		f := c.s.settle()
+		c.s.mu.Unlock()
 		f.run()
+		if idle != nil && !idle.Wait(readOn) {
+			return true
+		}
 	}
 }
 

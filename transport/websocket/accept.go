@@ -76,7 +76,8 @@ func Accept(w http.ResponseWriter, r *http.Request, o *Options) (transport.Conn,
 			h.Set("Sec-WebSocket-Protocol", Subprotocol)
 		}
 	}
-	ws, err := up.Upgrade(hijackable{w}, r, h)
+	from := &hijackable{ResponseWriter: w, up: &up}
+	ws, err := up.Upgrade(from, r, h)
 	switch {
 	case refused != nil && !versionKnown(r):
 		return nil, fmt.Errorf("%w: WebSocket version", &transport.StatusError{Status: http.StatusUpgradeRequired})
@@ -89,7 +90,11 @@ func Accept(w http.ResponseWriter, r *http.Request, o *Options) (transport.Conn,
 	if first == 0 {
 		first = 10 * time.Second
 	}
-	return newConn(ws, o.MaxBatch, o.WriteTimeout, max(first, 0)), nil
+	c := newConn(ws, o.MaxBatch, o.WriteTimeout, max(first, 0))
+	if from.tcp != nil {
+		return &idleConn{c, from.tcp}, nil
+	}
+	return c, nil
 }
 
 // versionKnown tells a handshake of an unknown version, which is answered 426, from a broken one.
@@ -99,12 +104,23 @@ func versionKnown(r *http.Request) bool {
 }
 
 // hijackable lets gorilla/websocket, which knows nothing of wrapped writers, take over the connection of any that net/http can unwrap.
-type hijackable struct{ http.ResponseWriter }
+// A TCP connection it makes one that can be waited for, with a reader that gorilla takes over.
+type hijackable struct {
+	http.ResponseWriter
+	up  *websocket.Upgrader
+	tcp *tcpConn
+}
 
-func (h hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+func (h *hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	c, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
 	if errors.Is(err, http.ErrNotSupported) {
 		err = fmt.Errorf("websocket: the connection cannot be taken over, as on HTTP/2: %w", err)
+	}
+	if plain, ok := c.(*net.TCPConn); ok && err == nil && rw.Reader.Buffered() == 0 {
+		if h.tcp = newTCPConn(plain); h.tcp != nil {
+			h.up.ReadBufferSize = 0 // that is: the reader's own
+			return h.tcp, bufio.NewReadWriter(h.tcp.in, rw.Writer), nil
+		}
 	}
 	return c, rw, err
 }

@@ -28,7 +28,7 @@ const (
 	closed
 )
 
-// conn is one WebSocket, from either side. While nothing comes it holds no buffer save the read buffer's 512 bytes.
+// conn is one WebSocket, from either side. While nothing comes it holds no buffer save gorilla's small one for reading.
 type conn struct {
 	ws           *websocket.Conn
 	maxBatch     int
@@ -105,8 +105,7 @@ func (c *conn) write(b transport.Batch) error {
 // Receive returns the next message. 1000, 1001 and a close without code are [io.EOF], a code of holdfast is a
 // [*transport.CloseError]; every error is final.
 func (c *conn) Receive() (transport.Batch, error) {
-	c.buf.Release()
-	c.buf, c.parts[0] = nil, nil
+	c.release()
 	if c.isClosed() {
 		return transport.Batch{}, transport.ErrClosed // also when something had come before
 	}
@@ -120,6 +119,12 @@ func (c *conn) Receive() (transport.Batch, error) {
 		}
 	}
 	return transport.Batch{}, c.err
+}
+
+// release gives back the memory of the batch handed up last.
+func (c *conn) release() {
+	c.buf.Release()
+	c.buf, c.parts[0] = nil, nil
 }
 
 func (c *conn) receive() (transport.Batch, error) {
