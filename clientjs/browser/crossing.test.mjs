@@ -54,18 +54,19 @@ async function cross(t, run) {
   await page.evaluate((ms) => crossing.start(ms), pace)
 
   const report = () => page.evaluate(() => crossing.report())
-  const carried = await disturb(t, run, { page, report, line })
   const ofServer = async (id) => (await fetch(`http://127.0.0.1:${server}/report?id=${id}`)).json()
+  const explain = async (error) => {
+    const { traces, ...mine } = await report()
+    const steps = traces.slice(-40).map((s) => `${s.time % 1e6} ${s.what} ${s.transport} ${s.attachment} ${s.reason}`)
+    throw new Error([error.message, JSON.stringify(mine), JSON.stringify(await ofServer(mine.id)), ...steps].join('\n'))
+  }
+  const carried = await disturb(run, { page, report, line }).catch(explain)
   const settled = async () => {
     const mine = await report()
     const theirs = await ofServer(mine.id)
     return mine.end || theirs.failure || (mine.sent === count && theirs.sent === count && theirs.drained && theirs.received === count && mine)
   }
-  await until('both sides have everything', 30_000, settled).catch(async (error) => {
-    const { traces, ...mine } = await report()
-    const steps = traces.slice(-40).map((s) => `${s.time % 1e6} ${s.what} ${s.transport} ${s.attachment} ${s.reason}`)
-    throw new Error([error.message, JSON.stringify(mine), JSON.stringify(await ofServer(mine.id)), ...steps].join('\n'))
-  })
+  await until('both sides have everything', 30_000, settled).catch(explain)
   await page.evaluate(() => crossing.drained())
 
   const mine = await report()
@@ -91,7 +92,7 @@ async function cross(t, run) {
 }
 
 /** Forces the transports in turn and kills what carries them, from inside the page and on the wire. */
-async function disturb(t, run, { page, report, line }) {
+async function disturb(run, { page, report, line }) {
   const by = []
   let broken = 0
   for (const phase of phases) {
