@@ -88,13 +88,13 @@ export class Carrier {
   #because(line) {
     if (line.only === this.transport) return 'You let nothing else through.'
     const above = order.slice(0, order.indexOf(this.transport))
+    const attachments = [...this.#attachments.values()]
+    for (const better of above)
+      if (attachments.some((it) => it.transport === better && it.openedAt)) return `${nameOf(better)} is open as well and takes over when it has proven itself.`
     for (const better of above) {
-      const standby = [...this.#attachments.values()].some((it) => it.transport === better && it.openedAt)
-      if (standby) return `${nameOf(better)} is open as well and takes over when it has proven itself.`
-    }
-    for (const better of above) {
-      const trouble = this.#trouble.get(better)
-      if (trouble) return `${better === 'longpoll' ? 'Long polling' : `The ${nameOf(better).replace('Event', 'event')}`} ${trouble}.`
+      const name = `The ${nameOf(better).replace(/^[EL]/, (letter) => letter.toLowerCase())}`
+      if (this.#trouble.has(better)) return `${name} ${this.#trouble.get(better)}.`
+      if (attachments.some((it) => it.transport === better)) return `${name} has not answered so far.`
     }
     return above.length ? 'It was the first to open.' : 'The best transport there is.'
   }
