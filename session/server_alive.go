@@ -72,6 +72,7 @@ func (m *serverMachine) alive(p *serverPath, now time.Time) {
 		return
 	}
 	if p.unanswered >= 2 { // HF1-LIV-03
+		m.limit(p).lost(&p.underway)
 		m.endPath(p, transport.CodeIdle)
 		return
 	}

@@ -148,15 +148,15 @@ func TestReplayPlansPings(t *testing.T) {
 
 const openOne = "@1 0\n!open {\"v\":[1],\"key\":\"KEY\",\"att\":1,\"u\":1,\"recv\":0,\"lim\":{}}\n"
 
-func pollText(att, p int, more string) string {
-	return fmt.Sprintf("@1 0\n!poll {\"key\":\"KEY\",\"run\":\"RUN\",\"att\":%d,\"p\":%d,\"recv\":0}\n%s", att, p, more)
+func pollText(p int, more string) string {
+	return fmt.Sprintf("@1 0\n!poll {\"key\":\"KEY\",\"run\":\"RUN\",\"att\":1,\"p\":%d,\"recv\":0}\n%s", p, more)
 }
 
 // HF1-LIV-03: a long-poll attachment that says nothing after its last poll was answered is ended.
 func TestIdleLongPollIsEnded(t *testing.T) {
 	b := newBench(t, TableConfig{})
 	b.next(b.first(transport.KindOpen, openOne))
-	c := b.first(transport.KindPoll, pollText(1, 1, ""))
+	c := b.first(transport.KindPoll, pollText(1, ""))
 	b.s.server.send(lineText, []byte("x"), b.now)
 	b.wants(c, "tx\n")
 	for range 100 {
@@ -165,14 +165,14 @@ func TestIdleLongPollIsEnded(t *testing.T) {
 			b.s.server.step(b.now)
 		}
 	}
-	b.wants(b.first(transport.KindPoll, pollText(1, 2, "")), "!detach", `"gone":true`)
+	b.wants(b.first(transport.KindPoll, pollText(2, "")), "!detach", `"gone":true`)
 }
 
 // HF1-POL-03: a poll that carries a ping is answered soon, with the pong.
 func TestPollWithPing(t *testing.T) {
 	b := newBench(t, TableConfig{})
 	b.next(b.first(transport.KindOpen, openOne))
-	c := b.first(transport.KindPoll, pollText(1, 1, "!ping {\"i\":7}\n"))
+	c := b.first(transport.KindPoll, pollText(1, "!ping {\"i\":7}\n"))
 	b.now = b.now.Add(50 * time.Millisecond)
 	b.s.server.step(b.now)
 	b.wants(c, `!pong {"i":7}`)
@@ -184,7 +184,7 @@ func TestPollsAreOvertaken(t *testing.T) {
 	b.next(b.first(transport.KindOpen, openOne))
 	var hanging []*serverConn
 	for range maxCopies + 1 {
-		hanging = append(hanging, b.first(transport.KindPoll, pollText(1, 1, "")))
+		hanging = append(hanging, b.first(transport.KindPoll, pollText(1, "")))
 	}
 	for i, c := range hanging[:maxCopies] {
 		if b.next(c) == "" {
@@ -219,7 +219,7 @@ func TestSameFaultTwice(t *testing.T) {
 	up := "@1 99\n!up {\"key\":\"KEY\",\"run\":\"RUN\",\"att\":1}\n"
 	for range 2 {
 		b.wants(b.first(transport.KindUp, up), `!refused {"reason":"position"}`)
-		b.wants(b.first(transport.KindPoll, strings.Replace(pollText(1, 1, ""), "@1 0", "@1 99", 1)), `!refused {"reason":"position"}`)
+		b.wants(b.first(transport.KindPoll, strings.Replace(pollText(1, ""), "@1 0", "@1 99", 1)), `!refused {"reason":"position"}`)
 	}
 	ws := b.first(transport.KindSocket, strings.Replace(openOne, `"att":1,"u":1`, `"run":"RUN","att":2`, 1))
 	b.next(ws)
@@ -311,14 +311,14 @@ func TestQueueOfALaggingReader(t *testing.T) {
 func TestPollThatDetaches(t *testing.T) {
 	b := newBench(t, TableConfig{})
 	b.next(b.first(transport.KindOpen, openOne))
-	b.wants(b.first(transport.KindPoll, pollText(1, 1, "!detach {\"code\":4004}\n")), "!detach", `"gone":true`)
+	b.wants(b.first(transport.KindPoll, pollText(1, "!detach {\"code\":4004}\n")), "!detach", `"gone":true`)
 }
 
 // HF1-POL-02: each copy of a poll gets what the path has to say.
 func TestCopiesOfAPollAgree(t *testing.T) {
 	b := newBench(t, TableConfig{})
 	b.next(b.first(transport.KindOpen, openOne))
-	one, two := b.first(transport.KindPoll, pollText(1, 1, "")), b.first(transport.KindPoll, pollText(1, 1, ""))
+	one, two := b.first(transport.KindPoll, pollText(1, "")), b.first(transport.KindPoll, pollText(1, ""))
 	b.next(b.first(transport.KindSocket, strings.Replace(openOne, `"att":1,"u":1`, `"run":"RUN","att":2,"u":2`, 1)))
 	b.wants(one, `!detach {"code":4001}`)
 	b.wants(two, `!detach {"code":4001}`)
@@ -344,5 +344,30 @@ func TestImpossibleFirstPosition(t *testing.T) {
 	b.wants(b.first(transport.KindOpen, strings.Replace(openOne, "@1 0", "@1 5", 1)), `!refused {"reason":"position"}`)
 	if b.tab.Len() != 0 {
 		t.Error("a session was made")
+	}
+}
+
+// HF1-ATT-07: a path that is ended because its client was silent died with what was under way.
+func TestSilentPathShrinksBatches(t *testing.T) {
+	b := newBench(t, TableConfig{Ping: 5 * time.Second})
+	first := b.first(transport.KindSocket, "@1 0\n!open {\"v\":[1],\"key\":\"KEY\",\"att\":1,\"u\":1,\"recv\":0,\"lim\":{}}\n")
+	b.wants(first, "!opened")
+	b.s.frame(first, simBatch(false, []byte("@1 0\n!ping {\"i\":1}\n")), new(packet), b.now)
+	m := b.s.server
+	for range 20 {
+		m.send(lineText, []byte(strings.Repeat("x", 1500)), b.now)
+	}
+	size := len(b.next(first))
+	for range 5 {
+		b.now = b.now.Add(5 * time.Second)
+		m.step(b.now)
+		b.next(first)
+	}
+	if m.sel != nil {
+		t.Fatal("the silent path is still there")
+	}
+	second := b.first(transport.KindSocket, "@1 0\n!open {\"v\":[1],\"key\":\"KEY\",\"run\":\"RUN\",\"att\":2,\"u\":2,\"recv\":0,\"lim\":{}}\n")
+	if got := len(b.next(second)); got > size/2 {
+		t.Fatalf("a batch of %d bytes after one of %d was lost", got, size)
 	}
 }

@@ -120,7 +120,7 @@ func (w *world) processStorm(f simFault, c *simClient, home *simNode) {
 			}
 		}
 	case faultForgedUse: // of somebody who has not read opened on that path (HF1-SEL-03)
-		if p := c.m.cur; p != nil && p.state == pathOpen {
+		if p := c.m.cur; p != nil && p.state == pathOpen && len(p.ctl) < 1000 {
 			w.fault(f, "%s/%d of %s", p.way.name, p.att, c.name)
 			p.say(nameUse, useControl{U: c.m.u + 1, Att: p.att, Challenge: w.draw(), Recv: c.m.in.recv})
 			c.m.tick(w.now())
