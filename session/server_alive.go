@@ -59,6 +59,7 @@ func (m *serverMachine) alive(p *serverPath, now time.Time) {
 	}
 	if p.kind == transport.KindOpen { // HF1-LIV-03
 		if len(p.polls) == 0 && m.due(now, m.idleAt(p)) {
+			m.limit(p).lost(&p.underway)
 			m.endPath(p, transport.CodeIdle)
 		}
 		return
