@@ -97,8 +97,10 @@ func (m *clientMachine) next(conn int, b *outBatch, now time.Time) bool {
 // writeOpen: what opens an attachment, with early messages if the server was never heard (HF1-ATT-08).
 func (m *clientMachine) writeOpen(c *clientConn, b *outBatch, now time.Time) {
 	p := c.path
-	ctl := appendControl(nil, true, "open", openControl{V: []uint64{1}, Key: m.cfg.key, Run: m.run, Att: p.att, U: p.u, Recv: m.in.recv,
-		Lim: limControl{MaxBatch: uint64(m.cfg.maxBatch)}, Auth: m.cfg.auth, Meta: m.cfg.meta})
+	ctl := appendControl(nil, true, "open", openControl{
+		V: []uint64{1}, Key: m.cfg.key, Run: m.run, Att: p.att, U: p.u, Recv: m.in.recv,
+		Lim: limControl{MaxBatch: uint64(m.cfg.maxBatch)}, Auth: m.cfg.auth, Meta: m.cfg.meta,
+	})
 	win := int64(noLines)
 	if m.run == "" {
 		win = m.win

@@ -62,9 +62,11 @@ func Dial(cfg DialConfig) *Session {
 	if cfg.Meta != nil && !isJSON(cfg.Meta) {
 		return ended(transport.CodeMalformed, "meta is not JSON")
 	}
-	m := newClientMachine(clientConfig{key: base64.RawURLEncoding.EncodeToString(key), transports: cfg.Transports,
+	m := newClientMachine(clientConfig{
+		key: base64.RawURLEncoding.EncodeToString(key), transports: cfg.Transports,
 		maxBatch: bound(or(cfg.MaxBatch, 65536), 2048, maxBatchBound), maxMessage: or(cfg.MaxMessage, 16<<20), win: int64(or(cfg.Buffer, 2<<20)),
-		meta: cfg.Meta, random: mathrand.Float64})
+		meta: cfg.Meta, random: mathrand.Float64,
+	})
 	ctx, stop := context.WithCancel(context.Background())
 	d := &dialing{m: m, cfg: cfg, carriers: map[int]*clientCarrier{}, ctx: ctx, stop: stop}
 	s := &Session{m: m, client: d}

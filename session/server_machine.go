@@ -184,9 +184,11 @@ func (m *serverMachine) open(c *serverConn, o *openControl, p *packet, now time.
 }
 
 func (m *serverMachine) openedControl(p *serverPath) openedControl {
-	return openedControl{V: 1, ID: m.id, Run: m.run, Node: m.cfg.node, Att: p.att, Recv: m.in.recv, Sel: selControl{m.u, m.selAt},
+	return openedControl{
+		V: 1, ID: m.id, Run: m.run, Node: m.cfg.node, Att: p.att, Recv: m.in.recv, Sel: selControl{m.u, m.selAt},
 		Lim: limControl{MaxBatch: uint64(m.cfg.maxBatch), MaxMessage: uint64(m.cfg.maxMessage)}, Win: uint64(m.cfg.win),
-		Ping: ms(m.cfg.ping), Hold: ms(m.cfg.hold), TTL: ms(m.cfg.ttl), Challenge: p.challenge}
+		Ping: ms(m.cfg.ping), Hold: ms(m.cfg.hold), TTL: ms(m.cfg.ttl), Challenge: p.challenge,
+	}
 }
 
 func ms(d time.Duration) uint64 { return uint64(d.Milliseconds()) }
@@ -297,8 +299,9 @@ func (m *serverMachine) limit(p *serverPath) *batchLimit {
 		return &m.limits[0]
 	case transport.KindStream:
 		return &m.limits[1]
+	default:
+		return &m.limits[2]
 	}
-	return &m.limits[2]
 }
 
 // missed: the client states a position, so a batch that was to take it further has not arrived there.
@@ -321,6 +324,7 @@ func transportOf(k transport.Kind) string {
 		return transport.WebSocket
 	case transport.KindStream:
 		return transport.SSE
+	default:
+		return transport.LongPoll
 	}
-	return transport.LongPoll
 }

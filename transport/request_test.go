@@ -17,7 +17,7 @@ import (
 )
 
 // answer serves one request on a connection of its own. The client's side writes what send does; the result is the status.
-func answer(t *testing.T, o transport.ReadOptions, send func(net.Conn)) (status int, err error, took time.Duration) {
+func answer(t *testing.T, o transport.ReadOptions, send func(net.Conn)) (status int, took time.Duration, err error) {
 	t.Helper()
 	done := make(chan error, 1)
 	s := transporttest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -54,7 +54,8 @@ func answer(t *testing.T, o transport.ReadOptions, send func(net.Conn)) (status 
 		t.Fatalf("no answer: %v", readErr)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	return resp.StatusCode, <-done, took
+	err = <-done // took is set before
+	return resp.StatusCode, took, err
 }
 
 func TestReadRequest(t *testing.T) {
@@ -93,8 +94,10 @@ func TestReadRequest(t *testing.T) {
 		{name: "two codings", send: post("Content-Encoding: identity\r\nContent-Encoding: br\r\n"+sized(9), ""), err: transport.ErrMedia, status: 415},
 		{name: "JSON, and a body that never comes", send: post("Content-Type: application/json\r\n"+sized(9), ""), err: transport.ErrMedia, status: 415},
 		{name: "a length above the limit is refused unread", send: post(sized(1<<40), ""), err: transport.ErrTooLarge, status: 413},
-		{name: "chunks above the limit", err: transport.ErrTooLarge, status: 413,
-			send: post("Transfer-Encoding: chunked\r\n", fmt.Sprintf("%x\r\n%s\r\n", 80_000, strings.Repeat("x", 80_000)))},
+		{
+			name: "chunks above the limit", err: transport.ErrTooLarge, status: 413,
+			send: post("Transfer-Encoding: chunked\r\n", fmt.Sprintf("%x\r\n%s\r\n", 80_000, strings.Repeat("x", 80_000))),
+		},
 		{name: "no body", send: post(sized(0), ""), err: transport.ErrTruncated, status: 400},
 		{name: "a page", send: post(sized(6), "<html>"), err: transport.ErrGarbled, status: 400},
 		{name: "broken chunk", send: post("Transfer-Encoding: chunked\r\n", "5\r\nholdfast"), err: transport.ErrTruncated, status: 400},
@@ -106,7 +109,7 @@ func TestReadRequest(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				status, err, took := answer(t, transport.ReadOptions{}, tc.send)
+				status, took, err := answer(t, transport.ReadOptions{}, tc.send)
 				if status != tc.status || !errors.Is(err, tc.err) || (err == nil) != (tc.err == nil) {
 					t.Errorf("status %d, error %v, want %d, %v", status, err, tc.status, tc.err)
 				}

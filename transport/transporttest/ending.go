@@ -313,7 +313,7 @@ func testDialGivesUp(t *testing.T, c Carrier) {
 				})
 				defer f.stop()
 				ctx, cancel := context.WithCancel(context.Background())
-				if cause == context.DeadlineExceeded {
+				if errors.Is(cause, context.DeadlineExceeded) {
 					ctx, cancel = context.WithTimeout(ctx, 3*time.Second)
 				} else {
 					time.AfterFunc(3*time.Second, cancel)

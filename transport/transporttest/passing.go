@@ -40,8 +40,10 @@ func testOrder(t *testing.T, c Carrier) {
 const testLimit = 70_000 // above the sizes at which frames and buffers change their form
 
 func testSizes(t *testing.T, c Carrier) {
-	for _, size := range []int{5, 6, 125, 126, 127, 510, 511, 512, 513, 1023, 1025, 4095, 4096, 4097, 8191, 8193, 16384, 65535, 65536, 65537,
-		testLimit - 1, testLimit} {
+	for _, size := range []int{
+		5, 6, 125, 126, 127, 510, 511, 512, 513, 1023, 1025, 4095, 4096, 4097, 8191, 8193, 16384, 65535, 65536, 65537,
+		testLimit - 1, testLimit,
+	} {
 		bubble(t, fmt.Sprint(size), func(t *testing.T) {
 			b := []transport.Batch{sized(size)}
 			passes(t, c.run(setup{limits: Limits{MaxBatch: testLimit}}, b, b), b, b)

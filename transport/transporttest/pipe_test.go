@@ -79,19 +79,29 @@ func TestFaults(t *testing.T) {
 		downErr  error
 	}{
 		{name: "none", up: up + up, down: down + down},
-		{name: "cut up", f: transporttest.Faults{Up: transporttest.Fault{Action: transporttest.Cut, After: 3}},
-			up: "abc", upErr: syscall.ECONNRESET, downErr: syscall.ECONNRESET},
-		{name: "cut down", f: transporttest.Faults{Down: transporttest.Fault{Action: transporttest.Cut, After: 11}},
-			up: up + up, upErr: syscall.ECONNRESET, down: down + "ABC", downErr: syscall.ECONNRESET},
-		{name: "end up", f: transporttest.Faults{Up: transporttest.Fault{Action: transporttest.End, After: 10}},
-			up: up + "ab", down: down + down},
+		{
+			name: "cut up", f: transporttest.Faults{Up: transporttest.Fault{Action: transporttest.Cut, After: 3}},
+			up: "abc", upErr: syscall.ECONNRESET, downErr: syscall.ECONNRESET,
+		},
+		{
+			name: "cut down", f: transporttest.Faults{Down: transporttest.Fault{Action: transporttest.Cut, After: 11}},
+			up: up + up, upErr: syscall.ECONNRESET, down: down + "ABC", downErr: syscall.ECONNRESET,
+		},
+		{
+			name: "end up", f: transporttest.Faults{Up: transporttest.Fault{Action: transporttest.End, After: 10}},
+			up: up + "ab", down: down + down,
+		},
 		{name: "end down", f: transporttest.Faults{Down: transporttest.Fault{Action: transporttest.End, After: 0}}, up: up + up},
-		{name: "hole up", f: transporttest.Faults{Up: transporttest.Fault{Action: transporttest.Hole, After: 9}},
-			up: up + "a", down: down + down},
+		{
+			name: "hole up", f: transporttest.Faults{Up: transporttest.Fault{Action: transporttest.Hole, After: 9}},
+			up: up + "a", down: down + down,
+		},
 		{name: "hole down", f: transporttest.Faults{Down: transporttest.Fault{Action: transporttest.Hole, After: 1}}, up: up + up, down: "A"},
 		{name: "drop the second write", f: transporttest.Faults{Up: transporttest.Fault{Action: transporttest.Drop, After: 8}}, up: up, down: down + down},
-		{name: "repeat the first write", f: transporttest.Faults{Up: transporttest.Fault{Action: transporttest.Repeat}},
-			up: up + up + up, down: down + down},
+		{
+			name: "repeat the first write", f: transporttest.Faults{Up: transporttest.Fault{Action: transporttest.Repeat}},
+			up: up + up + up, down: down + down,
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -2,8 +2,7 @@ package transporttest
 
 import (
 	"context"
-	"io"
-	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync"
@@ -39,7 +38,7 @@ func newServer(h http.Handler) *Server {
 		URL: "http://holdfast.test/holdfast",
 		ln:  &listener{conns: make(chan net.Conn), closed: make(chan struct{})},
 		// A handler that panics shows in the test that expected an answer.
-		http: &http.Server{Handler: h, ErrorLog: log.New(io.Discard, "", 0)},
+		http: &http.Server{Handler: h, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)},
 	}
 }
 

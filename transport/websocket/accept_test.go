@@ -25,7 +25,7 @@ import (
 var hello = transport.Batch{Parts: [][]byte{[]byte("@1 0\n"), []byte("thello\n")}}
 
 // server accepts with o and gives each Conn to serve, in a goroutine of its own.
-func server(t *testing.T, o *websocket.Options, serve func(transport.Conn)) *transporttest.Server {
+func server(o *websocket.Options, serve func(transport.Conn)) *transporttest.Server {
 	return transporttest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		transport.SetHeaders(w.Header())
 		conn, err := websocket.Accept(w, r, o)
@@ -72,7 +72,7 @@ func TestNegotiation(t *testing.T) {
 		{[]string{"chat", "holdfast.v2"}, ""},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			s := server(t, nil, echo)
+			s := server(nil, echo)
 			defer s.Close()
 			ws, resp := plain(t, s, tc.offered...)
 			if ws.Subprotocol() != tc.want || resp.Header.Get("Sec-WebSocket-Extensions") != "" {
@@ -106,7 +106,7 @@ func TestRefusedHandshakes(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := server(t, nil, echo)
+				s := server(nil, echo)
 				defer s.Close()
 				conn, err := s.Dial(t.Context(), "", "")
 				if err != nil {
@@ -190,7 +190,7 @@ func TestFirstTimeout(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			start := time.Now()
 			ended := make(chan time.Duration, 1)
-			s := server(t, tc.o, func(conn transport.Conn) {
+			s := server(tc.o, func(conn transport.Conn) {
 				_, _ = conn.Receive()
 				ended <- time.Since(start)
 			})
@@ -214,12 +214,22 @@ func TestCloseCodes(t *testing.T) {
 		{1000, func(err error) bool { return errors.Is(err, io.EOF) }},
 		{1001, func(err error) bool { return errors.Is(err, io.EOF) }},
 		{gorilla.CloseNoStatusReceived, func(err error) bool { return errors.Is(err, io.EOF) }},
-		{1002, other}, {1006, other}, {1009, other}, {1011, other}, {3000, other}, {3999, other}, {4400, other}, {4999, other},
-		{4001, is(transport.CodeSuperseded)}, {4100, is(transport.CodeDone)}, {4204, is(transport.CodeLost)}, {4306, is(transport.CodePolicy)},
+		{1002, other},
+		{1006, other},
+		{1009, other},
+		{1011, other},
+		{3000, other},
+		{3999, other},
+		{4400, other},
+		{4999, other},
+		{4001, is(transport.CodeSuperseded)},
+		{4100, is(transport.CodeDone)},
+		{4204, is(transport.CodeLost)},
+		{4306, is(transport.CodePolicy)},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			ended := make(chan error, 1)
-			s := server(t, nil, func(conn transport.Conn) {
+			s := server(nil, func(conn transport.Conn) {
 				_, err := conn.Receive()
 				ended <- err
 			})
@@ -253,7 +263,7 @@ func other(err error) bool {
 // Fragments, pings between them, and empty frames make one batch.
 func TestFragments(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := server(t, nil, echo)
+		s := server(nil, echo)
 		defer s.Close()
 		ws, _ := plain(t, s)
 		pongs := 0
@@ -309,7 +319,7 @@ func TestDialOtherKind(t *testing.T) {
 // A batch handed up is the caller's until the next Receive, whatever other connections read meanwhile.
 func TestReceivedBytesStay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := server(t, nil, echo)
+		s := server(nil, echo)
 		defer s.Close()
 		d := &websocket.Dialer{URL: s.URL, NetDialContext: s.Dial}
 		var conns []transport.Conn

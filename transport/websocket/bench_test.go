@@ -51,8 +51,10 @@ func accepted(tb testing.TB) transport.Conn {
 	payload := []byte("@1 0\nt" + string(bytes.Repeat([]byte{'x'}, 121)) + "\n")
 	frame := append([]byte{0x81, 0x80 | 126, 0, byte(len(payload)), 0, 0, 0, 0}, payload...) // a mask of zeroes alters nothing
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
-	for k, v := range map[string]string{"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
-		"Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="} {
+	for k, v := range map[string]string{
+		"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+		"Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+	} {
 		r.Header.Set(k, v)
 	}
 	conn, err := websocket.Accept(hijacked{httptest.NewRecorder(), &endless{frame: frame}}, r, nil)

@@ -56,8 +56,10 @@ func TestRequest(t *testing.T) {
 		if string(first) != want || string(second) != want || r.ContentLength != int64(len(want)) {
 			t.Errorf("body %q, then %q, length %d", first, second, r.ContentLength)
 		}
-		for k, v := range map[string]string{"Content-Type": "text/plain; charset=utf-8", "Accept": "text/plain",
-			"Accept-Encoding": "identity", "Cookie": "a=b"} {
+		for k, v := range map[string]string{
+			"Content-Type": "text/plain; charset=utf-8", "Accept": "text/plain",
+			"Accept-Encoding": "identity", "Cookie": "a=b",
+		} {
 			if r.Header.Get(k) != v {
 				t.Errorf("%s: %q, want %q", k, r.Header.Get(k), v)
 			}
