@@ -23,7 +23,9 @@ type Handshake = session.Handshake
 // they send is kept until they are gone, as no OnSession reads it.
 type Config struct {
 	// OnSession is called once for each new session, before its first message is delivered, and must return: register
-	// callbacks with OnMessage, or start a goroutine that calls Receive. It may be called by many goroutines at once.
+	// callbacks with OnMessage, or start a goroutine that calls Receive. It may be called by many goroutines at once. If it panics the
+	// session is ended, 4202. A panic here or in Authenticate ends its carrier and is logged: by net/http, or on a WebSocket by Logger. What
+	// OnMessage and OnClose were given runs apart from any request: nobody recovers a panic there, and it ends the process.
 	OnSession func(*session.Session)
 	// Authenticate names the principal of an open, or refuses it with an error, which is logged and not told. It runs for every
 	// open, by many goroutines at once, before the session is looked up; ctx ends after Limits.Handshake. Default: everyone is "".

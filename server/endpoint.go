@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 
+	"github.com/holdfast-rt/holdfast/internal/aside"
 	"github.com/holdfast-rt/holdfast/server/internal/origin"
 	"github.com/holdfast-rt/holdfast/session"
 	"github.com/holdfast-rt/holdfast/transport"
@@ -54,21 +55,10 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request) {
 	}
 	defer s.carriers.Release(addr)
 	var conn transport.Conn
-	aside(func() { conn = s.accept(w, r) })
+	aside.Run(func() { conn = s.accept(w, r) }) // reading a request takes a deep stack
 	if conn != nil {
 		s.table.Serve(r.Context(), conn, s.peer(r, d, addr))
 	}
-}
-
-// aside runs f on a goroutine of its own and waits for it. To read a request and to write a header take a deep stack, and stacks hardly
-// shrink: a handler that is to wait for long would keep it.
-func aside(f func()) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		f()
-	}()
-	<-done
 }
 
 // accept reads a POST and makes it a Conn; nil: it has been answered.
@@ -154,6 +144,12 @@ func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
 func (s *Server) serveSocket(ctx context.Context, conn transport.Conn, p *session.Peer, addr netip.Addr) {
 	defer s.sockets.done()
 	defer s.carriers.Release(addr)
+	defer func() { // of the application, as net/http does it for the other carriers
+		v := recover()
+		if err, _ := v.(error); v != nil && !errors.Is(err, http.ErrAbortHandler) {
+			s.cfg.Logger.Error("panic serving a WebSocket", "address", addr, "panic", v)
+		}
+	}()
 	s.table.Serve(ctx, conn, p)
 }
 
@@ -175,7 +171,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var conn transport.Conn
-	aside(func() { conn, err = sse.Accept(w, r, req, nil) })
+	aside.Run(func() { conn, err = sse.Accept(w, r, req, nil) })
 	if err != nil {
 		s.unserved(w, err)
 		return

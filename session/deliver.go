@@ -40,6 +40,7 @@ func (s *Session) Receive(ctx context.Context) (Message, error) {
 
 // OnMessage has f called for each message, one at a time, in order, on a goroutine that lives only while there is something to deliver. A
 // message counts as taken when f returns. Messages that came before OnMessage was called are kept.
+// Nobody recovers a panic of f: it ends the process.
 func (s *Session) OnMessage(f func(Message)) {
 	s.mu.Lock()
 	s.onMessage = f
@@ -48,7 +49,7 @@ func (s *Session) OnMessage(f func(Message)) {
 	fl.run()
 }
 
-// OnClose has f called once when the session has ended and its last message was delivered.
+// OnClose has f called once when the session has ended and its last message was delivered. Nobody recovers a panic of f: it ends the process.
 func (s *Session) OnClose(f func(End)) {
 	s.mu.Lock()
 	s.onClose = f

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/holdfast-rt/holdfast/internal/aside"
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
@@ -43,7 +44,8 @@ var (
 
 // Serve serves one carrier. For a WebSocket it runs until that ends, and is best called on a goroutine of its own after the HTTP handler has
 // returned, so that the request's memory is free; for a POST or a stream it is called by the handler and returns when the answer is written.
-// It ends the carrier in every case. ctx is given to Authenticate, and ends a POST or a stream.
+// It ends the carrier in every case. ctx is given to Authenticate, and ends a POST or a stream. A panic of Authenticate or OnSession goes on
+// to the caller of Serve.
 func (t *Table) Serve(ctx context.Context, conn transport.Conn, who *Peer) {
 	if conn.Kind() == transport.KindSocket {
 		t.serveSocket(ctx, conn, who)
@@ -90,10 +92,14 @@ func (t *Table) Valid(k Ticket) bool {
 //
 // That takes a deep stack, and stacks hardly shrink: so it has a goroutine of its own, and the one that will wait for as long as the
 // carrier lives stays small.
-func (t *Table) first(ctx context.Context, c *serverConn, who *Peer) bool {
-	taken := make(chan bool)
-	go func() { taken <- t.take(ctx, c, who) }()
-	return <-taken
+func (t *Table) first(ctx context.Context, c *serverConn, who *Peer) (taken bool) {
+	defer func() {
+		if !taken { // also when it panicked
+			_ = c.conn.Close(transport.CodeFault, "")
+		}
+	}()
+	aside.Run(func() { taken = t.take(ctx, c, who) })
+	return taken
 }
 
 func (t *Table) take(ctx context.Context, c *serverConn, who *Peer) bool {
@@ -112,7 +118,7 @@ func (t *Table) take(ctx context.Context, c *serverConn, who *Peer) bool {
 		return false
 	}
 	if fresh && t.cfg.OnSession != nil {
-		t.cfg.OnSession(s)
+		s.begin()
 	}
 	s.mu.Lock()
 	f := s.settle()
@@ -177,7 +183,6 @@ func (t *Table) serveSocket(ctx context.Context, conn transport.Conn, who *Peer)
 	c := &serverConn{kind: transport.KindSocket}
 	c.conn, c.w = conn, writerWaker{}
 	if !t.first(ctx, c, who) {
-		_ = conn.Close(transport.CodeFault, "")
 		return
 	}
 	idle, ok := conn.(idler)

@@ -71,6 +71,7 @@ type TableConfig struct {
 	Admit   func(netip.Addr) bool
 	Release func(netip.Addr)
 	// OnSession is called once for a new session, before its first message is delivered. It must return; a goroutine of its own is the session's to start.
+	// If it panics the session is ended with 4202, and the panic goes on to the caller of Serve.
 	OnSession func(*Session)
 	// OnEnd is called when a session has ended, for logs; messages may still wait for the application. It must not block.
 	OnEnd func(*Session)
