@@ -114,8 +114,10 @@ func TestOpenAboveMaxBatch(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := open(t, server.Config{OnSession: echoBack, Limits: server.Limits{MaxBatch: 2048}})
-				s, err := client.Start(h.net.URL, &client.Options{HTTPClient: h.web, DialContext: h.net.Dial, Transports: []string{name},
-					Auth: func(context.Context) (json.RawMessage, error) { return token, nil }})
+				s, err := client.Start(h.net.URL, &client.Options{
+					HTTPClient: h.web, DialContext: h.net.Dial, Transports: []string{name},
+					Auth: func(context.Context) (json.RawMessage, error) { return token, nil },
+				})
 				if err != nil {
 					t.Fatal(err)
 				}

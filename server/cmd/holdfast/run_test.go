@@ -182,8 +182,10 @@ func TestNothingUnaskedInPublic(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for path, want := range map[string]int{"/": 404, "/metrics": 404, "/healthz": 404, "/readyz": 404, "/holdfast.js": 200, "/holdfast": 426,
-		"/holdfast/": 426, "/holdfast/holdfast.js": 200, "/holdfast/x": 404, "/holdfast/x/holdfast.js": 404, "/holdfast.js/x": 404} {
+	for path, want := range map[string]int{
+		"/": 404, "/metrics": 404, "/healthz": 404, "/readyz": 404, "/holdfast.js": 200, "/holdfast": 426,
+		"/holdfast/": 426, "/holdfast/holdfast.js": 200, "/holdfast/x": 404, "/holdfast/x/holdfast.js": 404, "/holdfast.js/x": 404,
+	} {
 		if code, _, _ := get(t, "http://127.0.0.1:"+port+path); code != want {
 			t.Errorf("%s: %d, want %d", path, code, want)
 		}
