@@ -68,7 +68,7 @@ const roots = (() => {
 globalThis.crossing = (() => {
   const hash = new Sha256()
   const missing = new Set()
-  const state = { sent: 0, received: 0, duplicated: 0, outOfOrder: 0, pictures: 0, broken: [], transports: [], traces: [], end: undefined, errors: [] }
+  const state = { sent: 0, received: 0, duplicated: 0, outOfOrder: 0, pictures: 0, transports: [], traces: [], end: undefined, errors: [] }
   let expected = 1
   let session
   let network
