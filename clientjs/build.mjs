@@ -65,8 +65,18 @@ async function scriptBundle(names) {
   const { code } = await minify(result.outputFiles[0].text, {
     ecma,
     toplevel: true,
-    compress: { passes: 3 },
-    format: { preamble: banner },
+    compress: {
+      passes: 6,
+      pure_getters: true,
+      unsafe_arrows: true,
+      unsafe_methods: true,
+      keep_fargs: false,
+      // What packs better, by trial.
+      inline: 1,
+      hoist_funs: true,
+      lhs_constants: false,
+    },
+    format: { preamble: banner, quote_style: 1 },
   })
   return `${code}\n`
 }

@@ -28,7 +28,7 @@ var begins = {
 };
 function parseFields(name, json) {
   const spec = controls[name];
-  if (spec == null && name[0] === "!") fail("unknown " + name);
+  if (spec == null && name[0] === "!") fail(name);
   const fields = JSON.parse(json);
   const values = {};
   let depth = 0;
@@ -93,7 +93,7 @@ var encodeControl = (name, fields) => `!${name} ${JSON.stringify(fields)}
 `;
 function encodeEntry(text, cost, more, raw) {
   const line = (more ? "+" : "") + text;
-  return { _line: line, _raw: raw, _bytes: byteLength(line), _cost: cost, _more: more, _end: 0 };
+  return { _line: line, _raw: raw, _cost: cost, _more: more, _end: 0 };
 }
 function cut(text, bytes) {
   const piece = text.slice(0, utf8.encodeInto(text.slice(0, bytes), new Uint8Array(bytes)).read);
@@ -129,23 +129,15 @@ function unwrap(preamble, body) {
 var highWater = 65536;
 function openSocket(wire, ready, take, closed2) {
   const socket = new wire._WebSocket(wire._url.replace(/^http/, "ws"));
-  let over = false;
-  const end2 = (fault2) => {
-    if (!over) closed2(fault2);
-    over = true;
-  };
   socket.binaryType = "arraybuffer";
-  socket.onopen = () => over || ready();
-  socket.onmessage = ({ data }) => over || take(typeof data === "string" ? data : new Uint8Array(data));
-  socket.onclose = ({ code, reason }) => end2(`closed ${code} ${reason}`);
-  socket.onerror = () => end2("failed");
+  socket.onopen = ready;
+  socket.onmessage = ({ data }) => take(typeof data === "string" ? data : new Uint8Array(data));
+  socket.onclose = ({ code, reason }) => closed2(`closed ${code} ${reason}`);
+  socket.onerror = () => closed2("failed");
   return {
     _writable: () => socket.readyState === 1 && socket.bufferedAmount < highWater,
     _send: (batch) => socket.send(batch),
-    _close(code) {
-      over = true;
-      socket.close(code);
-    }
+    _close: (code) => socket.close(code)
   };
 }
 function post(wire, kind, batch, take, closed2) {
@@ -153,18 +145,13 @@ function post(wire, kind, batch, take, closed2) {
 `;
   const stream = kind === "stream";
   const abort = new AbortController();
-  let over = false;
-  const end2 = () => {
-    over = true;
-    abort.abort();
-  };
   const { _fetch } = wire;
   const exchange = async () => {
     const answer = await _fetch(wire._url, {
       method: "POST",
       body: wrap(preamble, batch),
       // a string goes as text/plain, so there is no preflight (HF1-HTTP-06)
-      headers: { Accept: stream ? "text/event-stream" : "text/plain" },
+      headers: stream ? { Accept: "text/event-stream" } : {},
       // HF1-SSE-05
       cache: "no-store",
       credentials: wire._credentials,
@@ -183,19 +170,17 @@ function post(wire, kind, batch, take, closed2) {
       text = events.pop() ?? text;
       for (const event of events) {
         const data = [...event.matchAll(/^data:([^\r\n]*)/gm)].map((m) => m[1]).join("\n");
-        if (data && (preamble || /\n\.$/.test(data)) && !over) take(unwrap(preamble, data));
+        if (data && (preamble || /\n\.$/.test(data))) take(unwrap(preamble, data));
         if (data) preamble = "";
       }
       if (text.length > 2 * wire._takesBatch + 4096) fail("too large");
-      if (over || done) break;
+      if (done) break;
     }
-    if (!stream && !over) take(unwrap(preamble, text));
+    if (!stream) take(unwrap(preamble, text));
     return "";
   };
-  void exchange().catch(String).then((fault2) => {
-    if (!over) closed2(fault2);
-    end2();
-  });
+  const end2 = () => abort.abort();
+  void exchange().catch(String).then(closed2).then(end2);
   return { _close: end2 };
 }
 
@@ -232,7 +217,7 @@ function free(log, n) {
 function fits(log, n, win) {
   const i = n - log._base - 1;
   const entry = log._entries[i];
-  return !!win && !!entry && (!entry._cost || entry._end - log._freed <= win || // The oldest message may always go whole.
+  return win >= 0 && !!entry && (!entry._cost || entry._end - log._freed <= win || // The oldest message may always go whole.
   log._entries.findIndex((e) => !e._more) >= i);
 }
 function admit(log, packet, maxMessage) {
@@ -253,6 +238,7 @@ function admit(log, packet, maxMessage) {
       _piecesCost += line._cost;
       if (_piecesCost > maxMessage) fail("too large", 4304);
       if (line._more) continue;
+      if (line._fields && !isEnd(line._fields.code, line._fields.reason)) fail();
       whole.push({ _data: join(_pieces, _piecesCost), _number: _recv, _cost: _piecesCost, _close: line._fields });
       _pieces = [];
       _piecesCost = 0;
@@ -262,6 +248,7 @@ function admit(log, packet, maxMessage) {
     Object.assign(log, { _recv, _pieces, _piecesCost, _last });
   };
 }
+var isEnd = (code, reason) => code > 4099 && code < 4400 && byteLength(reason) < 121;
 function join(pieces, cost) {
   const parts = pieces.map((line) => line._data);
   if (parts.length < 2) return parts[0];
@@ -287,7 +274,8 @@ var newMachine = (config) => ({
   _paths: [],
   _conns: [],
   _actions: [],
-  _server: { run: "", id: "", win: 1 << 21, lim: { maxBatch: 65536, maxMessage: 1 << 20 }, ping: 2e4, hold: 2e4 },
+  // What is missing here is not asked for before `opened`.
+  _server: { run: "", id: "", win: 1 << 21, lim: { maxMessage: 1 << 20 } },
   _waitAuth: true,
   _now: 0,
   _deadline: 0,
@@ -351,7 +339,7 @@ function shrink(path) {
 function carried(path, ack) {
   const way = path._way;
   if (!path._underway || ack < path._underwayTo) return;
-  if (way._limit && path._underway > way._limit / 2 && ++way._full > 63) {
+  if (way._limit && path._underway > way._limit / 2 && ++way._full > 15) {
     way._limit = Math.min(way._limit * 2, largest);
     way._full = 0;
   }
@@ -471,7 +459,6 @@ function sayUse(m, path) {
   say(path, "use", { u: path._useU, att: path._att, challenge: path._challenge, recv: m._recv });
 }
 function replied(m, path, { recv, sent, sel }) {
-  if (recv > m._sent) return fault(m, path, "position", 4302);
   if (recv > m._known) {
     m._known = recv;
     path._useful = true;
@@ -556,6 +543,8 @@ function connect(m) {
   if (!opening) m._raceAt ||= m._now;
   if (!due(m, m._raceAt)) return;
   const way = nextWay(m, opening);
+  const left = m._paths.find((p) => p !== _cur && p._openedAt);
+  if (way && left && m._paths.length >= maxPaths) kill(m, left, 4004, "no room");
   if (way && m._paths.length < maxPaths) {
     attach(m, way, _cur ? 0 : raceU(m));
     m._raceAt = m._now + raceDelay(m);
@@ -602,9 +591,10 @@ function attach(m, way, u) {
 }
 function opened(m, path, o, conn) {
   if (path._openedAt) return;
-  if (o.recv > m._sent) return kill(m, path, 4302, "position");
   if (!m._server.run) m._progress = m._now;
   m._server = o;
+  o.ping = clamp(o.ping, 5e3, 25e3);
+  o.hold = clamp(o.hold, 5e3, 25e3);
   m._unknownAt = 0;
   m._reauthed = false;
   path._challenge = o.challenge;
@@ -625,12 +615,13 @@ function refused(m, path, { reason, retry }, conn) {
   let wait = 0;
   trace(m, "refused", path, reason);
   if (code > 4304) return finish(m, code, reason);
-  if (code) return fault(m, path, "refused " + reason, code);
+  if (code) return fault(m, path, "refused: " + reason, code);
   if (reason === "unknown") {
     wait = 1100;
     if (!m._paths.some((p) => p !== path && p._openedAt && !p._suspect)) {
       m._unknownAt ||= m._now;
-      if (m._now - m._unknownAt > 1e3) return finish(m, 4204, reason);
+      if (m._peerClosed) m._closeBy = m._now;
+      else if (m._now - m._unknownAt > 1e3) return finish(m, 4204, reason);
     }
   } else if (reason === "auth") {
     raceFrom(m, m._raceAt);
@@ -660,7 +651,7 @@ function pump(m) {
     if (!path._openedAt) continue;
     if (hasOutput(m, path)) {
       if (isSocket(path)) m._actions.push((host) => host._write(down));
-      else if (!conns.some((c) => c !== down)) dial(m, path, "up", m._now + clamp(4 * m._rtt, 2e3, 1e4));
+      else if (!conns.some((c) => c !== down)) dial(m, path, "up", m._now + Math.min(patience(m), 1e4));
     }
     if (path._way._name === "longpoll" && path === m._cur && !down && (!path._pollAt || due(m, path._pollAt))) {
       path._pollAt = 0;
@@ -706,7 +697,7 @@ function next(m, conn) {
         auth: m._auth,
         meta: m._meta
       }),
-      m._server.run ? 0 : m._server.win,
+      m._server.run ? -1 : m._server.win,
       early
     );
   let ctl = path._ctl;
@@ -717,20 +708,21 @@ function next(m, conn) {
   }
   const inUse = path === m._cur;
   if (!inUse && kind !== "up") return write(m, path, m._base, ctl);
-  const batch = write(m, path, position(m, path), ctl, inUse ? m._server.win : 0, m._server.lim.maxBatch);
+  const batch = write(m, path, position(m, path), ctl, inUse ? m._server.win : -1, m._server.lim.maxBatch);
   m._ackAt = 0;
   told(m);
   return batch;
 }
-function write(m, path, pos, controls2, win = 0, limit = 0) {
+function write(m, path, pos, controls2, win = -1, limit = 0) {
   let batch = `@${pos + 1} ${m._taken}
 ${controls2}`;
   let size = byteLength(batch);
   let to = pos;
   for (; fits(m, to + 1, win); to++) {
-    const { _line, _bytes, _raw, _more } = m._entries[to - m._base];
+    const { _line, _raw, _more } = m._entries[to - m._base];
     const frame = _raw && m._server.run && isSocket(path);
-    if (to > pos ? frame || size + _bytes > Math.min(limit, limitOf(path)) : frame && controls2) break;
+    const full = size + byteLength(_line) > Math.min(limit, limitOf(path));
+    if (to > pos ? frame || full : frame ? controls2 : full && controls2.length > 400) break;
     if (frame) {
       batch = new Uint8Array([...utf8.encode(_more ? batch.replace("\n", " +\n") : batch), ..._raw]);
       size = batch.length;
@@ -738,7 +730,7 @@ ${controls2}`;
       break;
     }
     batch += _line;
-    size += _bytes;
+    size += byteLength(_line);
   }
   m._sent = Math.max(m._sent, to);
   if (to > pos) {
@@ -904,6 +896,8 @@ function apply(m, conn, { _first, _ack, _lines }, accept) {
     else kill(m, path, 4005, "no opened");
     return;
   }
+  if (opening && opening._fields.att !== path._att) return fault(m, path, "another attachment", 4303);
+  if (controls2.some((l) => l._name !== "!closed" && l._fields.recv > m._sent)) return fault(m, path, "position", 4302);
   m._faultCode = 0;
   if (acked(m, _ack)) path._useful = true;
   const before = m._recv;
@@ -926,6 +920,7 @@ function rewind(m, path) {
 function acked(m, ack) {
   if (!free(m, ack)) return false;
   m._progress = m._now;
+  if (m._closeBy) m._closeBy = m._now + grace;
   m._known = Math.max(m._known, ack);
   for (const path of m._paths) {
     path._pos = Math.max(path._pos, ack);
@@ -940,13 +935,14 @@ var handlers = {
   "!detach": detached,
   "!closed"(m, _, { code, reason, recv }) {
     acked(m, Math.min(recv, m._sent));
-    finish(m, code, reason, true, recv);
+    finish(m, code, reason, true, m._server.run ? recv : void 0);
   },
   "!rewind"(m, path, { recv }) {
-    if (recv <= m._sent) path._pos = Math.max(recv, m._base);
+    path._pos = Math.max(recv, m._base);
   },
-  "!ping": (_, path, { i }) => say(path, "pong", { i }),
-  // HF1-LIV-02
+  "!ping"(_, path, { i }) {
+    if (path._ctl.length < 1025) say(path, "pong", { i });
+  },
   "!pong": ponged,
   "?beacon"(_, path, { i }) {
     if (i > 1) path._beaconBy = 0;
@@ -1000,10 +996,10 @@ function connect2(url, options = {}) {
     queued = true;
   };
   const write2 = (conn) => {
-    const carrier = conn._carrier;
+    const { _writable, _send } = conn._carrier;
     let batch;
-    while (carrier?._writable?.() && (batch = next(m, conn))) carrier._send(batch);
-    if (!carrier?._writable?.()) due(m, m._now + 50);
+    while (_writable() && (batch = next(m, conn))) _send(batch);
+    if (!_writable()) due(m, m._now + 50);
   };
   const host = {
     _dial(conn) {
@@ -1036,9 +1032,9 @@ function connect2(url, options = {}) {
     },
     _end() {
       const fates = m._over;
-      const again = renew && !m._closing && fates.code >= 4200 && fates.code < 4300;
+      const again = renew && !m._closing && ~~(fates.code / 100) === 42;
       deliver();
-      for (const [, , reject] of waiters.splice(0)) reject(Error(`session over: ${fates.code} ${fates.reason}`));
+      for (const [, , reject] of waiters.splice(0)) reject(Error(`closed ${fates.code} ${fates.reason}`));
       if (again) {
         begin();
         setTimeout(host._ask, Math.random() * Math.min(3e4, 500 * 2 ** renewals++));
@@ -1078,7 +1074,7 @@ function connect2(url, options = {}) {
     shownHeld = held;
     if (inbox[0] || m._over) for (const woken of iterators.splice(0)) woken();
     clearTimeout(timer);
-    if (m._deadline) timer = setTimeout(happen, m._deadline - Date.now());
+    if (m._deadline) timer = setTimeout(happen, Math.min(m._deadline - Date.now(), 1e9));
   };
   begin();
   host._ask();
@@ -1096,11 +1092,11 @@ function connect2(url, options = {}) {
       return heldBytes(m);
     },
     send(data) {
-      if (m._over || m._closing) throw Error("session is closing");
+      if (m._over || m._closing) throw Error("closed");
       const entries = encodeMessage(data);
       const cost = entries.reduce((sum, entry) => sum + entry._cost, 0);
-      if (cost - 16 * entries.length > m._server.lim.maxMessage) throw RangeError("message is too large");
-      if (heldBytes(m) + cost > buffer) throw RangeError("buffer is full");
+      if (cost - 16 * entries.length > m._server.lim.maxMessage) throw RangeError("too large");
+      if (heldBytes(m) + cost > buffer) throw RangeError("full");
       happen(() => send(m, entries));
       shownHeld += cost;
       return lastNumber(m);
@@ -1118,7 +1114,7 @@ function connect2(url, options = {}) {
       };
     },
     close(code = 4100, reason = "") {
-      if (!(code >= 4100 && code < 4200)) throw RangeError("code must be 4100 to 4199");
+      if (code > 4199 || !isEnd(code, reason)) throw RangeError("code or reason");
       happen(() => end(m, code, reason));
     },
     async *[Symbol.asyncIterator]() {

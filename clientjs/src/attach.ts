@@ -48,6 +48,9 @@ export function connect(m: Machine): void {
   if (!opening) m._raceAt ||= m._now
   if (!due(m, m._raceAt)) return
   const way = nextWay(m, opening)
+  // Room for an attempt is made by the oldest path that was left and lingers (HF1-ATT-04 does the same at the server).
+  const left = m._paths.find((p) => p !== _cur && p._openedAt)
+  if (way && left && m._paths.length >= maxPaths) kill(m, left, 4004, 'no room')
   if (way && m._paths.length < maxPaths) {
     attach(m, way, _cur ? 0 : raceU(m))
     m._raceAt = m._now + raceDelay(m)
@@ -112,9 +115,11 @@ export function attach(m: Machine, way: Way, u: number): void {
 /** The path can carry, down at least. */
 export function opened(m: Machine, path: Path, o: Fields, conn: Conn): void {
   if (path._openedAt) return
-  if (o.recv > m._sent) return kill(m, path, 4302, 'position')
   if (!m._server.run) m._progress = m._now
   m._server = o
+  // Within the bounds that docs/protocol.md sets.
+  o.ping = clamp(o.ping, 5e3, 25e3)
+  o.hold = clamp(o.hold, 5e3, 25e3)
   m._unknownAt = 0
   m._reauthed = false
   path._challenge = o.challenge
@@ -140,13 +145,15 @@ export function refused(m: Machine, path: Path, { reason, retry }: Fields, conn:
   let wait = 0
   trace(m, 'refused', path, reason)
   if (code > 4304) return finish(m, code, reason)
-  if (code) return fault(m, path, 'refused ' + reason, code)
+  if (code) return fault(m, path, 'refused: ' + reason, code)
   if (reason === 'unknown') {
     // It ends the session only if no other path lives and it is repeated over more than a second.
     wait = 1100
     if (!m._paths.some((p) => p !== path && p._openedAt && !p._suspect)) {
       m._unknownAt ||= m._now
-      if (m._now - m._unknownAt > 1e3) return finish(m, 4204, reason)
+      // A server that has closed may be gone: its code stands, only the fates are not known.
+      if (m._peerClosed) m._closeBy = m._now
+      else if (m._now - m._unknownAt > 1e3) return finish(m, 4204, reason)
     }
   } else if (reason === 'auth') {
     raceFrom(m, m._raceAt) // the transport is not at fault

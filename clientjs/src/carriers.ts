@@ -1,6 +1,6 @@
 // What carries batches: a WebSocket, or one POST whose answer is a body or an event stream (docs/protocol.md sections 3
-// and 9). A carrier knows nothing of sessions. It may lose, cut or garble; it says so through `closed`, once, and never
-// delivers part of a batch (HF1-BAT-01). After that, or once it was told to close, it reports nothing more.
+// and 9). A carrier knows nothing of sessions. It may lose, cut or garble; it says so through `closed` and never delivers
+// part of a batch (HF1-BAT-01). What it reports after that, or after it was told to close, is of no interest to anybody.
 
 import { randomName, unwrap, wrap } from './codec.js'
 import { fail } from './control.js'
@@ -39,26 +39,18 @@ const highWater = 65536
 /** Dials a WebSocket; `ready` says that it can be written. Throws what its constructor throws. */
 export function openSocket(wire: Wire, ready: () => void, take: Take, closed: Closed): Carrier {
   const socket = new wire._WebSocket(wire._url.replace(/^http/, 'ws'))
-  let over = false
-  const end = (fault: string) => {
-    if (!over) closed(fault)
-    over = true
-  }
   socket.binaryType = 'arraybuffer'
   // HF1-WSK-01: the client speaks first.
-  socket.onopen = () => over || ready()
+  socket.onopen = ready
   socket.onmessage = ({ data }: MessageEvent<string | ArrayBuffer>) =>
-    over || take(typeof data === 'string' ? data : new Uint8Array(data))
-  socket.onclose = ({ code, reason }: CloseEvent) => end(`closed ${code} ${reason}`)
-  // Kept to the end: the ws package throws what no handler takes. The platform tells scripts no more than this.
-  socket.onerror = () => end('failed')
+    take(typeof data === 'string' ? data : new Uint8Array(data))
+  socket.onclose = ({ code, reason }: CloseEvent) => closed(`closed ${code} ${reason}`)
+  // The ws package throws what no handler takes. The platform tells scripts no more than this.
+  socket.onerror = () => closed('failed')
   return {
     _writable: () => socket.readyState === 1 && socket.bufferedAmount < highWater,
     _send: (batch) => socket.send(batch),
-    _close(code) {
-      over = true
-      socket.close(code)
-    },
+    _close: (code) => socket.close(code),
   }
 }
 
@@ -67,17 +59,12 @@ export function post(wire: Wire, kind: Kind, batch: string, take: Take, closed: 
   let preamble = `holdfast/1 ${kind} ${randomName(12)}\n`
   const stream = kind === 'stream'
   const abort = new AbortController()
-  let over = false
-  const end = () => {
-    over = true
-    abort.abort()
-  }
   const { _fetch } = wire // a method of nothing, as the platform wants it
   const exchange = async () => {
     const answer = await _fetch(wire._url, {
       method: 'POST',
       body: wrap(preamble, batch), // a string goes as text/plain, so there is no preflight (HF1-HTTP-06)
-      headers: { Accept: stream ? 'text/event-stream' : 'text/plain' }, // HF1-SSE-05
+      headers: stream ? { Accept: 'text/event-stream' } : {}, // HF1-SSE-05
       cache: 'no-store',
       credentials: wire._credentials,
       redirect: 'error', // HF1-HTTP-08
@@ -96,21 +83,20 @@ export function post(wire: Wire, kind: Kind, batch: string, take: Take, closed: 
       for (const event of events) {
         const data = [...event.matchAll(/^data:([^\r\n]*)/gm)].map((m) => m[1]).join('\n')
         // Without its end line it is discarded, unless it should have been the first. A comment has no data.
-        if (data && (preamble || /\n\.$/.test(data)) && !over) take(unwrap(preamble, data))
+        if (data && (preamble || /\n\.$/.test(data))) take(unwrap(preamble, data))
         if (data) preamble = ''
       }
       // Twice the limit leaves room for `data:` on every line, for CRs and for the comment in front.
       if (text.length > 2 * wire._takesBatch + 4096) fail('too large')
-      if (over || done) break
+      if (done) break
     }
-    if (!stream && !over) take(unwrap(preamble, text))
+    if (!stream) take(unwrap(preamble, text))
     return ''
   }
+  const end = () => abort.abort()
   void exchange()
     .catch(String)
-    .then((fault) => {
-      if (!over) closed(fault)
-      end()
-    })
+    .then(closed)
+    .then(end) // a fault may have left some of the answer
   return { _close: end }
 }

@@ -31,8 +31,6 @@ export interface Packet {
 export interface Entry {
   /** The line as it goes out, with its LF. */
   _line: string
-  /** Its size on the wire, in bytes. */
-  _bytes: number
   _cost: number
   /** The payload of a binary line. */
   _raw: Uint8Array | undefined
@@ -110,7 +108,7 @@ export const encodeControl = (name: string, fields: object): string => `!${name}
 
 export function encodeEntry(text: string, cost: number, more: boolean, raw?: Uint8Array): Entry {
   const line = (more ? '+' : '') + text
-  return { _line: line, _raw: raw, _bytes: byteLength(line), _cost: cost, _more: more, _end: 0 }
+  return { _line: line, _raw: raw, _cost: cost, _more: more, _end: 0 }
 }
 
 /** As much of an escaped text as fits `bytes` of UTF-8: scalar values and escapes stay whole. */

@@ -65,7 +65,7 @@ export const begins: Record<string, RegExp> = {
  */
 export function parseFields(name: string, json: string): Fields {
   const spec = controls[name]
-  if (spec == null && name[0] === '!') fail('unknown ' + name)
+  if (spec == null && name[0] === '!') fail(name)
   const fields = JSON.parse(json) as Fields
   const values: Record<string, string> = {} // path → the text from the value on
   let depth = 0

@@ -1,6 +1,6 @@
 // The two logs of a session: what this side sends, and the peer's lines put together again.
 
-import { encodeControl, encodeEntry, type Entry, type Line, type Packet } from './codec.js'
+import { byteLength, encodeControl, encodeEntry, type Entry, type Line, type Packet } from './codec.js'
 import { fail, type Fields } from './control.js'
 
 /** A message, or the peer's `!close`, that waits for the application. */
@@ -81,12 +81,12 @@ export function free(log: Logs, n: number): boolean {
   return true
 }
 
-/** Whether line `n` may be sent within the window (HF1-NUM-10). A window of 0 lets nothing go. */
+/** Whether line `n` may be sent within the window (HF1-NUM-10). One below 0 lets nothing go. */
 export function fits(log: Logs, n: number, win: number): boolean {
   const i = n - log._base - 1
   const entry = log._entries[i]
   return (
-    !!win &&
+    win >= 0 &&
     !!entry &&
     (!entry._cost ||
       entry._end - log._freed <= win ||
@@ -119,6 +119,7 @@ export function admit(log: Logs, packet: Packet, maxMessage: number): () => void
       _piecesCost += line._cost
       if (_piecesCost > maxMessage) fail('too large', 4304)
       if (line._more) continue
+      if (line._fields && !isEnd(line._fields.code, line._fields.reason)) fail()
       whole.push({ _data: join(_pieces, _piecesCost), _number: _recv, _cost: _piecesCost, _close: line._fields })
       _pieces = []
       _piecesCost = 0
@@ -128,6 +129,9 @@ export function admit(log: Logs, packet: Packet, maxMessage: number): () => void
     Object.assign(log, { _recv, _pieces, _piecesCost, _last })
   }
 }
+
+/** HF1-CLO-01: what a `!close` may say. */
+export const isEnd = (code: number, reason: string): boolean => code > 4099 && code < 4400 && byteLength(reason) < 121
 
 function join(pieces: Line[], cost: number): string | Uint8Array {
   const parts = pieces.map((line) => line._data!)

@@ -100,6 +100,8 @@ function apply(m: Machine, conn: Conn, { _first, _ack, _lines }: Packet, accept:
     else kill(m, path, 4005, 'no opened')
     return
   }
+  if (opening && opening._fields!.att !== path._att) return fault(m, path, 'another attachment', 4303)
+  if (controls.some((l) => l._name !== '!closed' && l._fields!.recv > m._sent)) return fault(m, path, 'position', 4302)
   m._faultCode = 0
   if (acked(m, _ack)) path._useful = true
   const before = m._recv
@@ -126,6 +128,7 @@ function rewind(m: Machine, path: Path): void {
 function acked(m: Machine, ack: number): boolean {
   if (!free(m, ack)) return false
   m._progress = m._now
+  if (m._closeBy) m._closeBy = m._now + grace // the end is coming nearer
   m._known = Math.max(m._known, ack)
   for (const path of m._paths) {
     path._pos = Math.max(path._pos, ack)
@@ -142,12 +145,16 @@ const handlers: Record<string, (m: Machine, path: Path, fields: Fields, conn: Co
   '!detach': detached,
   '!closed'(m, _, { code, reason, recv }) {
     acked(m, Math.min(recv, m._sent))
-    finish(m, code, reason, true, recv)
+    // Without a run there may be another session of this key, at a server that has been started anew since.
+    finish(m, code, reason, true, m._server.run ? recv : undefined)
   },
   '!rewind'(m, path, { recv }) {
-    if (recv <= m._sent) path._pos = Math.max(recv, m._base) // HF1-NUM-07, HF1-NUM-08
+    path._pos = Math.max(recv, m._base) // HF1-NUM-07, HF1-NUM-08
   },
-  '!ping': (_, path, { i }) => say(path, 'pong', { i }), // HF1-LIV-02
+  '!ping'(_, path, { i }) {
+    // HF1-LIV-02. A server that asks and does not read loses its answers.
+    if (path._ctl.length < 1025) say(path, 'pong', { i })
+  },
   '!pong': ponged,
   '?beacon'(_, path, { i }) {
     if (i > 1) path._beaconBy = 0

@@ -2,7 +2,7 @@
 
 import { attach, maxPaths, mayRaise, raceFrom } from './attach.js'
 import type { Fields } from './control.js'
-import { fault, kill, linger, say } from './paths.js'
+import { kill, linger, say } from './paths.js'
 import { due, patience, trace, type Machine, type Path } from './state.js'
 import { carried } from './ways.js'
 
@@ -48,7 +48,6 @@ export function sayUse(m: Machine, path: Path): void {
 
 /** Reads what every POST reply says, and the answer to use. */
 export function replied(m: Machine, path: Path, { recv, sent, sel }: Fields): void {
-  if (recv > m._sent) return fault(m, path, 'position', 4302)
   if (recv > m._known) {
     m._known = recv
     path._useful = true

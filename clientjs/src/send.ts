@@ -4,7 +4,7 @@ import { active } from './alive.js'
 import { byteLength, encodeControl, utf8 } from './codec.js'
 import { fits, told } from './log.js'
 import { dial } from './paths.js'
-import { clamp, due, patience, type Conn, type Machine, type Path } from './state.js'
+import { due, patience, type Conn, type Machine, type Path } from './state.js'
 import { limitOf, wrote } from './ways.js'
 
 const isSocket = (path?: Path) => path?._way._name === 'websocket'
@@ -19,7 +19,7 @@ export function pump(m: Machine): void {
     if (hasOutput(m, path))
       if (isSocket(path)) m._actions.push((host) => host._write(down!))
       // HF1-POL-05: one at a time. HF1-LIV-06 gives its deadline.
-      else if (!conns.some((c) => c !== down)) dial(m, path, 'up', m._now + clamp(4 * m._rtt, 2e3, 10e3))
+      else if (!conns.some((c) => c !== down)) dial(m, path, 'up', m._now + Math.min(patience(m), 10e3))
     // HF1-POL-04
     if (path._way._name === 'longpoll' && path === m._cur && !down && (!path._pollAt || due(m, path._pollAt))) {
       path._pollAt = 0
@@ -80,7 +80,7 @@ export function next(m: Machine, conn: Conn): string | Uint8Array | undefined {
         auth: m._auth,
         meta: m._meta,
       }),
-      m._server.run ? 0 : m._server.win,
+      m._server.run ? -1 : m._server.win,
       early,
     )
   let ctl = path._ctl
@@ -92,7 +92,7 @@ export function next(m: Machine, conn: Conn): string | Uint8Array | undefined {
   // Beside the path in use there are no lines, but a first that cannot look like a gap (HF1-NUM-06).
   const inUse = path === m._cur
   if (!inUse && kind !== 'up') return write(m, path, m._base, ctl)
-  const batch = write(m, path, position(m, path), ctl, inUse ? m._server.win : 0, m._server.lim.maxBatch)
+  const batch = write(m, path, position(m, path), ctl, inUse ? m._server.win : -1, m._server.lim.maxBatch)
   m._ackAt = 0
   told(m)
   return batch
@@ -102,14 +102,16 @@ export function next(m: Machine, conn: Conn): string | Uint8Array | undefined {
  * Makes a batch of controls and as many lines after `pos` as the window, the server and the path take, one at least, and
  * books it. On a WebSocket a binary line goes by itself, as a binary frame (HF1-BAT-14).
  */
-function write(m: Machine, path: Path, pos: number, controls: string, win = 0, limit = 0): string | Uint8Array {
+function write(m: Machine, path: Path, pos: number, controls: string, win = -1, limit = 0): string | Uint8Array {
   let batch: string | Uint8Array = `@${pos + 1} ${m._taken}\n${controls}`
   let size = byteLength(batch)
   let to = pos
   for (; fits(m, to + 1, win); to++) {
-    const { _line, _bytes, _raw, _more } = m._entries[to - m._base]!
+    const { _line, _raw, _more } = m._entries[to - m._base]!
     const frame = _raw && m._server.run && isSocket(path)
-    if (to > pos ? frame || size + _bytes > Math.min(limit, limitOf(path)) : frame && controls) break
+    // Long controls leave no room for a line that should pass where little does (I7).
+    const full = size + byteLength(_line) > Math.min(limit, limitOf(path))
+    if (to > pos ? frame || full : frame ? controls : full && controls.length > 400) break
     if (frame) {
       batch = new Uint8Array([...utf8.encode(_more ? batch.replace('\n', ' +\n') : batch), ..._raw])
       size = batch.length
@@ -117,7 +119,7 @@ function write(m: Machine, path: Path, pos: number, controls: string, win = 0, l
       break
     }
     batch += _line
-    size += _bytes
+    size += byteLength(_line)
   }
   m._sent = Math.max(m._sent, to)
   if (to > pos) {

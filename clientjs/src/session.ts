@@ -2,7 +2,7 @@
 
 import { openSocket, post, type Wire } from './carriers.js'
 import { encodeMessage, randomName } from './codec.js'
-import { heldBytes, lastNumber, type Received } from './log.js'
+import { heldBytes, isEnd, lastNumber, type Received } from './log.js'
 import { authorized, closed, end, input, received, send, taken } from './machine.js'
 import { finish } from './paths.js'
 import { next } from './send.js'
@@ -71,11 +71,11 @@ export function connect(url: string, options: Options = {}): Session {
   }
 
   const write = (conn: Conn): void => {
-    const carrier = conn._carrier
+    const { _writable, _send } = conn._carrier!
     let batch
-    while (carrier?._writable?.() && (batch = next(m, conn))) carrier._send!(batch)
+    while (_writable!() && (batch = next(m, conn))) _send!(batch)
     // The platform does not tell when its buffer has room again.
-    if (!carrier?._writable?.()) due(m, m._now + 50)
+    if (!_writable!()) due(m, m._now + 50)
   }
 
   const host: Host = {
@@ -109,9 +109,9 @@ export function connect(url: string, options: Options = {}): Session {
     },
     _end() {
       const fates = m._over!
-      const again = renew && !m._closing && fates.code >= 4200 && fates.code < 4300
+      const again = renew && !m._closing && ~~(fates.code / 100) === 42
       deliver()
-      for (const [, , reject] of waiters.splice(0)) reject(Error(`session over: ${fates.code} ${fates.reason}`))
+      for (const [, , reject] of waiters.splice(0)) reject(Error(`closed ${fates.code} ${fates.reason}`))
       if (again) {
         begin()
         // Not at once: a server that goes away has many clients.
@@ -157,7 +157,7 @@ export function connect(url: string, options: Options = {}): Session {
     shownHeld = held
     if (inbox[0] || m._over) for (const woken of iterators.splice(0)) woken()
     clearTimeout(timer)
-    if (m._deadline) timer = setTimeout(happen, m._deadline - Date.now())
+    if (m._deadline) timer = setTimeout(happen, Math.min(m._deadline - Date.now(), 1e9))
   }
 
   begin()
@@ -177,11 +177,11 @@ export function connect(url: string, options: Options = {}): Session {
       return heldBytes(m)
     },
     send(data) {
-      if (m._over || m._closing) throw Error('session is closing')
+      if (m._over || m._closing) throw Error('closed')
       const entries = encodeMessage(data)
       const cost = entries.reduce((sum, entry) => sum + entry._cost, 0)
-      if (cost - 16 * entries.length > m._server.lim.maxMessage) throw RangeError('message is too large')
-      if (heldBytes(m) + cost > buffer) throw RangeError('buffer is full')
+      if (cost - 16 * entries.length > m._server.lim.maxMessage) throw RangeError('too large')
+      if (heldBytes(m) + cost > buffer) throw RangeError('full')
       happen(() => send(m, entries))
       shownHeld += cost
       return lastNumber(m)
@@ -200,7 +200,7 @@ export function connect(url: string, options: Options = {}): Session {
       }
     },
     close(code = 4100, reason = '') {
-      if (!(code >= 4100 && code < 4200)) throw RangeError('code must be 4100 to 4199')
+      if (code > 4199 || !isEnd(code, reason)) throw RangeError('code or reason')
       happen(() => end(m, code, reason))
     },
     async *[Symbol.asyncIterator]() {

@@ -131,6 +131,9 @@ export interface Session extends AsyncIterable<Message> {
   drained(): Promise<void>
   /** Calls `listener` for every event of that type, and returns the function that stops it. */
   on<K extends keyof Events>(type: K, listener: (event: Events[K]) => void): () => void
-  /** Ends the session after everything sent before has been delivered. `code`: 4100 to 4199, the application's. */
+  /**
+   * Ends the session after everything sent before has been delivered. Throws a RangeError unless `code` is 4100 to 4199
+   * and `reason` at most 120 bytes of UTF-8.
+   */
   close(code?: number, reason?: string): void
 }

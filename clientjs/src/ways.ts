@@ -50,11 +50,11 @@ export function shrink(path: Path): void {
   path._underway = 0
 }
 
-/** The peer has lines up to `ack`; after 64 full batches the size may double. */
+/** The peer has lines up to `ack`; after 16 full batches the size may double. */
 export function carried(path: Path, ack: number): void {
   const way = path._way
   if (!path._underway || ack < path._underwayTo!) return
-  if (way._limit && path._underway > way._limit / 2 && ++way._full > 63) {
+  if (way._limit && path._underway > way._limit / 2 && ++way._full > 15) {
     way._limit = Math.min(way._limit * 2, largest)
     way._full = 0
   }

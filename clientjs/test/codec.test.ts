@@ -93,7 +93,6 @@ const checks: Record<string, Check> = {
   split(vector) {
     const text = vector.text === undefined ? undefined : textOf(vector.text, true)
     const entries = encodeMessage(text ?? bytesOf(vector.binary!))
-    expect(entries.map((e) => e._bytes)).toEqual(vector.lines)
     expect(entries.map((e) => Buffer.byteLength(e._line))).toEqual(vector.lines)
     const packet = parse('@1 0\n' + entries.map((e) => e._line).join(''), 1 << 20)
     expect(entries.map((e) => e._cost)).toEqual(packet._lines.map((l) => l._cost))
@@ -143,7 +142,7 @@ test('a large message is taken apart and put together again', () => {
   const log = newLogs()
   for (const data of [text, bytes] as (string | Uint8Array)[]) {
     for (const entry of encodeMessage(data)) {
-      expect(entry._bytes).toBeLessThanOrEqual(1536)
+      expect(Buffer.byteLength(entry._line)).toBeLessThanOrEqual(1536)
       admit(log, parse(`@${log._recv + 1} 0\n${entry._line}`, defaultLimit), 1 << 20)()
     }
   }

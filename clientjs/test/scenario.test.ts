@@ -13,8 +13,6 @@ const withoutTraces = (script: string) =>
     .join('\n')
     // A tick that brought nothing but traces shows nothing then.
     .replace(/^ {2}at .*\n(?! {2}(?!at ))/gm, '')
-    // How Go introduces an error.
-    .replace('"session: protocol error 4303: refused: ', '"refused ')
 
 test.each(names)('%s', (name) => {
   const script = readFileSync(new URL(name, folder), 'utf8')

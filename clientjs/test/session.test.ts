@@ -310,7 +310,7 @@ describe('the end', () => {
     session.send('a')
     session.close(4111, 'enough')
     expect(session.state).toBe('closing')
-    expect(() => session.send('b')).toThrow('closing')
+    expect(() => session.send('b')).toThrow('closed')
     await pass()
     expect(net.socket.text).toBe('@1 0\nta\n!close {"code":4111,"reason":"enough"}\n')
     session.close() // once is enough
@@ -325,9 +325,27 @@ describe('the end', () => {
     expect(net.sockets).toHaveLength(1)
   })
 
+  test('what an old connection still says is ignored', async () => {
+    const session = await open()
+    const heard = listen(session)
+    const old = net.socket
+    session.close()
+    await pass()
+    old.say('@1 1\n!closed {"code":4100,"reason":"","recv":1,"ack":0}\n')
+    old.say('@1 0\ntlate\n')
+    old.drop()
+    await pass(60_000)
+    expect(heard.messages).toEqual([])
+    expect(heard.ends).toHaveLength(1)
+    expect(net.sockets).toHaveLength(1)
+  })
+
   test('codes of the application are 4100 to 4199', async () => {
     const session = await open()
     for (const code of [4099, 4200, NaN]) expect(() => session.close(code)).toThrow(RangeError)
+    expect(() => session.close(4100, 'é'.repeat(61))).toThrow(RangeError)
+    session.close(4199, 'é'.repeat(60))
+    expect(session.state).toBe('closing')
   })
 
   test('a session that nobody heard of ends at once', async () => {
