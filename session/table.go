@@ -149,8 +149,10 @@ func NewTable(cfg TableConfig) *Table {
 	cfg.TTL = bound(or(cfg.TTL, 120*time.Second), 30*time.Second, 24*time.Hour)
 	cfg.CloseGrace = or(cfg.CloseGrace, closeGrace)
 	t := &Table{cfg: cfg, seed: maphash.MakeSeed()}
-	t.machine = serverConfig{node: cfg.Node, maxBatch: cfg.MaxBatch, maxMessage: cfg.MaxMessage, win: int64(cfg.Window),
-		ping: cfg.Ping, hold: cfg.Hold, ttl: cfg.TTL, grace: cfg.CloseGrace, random: randomID}
+	t.machine = serverConfig{
+		node: cfg.Node, maxBatch: cfg.MaxBatch, maxMessage: cfg.MaxMessage, win: int64(cfg.Window),
+		ping: cfg.Ping, hold: cfg.Hold, ttl: cfg.TTL, grace: cfg.CloseGrace, random: randomID,
+	}
 	if cfg.Observe != nil {
 		t.machine.observe = func(o observation) { cfg.Observe(Observation{o.what, o.transport, o.other, o.n, o.rtt}) }
 	}
