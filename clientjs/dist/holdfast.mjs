@@ -128,14 +128,14 @@ function unwrap(preamble, body) {
 // src/carriers.ts
 var highWater = 65536;
 function openSocket(wire, ready, take, closed2) {
-  const socket = new wire._WebSocket(wire._url.replace(/^http/, "ws"));
+  const socket = new wire._WebSocket("ws" + wire._url);
   socket.binaryType = "arraybuffer";
   socket.onopen = ready;
   socket.onmessage = ({ data }) => take(typeof data === "string" ? data : new Uint8Array(data));
   socket.onclose = ({ code, reason }) => closed2(`closed ${code} ${reason}`);
   socket.onerror = () => closed2("failed");
   return {
-    _writable: () => socket.readyState === 1 && socket.bufferedAmount < highWater,
+    _writable: () => socket.bufferedAmount < highWater,
     _send: (batch) => socket.send(batch),
     _close: (code) => socket.close(code)
   };
@@ -147,7 +147,7 @@ function post(wire, kind, batch, take, closed2) {
   const abort = new AbortController();
   const { _fetch } = wire;
   const exchange = async () => {
-    const answer = await _fetch(wire._url, {
+    const answer = await _fetch("http" + wire._url, {
       method: "POST",
       body: wrap(preamble, batch),
       // a string goes as text/plain, so there is no preflight (HF1-HTTP-06)
@@ -275,7 +275,7 @@ var newMachine = (config) => ({
   _conns: [],
   _actions: [],
   // What is missing here is not asked for before `opened`.
-  _server: { run: "", id: "", win: 1 << 21, lim: { maxMessage: 1 << 20 } },
+  _server: { win: 1 << 21, lim: { maxMessage: 1 << 20 } },
   _waitAuth: true,
   _now: 0,
   _deadline: 0,
@@ -414,7 +414,7 @@ function finish(m, code, reason, remote = false, recv) {
     code,
     reason,
     remote,
-    session: m._server.id,
+    session: m._server.id ?? "",
     delivered: m._base,
     notDelivered: final ? rest : [],
     unknown: final ? [] : rest
@@ -496,7 +496,7 @@ function better(m) {
     } else if (way._rest > m._now) {
       due(m, way._rest);
       continue;
-    } else if (m._paths.length < maxPaths) attach(m, way, 0);
+    } else if (m._paths.length < maxPaths) attach(m, way);
     return;
   }
 }
@@ -546,7 +546,7 @@ function connect(m) {
   const left = m._paths.find((p) => p !== _cur && p._openedAt);
   if (way && left && m._paths.length >= maxPaths) kill(m, left, 4004, "no room");
   if (way && m._paths.length < maxPaths) {
-    attach(m, way, _cur ? 0 : raceU(m));
+    attach(m, way, _cur ? void 0 : raceU(m));
     m._raceAt = m._now + raceDelay(m);
   } else if (opening) m._raceAt = 0;
   else {
@@ -559,7 +559,7 @@ function connect(m) {
 var raceDelay = (m) => clamp(2 * m._rtt, 250, 1e3);
 var opensWith = (path, u) => !path._openedAt && path._u === u;
 function raceU(m) {
-  if (mayRaise(m) && !(m._u && m._paths.some((p) => opensWith(p, m._u)))) m._u++;
+  if (mayRaise(m) && !m._paths.some((p) => opensWith(p, m._u))) m._u++;
   return m._u;
 }
 var mayRaise = (m) => m._heardU >= m._u || !m._paths.some((p) => p._useU === m._u || opensWith(p, m._u));
@@ -569,7 +569,6 @@ function nextWay(m, opening) {
   if (rested || opening && untried.length < m._ways.length) return rested;
   return untried.sort((a, b) => a._rest - b._rest)[0];
 }
-var kinds = { websocket: "socket", sse: "stream", longpoll: "open" };
 function attach(m, way, u) {
   const path = {
     _att: ++m._atts,
@@ -587,7 +586,7 @@ function attach(m, way, u) {
   way._tried = true;
   m._paths.push(path);
   trace(m, "attach", path);
-  dial(m, path, kinds[way._name], 0);
+  dial(m, path, way._name === "sse" ? "stream" : way._name === "longpoll" ? "open" : "socket", 0);
 }
 function opened(m, path, o, conn) {
   if (path._openedAt) return;
@@ -677,7 +676,7 @@ function next(m, conn) {
   m._now = m._clock();
   if (!m._conns.includes(conn) || !(first || kind === "socket" && path._openedAt && hasOutput(m, path))) return;
   conn._first = false;
-  const who = { key: m._key, run: m._server.run || void 0, att: path._att };
+  const who = { key: m._key, run: m._server.run, att: path._att };
   if (first && kind === "poll") {
     told(m);
     const poll = { ...who, p: ++path._p, recv: m._recv, hold: m._server.hold };
@@ -691,7 +690,7 @@ function next(m, conn) {
       encodeControl("open", {
         v: [1],
         ...who,
-        u: path._u || void 0,
+        u: path._u,
         recv: m._recv,
         lim: { maxBatch: m._takesBatch },
         auth: m._auth,
@@ -955,7 +954,7 @@ var handlers = {
 function connect2(url, options = {}) {
   const { auth, meta, credentials = "same-origin", buffer = 8 << 20, maxBatch = 65536, renew = true } = options;
   const wire = {
-    _url: new URL(url, globalThis.location?.href).href.replace(/^ws/, "http"),
+    _url: new URL(url, globalThis.location?.href).href.replace(/^(ws|http)/, ""),
     _fetch: options.fetch ?? fetch,
     _WebSocket: options.WebSocket ?? globalThis.WebSocket,
     _credentials: credentials,
@@ -965,7 +964,7 @@ function connect2(url, options = {}) {
   let renewals = 0;
   let timer;
   let queued = false;
-  let shownId = "";
+  let shownId;
   let shownTransport;
   let shownHeld = 0;
   const inbox = [];
@@ -1086,7 +1085,7 @@ function connect2(url, options = {}) {
       return m._cur?._way._name;
     },
     get id() {
-      return m._server.id || void 0;
+      return m._server.id;
     },
     get buffered() {
       return heldBytes(m);

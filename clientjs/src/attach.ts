@@ -1,6 +1,5 @@
 // Connecting: which transport is tried when, and what the server says to it (docs/protocol.md section 6).
 
-import type { Kind } from './carriers.js'
 import type { Fields } from './control.js'
 import { dial, fault, finish, forget, kill } from './paths.js'
 import { confirm, pingPath, use } from './select.js'
@@ -52,7 +51,7 @@ export function connect(m: Machine): void {
   const left = m._paths.find((p) => p !== _cur && p._openedAt)
   if (way && left && m._paths.length >= maxPaths) kill(m, left, 4004, 'no room')
   if (way && m._paths.length < maxPaths) {
-    attach(m, way, _cur ? 0 : raceU(m))
+    attach(m, way, _cur ? undefined : raceU(m))
     m._raceAt = m._now + raceDelay(m)
   } else if (opening) m._raceAt = 0 // wait for what is under way; kill plans the next
   else {
@@ -72,7 +71,7 @@ const opensWith = (path: Path, u: number) => !path._openedAt && path._u === u
 
 /** The u of the next open: racing opens share one (HF1-SEL-02), and there is one selection at a time (HF1-SEL-07). */
 function raceU(m: Machine): number {
-  if (mayRaise(m) && !(m._u && m._paths.some((p) => opensWith(p, m._u)))) m._u++
+  if (mayRaise(m) && !m._paths.some((p) => opensWith(p, m._u))) m._u++
   return m._u
 }
 
@@ -89,10 +88,8 @@ function nextWay(m: Machine, opening: boolean): Way | undefined {
   return untried.sort((a, b) => a._rest - b._rest)[0]
 }
 
-const kinds: Record<string, Kind> = { websocket: 'socket', sse: 'stream', longpoll: 'open' }
-
 /** Opens a new attachment (HF1-ATT-01). */
-export function attach(m: Machine, way: Way, u: number): void {
+export function attach(m: Machine, way: Way, u?: number): void {
   const path: Path = {
     _att: ++m._atts,
     _way: way,
@@ -109,7 +106,7 @@ export function attach(m: Machine, way: Way, u: number): void {
   way._tried = true
   m._paths.push(path)
   trace(m, 'attach', path)
-  dial(m, path, kinds[way._name]!, 0)
+  dial(m, path, way._name === 'sse' ? 'stream' : way._name === 'longpoll' ? 'open' : 'socket', 0)
 }
 
 /** The path can carry, down at least. */

@@ -11,7 +11,7 @@ export type Kind = 'socket' | 'stream' | 'open' | 'poll' | 'up'
 
 /** The application's choices that carriers need. */
 export interface Wire {
-  /** The endpoint as an absolute http(s) URL. */
+  /** The endpoint as an absolute URL, less `http` or `ws` in front. */
   _url: string
   _fetch: typeof fetch
   _WebSocket: new (url: string) => WebSocketLike
@@ -24,6 +24,7 @@ export interface Wire {
 export interface Carrier {
   /** Ends it. The code is a courtesy to whoever reads a trace. */
   _close(code: number): void
+  /** Whether there is room for more; asked once it is open. */
   _writable?(): boolean
   _send?(batch: string | Uint8Array): void
 }
@@ -38,7 +39,7 @@ const highWater = 65536
 
 /** Dials a WebSocket; `ready` says that it can be written. Throws what its constructor throws. */
 export function openSocket(wire: Wire, ready: () => void, take: Take, closed: Closed): Carrier {
-  const socket = new wire._WebSocket(wire._url.replace(/^http/, 'ws'))
+  const socket = new wire._WebSocket('ws' + wire._url)
   socket.binaryType = 'arraybuffer'
   // HF1-WSK-01: the client speaks first.
   socket.onopen = ready
@@ -48,7 +49,7 @@ export function openSocket(wire: Wire, ready: () => void, take: Take, closed: Cl
   // The ws package throws what no handler takes. The platform tells scripts no more than this.
   socket.onerror = () => closed('failed')
   return {
-    _writable: () => socket.readyState === 1 && socket.bufferedAmount < highWater,
+    _writable: () => socket.bufferedAmount < highWater,
     _send: (batch) => socket.send(batch),
     _close: (code) => socket.close(code),
   }
@@ -61,7 +62,7 @@ export function post(wire: Wire, kind: Kind, batch: string, take: Take, closed: 
   const abort = new AbortController()
   const { _fetch } = wire // a method of nothing, as the platform wants it
   const exchange = async () => {
-    const answer = await _fetch(wire._url, {
+    const answer = await _fetch('http' + wire._url, {
       method: 'POST',
       body: wrap(preamble, batch), // a string goes as text/plain, so there is no preflight (HF1-HTTP-06)
       headers: stream ? { Accept: 'text/event-stream' } : {}, // HF1-SSE-05

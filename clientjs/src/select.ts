@@ -91,7 +91,7 @@ export function better(m: Machine): void {
     } else if (way._rest > m._now) {
       due(m, way._rest)
       continue
-    } else if (m._paths.length < maxPaths) attach(m, way, 0)
+    } else if (m._paths.length < maxPaths) attach(m, way)
     return // one at a time, the best first
   }
 }

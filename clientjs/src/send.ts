@@ -58,7 +58,7 @@ export function next(m: Machine, conn: Conn): string | Uint8Array | undefined {
   m._now = m._clock()
   if (!m._conns.includes(conn) || !(first || (kind === 'socket' && path._openedAt && hasOutput(m, path)))) return
   conn._first = false
-  const who = { key: m._key, run: m._server.run || undefined, att: path._att }
+  const who = { key: m._key, run: m._server.run, att: path._att }
   if (first && kind === 'poll') {
     // Its log lines go by up.
     told(m)
@@ -74,7 +74,7 @@ export function next(m: Machine, conn: Conn): string | Uint8Array | undefined {
       encodeControl('open', {
         v: [1],
         ...who,
-        u: path._u || undefined,
+        u: path._u,
         recv: m._recv,
         lim: { maxBatch: m._takesBatch },
         auth: m._auth,

@@ -16,7 +16,7 @@ import type { Events, Message, Options, Session, Transport } from './types.js'
 export function connect(url: string, options: Options = {}): Session {
   const { auth, meta, credentials = 'same-origin', buffer = 8 << 20, maxBatch = 65536, renew = true } = options
   const wire: Wire = {
-    _url: new URL(url, globalThis.location?.href).href.replace(/^ws/, 'http'),
+    _url: new URL(url, globalThis.location?.href).href.replace(/^(ws|http)/, ''),
     _fetch: options.fetch ?? fetch,
     _WebSocket: options.WebSocket ?? globalThis.WebSocket,
     _credentials: credentials,
@@ -30,7 +30,7 @@ export function connect(url: string, options: Options = {}): Session {
   /** A call of `settle` is queued. */
   let queued = false
   /** What listeners were last told. */
-  let shownId = ''
+  let shownId: string | undefined
   let shownTransport: Transport | undefined
   let shownHeld = 0
   /** What came and was not taken yet, with the session it came in. */
@@ -134,7 +134,7 @@ export function connect(url: string, options: Options = {}): Session {
     const [owner, item] = inbox.shift()!
     input(owner, () => taken(owner, item))
     soon()
-    return item._close ? undefined : { data: item._data, number: item._number, session: owner._server.id }
+    return item._close ? undefined : { data: item._data, number: item._number, session: owner._server.id! }
   }
 
   /** Does what the machine asks, and tells listeners what is new. */
@@ -171,7 +171,7 @@ export function connect(url: string, options: Options = {}): Session {
       return m._cur?._way._name
     },
     get id() {
-      return m._server.id || undefined
+      return m._server.id
     },
     get buffered() {
       return heldBytes(m)

@@ -32,8 +32,8 @@ export interface Way {
 export interface Path {
   _att: number
   _way: Way
-  /** The selection its open carried; 0: it stands by. */
-  _u: number
+  /** The selection its open carried; undefined: it stands by. */
+  _u: number | undefined
   /** When it was opened; 0: it is being opened. */
   _openedAt: number
   /** When its last batch came, or when it began. */
@@ -129,7 +129,7 @@ export interface Machine extends Config, Logs {
   _actions: ((host: Host) => void)[]
 
   /** What the server said in the last `opened`: who is who, its bounds and intervals. Before that, the defaults. */
-  _server: Pick<Fields, 'run' | 'id' | 'win' | 'lim' | 'ping' | 'hold'>
+  _server: Pick<Fields, 'win' | 'lim' | 'ping' | 'hold'> & Partial<Pick<Fields, 'run' | 'id'>>
 
   /** Highest selection number used, and the highest that the server has confirmed. */
   _u: number
@@ -197,7 +197,7 @@ export const newMachine = (config: Config): Machine => ({
   _conns: [],
   _actions: [],
   // What is missing here is not asked for before `opened`.
-  _server: { run: '', id: '', win: 1 << 21, lim: { maxMessage: 1 << 20 } } as Machine['_server'],
+  _server: { win: 1 << 21, lim: { maxMessage: 1 << 20 } } as Machine['_server'],
   _waitAuth: true,
   _now: 0,
   _deadline: 0,

@@ -77,7 +77,6 @@ export type State = 'connecting' | 'open' | 'closing' | 'closed'
 /** What Holdfast needs of a WebSocket: the platform's, or that of the ws package. */
 export interface WebSocketLike {
   binaryType: string
-  readonly readyState: number
   readonly bufferedAmount: number
   onopen: ((event: any) => void) | null
   onmessage: ((event: any) => void) | null

@@ -40,7 +40,7 @@ export class FakeSocket implements WebSocketLike {
     this.url = url
   }
   send(data: string | Uint8Array): void {
-    if (this.readyState !== 1) throw Error('not open')
+    if (this.readyState === 0) throw Error('not open')
     this.sent.push(data)
   }
   close(code?: number): void {
