@@ -144,7 +144,7 @@ const (
 	stormAtMost = 150 * time.Second
 	calmBound   = 90 * time.Second // I7: after the faults have stopped something arrives within that time, until all has
 	calmAtMost  = 2 * time.Hour
-	closeBound  = 60 * time.Second
+	closeBound  = 150 * time.Second // two attempts to reach a server that has forgotten the session, behind the longest back-off
 	leakBound   = 400 * time.Second // ttl, grace and idle times are over by then
 )
 
