@@ -255,7 +255,9 @@ describe('bounds', () => {
     await pass()
     net.socket.say('@1 1\n')
     await pass()
+    expect(session.buffered).toBe(0)
     expect(session.send('y')).toBe(2)
+    expect(session.buffered).toBe(17)
   })
 
   test('send throws for a message above what the server takes, in bytes', async () => {
@@ -274,6 +276,50 @@ describe('bounds', () => {
   })
 })
 
+describe('a strange server', () => {
+  test('that opens another attachment than the one asked for is not believed', async () => {
+    const session = begin()
+    await pass()
+    net.socket.open()
+    net.socket.say('@1 0\n' + opened(2))
+    await pass()
+    expect(net.socket.closed).toBe(4303)
+    expect(session.state).toBe('connecting')
+  })
+
+  test('that would be pinged all the time, or never, is held to the bounds', async () => {
+    const session = await open({}, { ping: 0, hold: 2 ** 52 })
+    const { traces } = listen(session)
+    await pass(12_000)
+    expect(traces.filter((t) => t.what === 'suspect')).toEqual([])
+    await pass(1000)
+    expect(traces.filter((t) => t.what === 'suspect')).toHaveLength(1)
+  })
+
+  test('that asks for a wait beyond all bounds does not make the client spin', async () => {
+    const set = vi.spyOn(globalThis, 'setTimeout')
+    begin({ transports: ['websocket'] })
+    await pass()
+    net.socket.open()
+    net.socket.say(`@1 0\n!refused {"reason":"busy","retry":${Number.MAX_SAFE_INTEGER}}\n`)
+    await pass()
+    expect(Math.max(...set.mock.calls.map(([, delay]) => delay!))).toBeLessThan(2 ** 31)
+    expect(Math.max(...set.mock.calls.map(([, delay]) => delay!))).toBeGreaterThan(60_000)
+  })
+
+  test('that asks much is answered apart from a line that has to pass where little does', async () => {
+    const session = await open({}, { lim: { maxBatch: 2048, maxMessage: 1 << 20 } })
+    net.socket.bufferedAmount = 1 << 20
+    net.socket.say('@1 0\n' + Array.from({ length: 40 }, (_, i) => `!ping {"i":${i + 10}}\n`).join(''))
+    session.send('x'.repeat(1500))
+    await pass()
+    net.socket.bufferedAmount = 0
+    await pass(50)
+    expect(net.socket.sent.map((batch) => (batch as string).split('\n').length)).toEqual([42, 3])
+    expect(net.socket.sent.every((batch) => batch.length <= 2048)).toBe(true)
+  })
+})
+
 describe('drained', () => {
   test('resolves when all that was sent before has been taken', async () => {
     const session = await open()
@@ -288,6 +334,7 @@ describe('drained', () => {
     net.socket.say('@1 1\n')
     await pass()
     expect(done).toBe(1)
+    expect(session.buffered).toBe(17)
     net.socket.say('@1 2\n')
     await pass()
     expect(done).toBe(2)
