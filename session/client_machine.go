@@ -206,7 +206,7 @@ func (m *clientMachine) admissible(c *clientConn, p *packet, ctl []any) error {
 		case *rewindControl:
 			recv = v.Recv
 		}
-		if _, first := v.(*openedControl); recv > m.out.sent && (first || c.path.state == pathOpen) {
+		if recv > m.out.sent && (c.path.state == pathOpen || find[*openedControl](ctl) != nil) {
 			return &ProtocolError{transport.CodePosition, "recv above what was sent"}
 		}
 	}
