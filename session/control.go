@@ -144,7 +144,7 @@ func (c ticketControl) MarshalJSON() ([]byte, error) {
 	}
 	return json.Marshal(struct {
 		Att  uint64 `json:"att"`
-		U    uint64 `json:"u"`
+		U    uint64 `json:"u,omitempty"`
 		Recv uint64 `json:"recv"`
 	}{c.Att, c.U, c.Recv})
 }

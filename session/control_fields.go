@@ -92,7 +92,7 @@ var controls = []control{
 	{nameClosed, true, []field{{name: "code"}, {name: "reason", typ: typeText}, {name: "recv"}, {name: "ack"}}},
 	{nameTicket, true, []field{
 		{name: "att", need: asking, filled: true},
-		{name: "u", need: asking, filled: true},
+		{name: "u", need: never, filled: true},
 		{name: "recv", need: asking},
 		{name: "ticket", typ: typeText, need: giving},
 		{name: "ttl", need: giving},

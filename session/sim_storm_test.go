@@ -68,7 +68,7 @@ func (w *world) storm(f simFault) {
 	case faultHeld:
 		w.turn(w.weather.routes[transport.SSE], simRoute{held: true})
 	case faultCap:
-		w.turn(route, simRoute{most: pick(w, 2048, 3000, 5000, 20000)})
+		w.turn(route, simRoute{most: pick(w, 2048, 2500, 3000, 5000)})
 	case faultOutage:
 		w.fault(f, "for everybody")
 		for _, r := range []string{transport.WebSocket, transport.SSE, transport.LongPoll} {
