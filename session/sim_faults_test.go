@@ -231,7 +231,7 @@ func (w *world) breach(ca *simCarrier, data []byte, binary bool) []byte {
 	if c.doomed[transport.CodeVersion] {
 		return bytes.Replace(data, []byte(`"v":[1]`), []byte(`"v":[9]`), 1)
 	}
-	if !c.breaching || binary || w.calm || w.rng.IntN(5) > 0 {
+	if !c.breaching || binary || w.calm || w.rng.IntN(3) > 0 {
 		return data
 	}
 	w.fault(faultMalformed, "%s %d of %s", ca.kind, ca.id, c.name)
