@@ -30,7 +30,7 @@ func TestSimPlanted(t *testing.T) {
 				t.Fatal(err)
 			}
 			dir := t.TempDir()
-			for _, part := range []string{"session", "transport"} {
+			for _, part := range []string{"internal", "session", "transport"} {
 				if err := os.CopyFS(filepath.Join(dir, part), os.DirFS(filepath.Join("..", part))); err != nil {
 					t.Fatal(err)
 				}
