@@ -371,3 +371,17 @@ func TestSilentPathShrinksBatches(t *testing.T) {
 		t.Fatalf("a batch of %d bytes after one of %d was lost", got, size)
 	}
 }
+
+// At the bound of MaxRetained a session that brings more while a quarter of its window is untaken is ended, and one that holds little goes on.
+func TestServerHoldsAllItMay(t *testing.T) {
+	b := newBench(t, TableConfig{MaxMessage: 1024, Window: 8192, MaxRetained: 1})
+	b.next(b.first(transport.KindOpen, openOne))
+	b.tab.retained.Store(2)
+	answer, n := "", 1
+	for ; n < 20 && !strings.Contains(answer, "!closed"); n++ {
+		answer = b.next(b.first(transport.KindUp, fmt.Sprintf("@%d 0\n!up {\"key\":\"KEY\",\"run\":\"RUN\",\"att\":1}\nt%s\n", n, strings.Repeat("x", 1000))))
+	}
+	if !strings.Contains(answer, "4203") || n < 3 {
+		t.Fatalf("after %d messages: %q", n-1, answer)
+	}
+}
