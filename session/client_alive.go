@@ -43,17 +43,7 @@ func (m *clientMachine) judge(now time.Time) {
 }
 
 // due: the time has come. If not, it is a deadline to wake for.
-func (m *clientMachine) due(now, at time.Time) bool {
-	switch {
-	case at.IsZero():
-		return false
-	case !now.Before(at):
-		return true
-	case m.deadline.IsZero() || at.Before(m.deadline):
-		m.deadline = at
-	}
-	return false
-}
+func (m *clientMachine) due(now, at time.Time) bool { return due(&m.deadline, now, at) }
 
 const (
 	attachBy    = 10 * time.Second

@@ -39,17 +39,7 @@ func (m *serverMachine) step(now time.Time) {
 	}
 }
 
-func (m *serverMachine) due(now, at time.Time) bool {
-	switch {
-	case at.IsZero():
-		return false
-	case !now.Before(at):
-		return true
-	case m.deadline.IsZero() || at.Before(m.deadline):
-		m.deadline = at
-	}
-	return false
-}
+func (m *serverMachine) due(now, at time.Time) bool { return due(&m.deadline, now, at) }
 
 // alive judges one path: pings that are due, clients that do not answer, standbys that nobody wants.
 func (m *serverMachine) alive(p *serverPath, now time.Time) {
