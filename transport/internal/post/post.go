@@ -33,7 +33,8 @@ func (e Endpoint) Do(ctx context.Context, p transport.Preamble, b transport.Batc
 	if b.Binary {
 		return nil, transport.ErrBinary
 	}
-	body := &body{parts: append(append([][]byte{p.AppendTo(nil)}, b.Parts...), []byte(transport.End))}
+	parts := append(append([][]byte{p.AppendTo(nil)}, b.Parts...), []byte(transport.End))
+	body := &body{parts: parts, size: int64(transport.Batch{Parts: parts}.Len())}
 	defer body.letGo()
 
 	live, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -60,7 +61,7 @@ func (e Endpoint) send(ctx context.Context, body *body, accept string) (*http.Re
 	if err != nil {
 		return nil, fmt.Errorf("post: %w", err)
 	}
-	req.ContentLength = body.len()
+	req.ContentLength = body.size
 	// net/http sends a POST again only when an idle connection turned out closed before a byte of an answer had come. That is
 	// safe here: every request may be repeated (HF1-WHO-04, HF1-POL-01, HF1-NUM-02).
 	req.GetBody = func() (io.ReadCloser, error) { return body.reader(), nil }
@@ -89,6 +90,7 @@ func (e Endpoint) send(ctx context.Context, body *body, accept string) (*http.Re
 type body struct {
 	mu    sync.Mutex
 	parts [][]byte // nil when let go
+	size  int64
 }
 
 func (b *body) letGo() {
@@ -97,19 +99,23 @@ func (b *body) letGo() {
 	b.parts = nil
 }
 
-func (b *body) len() int64 { return int64(transport.Batch{Parts: b.parts}.Len()) }
-
-func (b *body) reader() io.ReadCloser { return &reader{body: b} }
+func (b *body) reader() io.ReadCloser { return &reader{body: b, left: b.size} }
 
 type reader struct {
 	body   *body
 	part   int
 	offset int
+	left   int64
 }
 
 func (r *reader) Read(p []byte) (int, error) {
 	r.body.mu.Lock()
 	defer r.body.mu.Unlock()
+	// First the end: an answer may have come, and the parts be gone, before net/http looks whether more would follow what it has
+	// read. An error there would cost the connection, and with it the answer.
+	if r.left == 0 {
+		return 0, io.EOF
+	}
 	if r.body.parts == nil {
 		return 0, transport.ErrClosed
 	}
@@ -117,6 +123,7 @@ func (r *reader) Read(p []byte) (int, error) {
 		if rest := r.body.parts[r.part][r.offset:]; len(rest) > 0 {
 			n := copy(p, rest)
 			r.offset += n
+			r.left -= int64(n)
 			return n, nil
 		}
 		r.part, r.offset = r.part+1, 0

@@ -46,6 +46,24 @@ func TestBodyIsLetGo(t *testing.T) {
 	}
 }
 
+// The answer may come before the transport has looked whether the body goes on: that it does not is no error.
+func TestBodyEndsAfterItIsLetGo(t *testing.T) {
+	var body io.ReadCloser
+	client := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		body = r.Body
+		_, err := io.ReadFull(body, make([]byte, r.ContentLength))
+		return ok(), err
+	})}
+	resp, err := post.Endpoint{Client: client, URL: "http://h/"}.Do(t.Context(), preamble, batch, "text/plain")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Cancel()
+	if n, err := body.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
+		t.Errorf("read after the whole body: %d, %v", n, err)
+	}
+}
+
 // A connection that was closed while it idled makes net/http send the request again: the body must be whole once more.
 func TestRequest(t *testing.T) {
 	const want = "holdfast/1 up abcdefghijklmnop\n@1 0\nthello\n.\n"
