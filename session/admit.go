@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"crypto/subtle"
 	"errors"
 	"time"
 
@@ -190,9 +191,8 @@ func (t *Table) find(ctx context.Context, c *serverConn, r request, who *Peer, n
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if s := sh.live[id]; s != nil {
-		known := (r.run == s.server.run || r.run == "" && r.open != nil) && (r.open == nil || principal == s.server.principal)
 		switch {
-		case !known:
+		case !r.isFor(s.server.run, s.server.principal, principal):
 			return nil, false, refusedUnknown // HF1-WHO-05, HF1-WHO-08
 		case !who.OriginOK && (who.Origin == "" || who.Origin != s.server.origin):
 			return nil, false, refusedOrigin
@@ -200,7 +200,7 @@ func (t *Table) find(ctx context.Context, c *serverConn, r request, who *Peer, n
 		return s, false, nil
 	}
 	if g, ok := sh.graves.Get(id); ok && now.Before(g.until) { // HF1-WHO-11
-		if r.run != g.run && (r.run != "" || r.open == nil) || r.open != nil && principal != g.principal {
+		if !r.isFor(g.run, g.principal, principal) {
 			return nil, false, refusedUnknown
 		}
 		c.ctl, c.ready, c.empty, c.done, c.why = appendControl(nil, true, nameClosed, g.last), true, true, true, transport.Code(g.last.Code)
@@ -222,6 +222,15 @@ func (t *Table) find(ctx context.Context, c *serverConn, r request, who *Peer, n
 	s.meta = append([]byte(nil), r.open.Meta...)
 	sh.live[id] = s
 	return s, true, nil
+}
+
+// isFor tells whether a request of principal belongs to a session, or a tombstone, of this run and owner. An open may not know the run yet
+// (HF1-WHO-04), and only an open was authenticated. A run is compared like a secret (HF1-WHO-12): it is told to its client alone.
+func (r request) isFor(run, owner, principal string) bool {
+	if r.open != nil && principal != owner {
+		return false
+	}
+	return r.open != nil && r.run == "" || subtle.ConstantTimeCompare([]byte(r.run), []byte(run)) == 1
 }
 
 // mayAct checks a parsed batch before any of it acts (HF1-BAT-01).
