@@ -55,7 +55,7 @@ const (
 func (m *clientMachine) alive(p *clientPath, now time.Time) {
 	if p.state == pathOpening {
 		if m.due(now, p.born.Add(attachBy)) {
-			m.kill(p, transport.CodeIdle, "no answer", now)
+			m.kill(p, transport.CodeIdle, m.unopened(p), now)
 		}
 		return
 	}
@@ -68,9 +68,12 @@ func (m *clientMachine) alive(p *clientPath, now time.Time) {
 			m.pingPath(p, now)
 		}
 	}
+	if p.proven && !p.suspect && p.way.rests > 0 && m.due(now, p.openedAt.Add(settledAfter)) { // HF1-LIV-13
+		p.way.rests = 0
+	}
 	if m.due(now, p.beaconBy) && !p.suspect { // HF1-SSE-03
 		p.way.takeRest(now)
-		m.doubt(p, "held back", now)
+		m.doubt(p, p.heldBack(), now)
 	}
 	if p.useU != 0 && m.due(now, p.useAt) {
 		m.sayUse(p, now)
@@ -158,7 +161,7 @@ func (m *clientMachine) doubt(p *clientPath, reason string, now time.Time) {
 		p.way.died(p, false, now)
 	}
 	p.way.limit.lost(&p.underway)
-	p.proven = true // booked: its end is not charged twice
+	p.proven, p.charged = true, true // its end is not charged twice
 	clear(m.race.tried)
 	m.race.at = now
 }

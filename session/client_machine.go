@@ -317,7 +317,7 @@ func (m *clientMachine) control(c *clientConn, v any, now time.Time) {
 	case *pongControl:
 		m.ponged(path, v.I, now)
 	case *beaconControl:
-		if v.I >= 2 {
+		if path.beacons = max(path.beacons, v.I); v.I >= 2 {
 			path.beaconBy = time.Time{}
 		}
 	case *moveControl:

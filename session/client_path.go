@@ -40,7 +40,9 @@ type clientPath struct {
 	pongs          int
 	stallPing      bool // the ping under way asks about a stall
 	beaconBy       time.Time
+	beacons        uint64 // the last beacon read
 	proven         bool
+	charged        bool // its transport was charged with its death, or is not to be
 	useful         bool // it carried a log line or an ack
 	suspect        bool // it may be dead: open beside
 	detached       bool // the server said so: no more data here
@@ -64,6 +66,25 @@ type clientConn struct {
 func (p *clientPath) say(name string, v any) { p.ctl = appendControl(p.ctl, true, name, v) }
 
 func (p *clientPath) socket() bool { return p.way.name == transport.WebSocket }
+
+// heldBack tells what was done to a stream whose beacons did not come in time (HF1-SSE-08): its first bytes passed, and no more until a
+// buffer fills, or each event comes with the next.
+func (p *clientPath) heldBack() string {
+	if p.beacons == 0 {
+		return "threshold"
+	}
+	return "one-behind"
+}
+
+// unopened tells why an attempt is given up: a stream of which nothing comes while others open is held back whole (HF1-SSE-08).
+func (m *clientMachine) unopened(p *clientPath) string {
+	for _, o := range m.paths {
+		if p.way.name == transport.SSE && o.openedAt.After(p.born) {
+			return "held"
+		}
+	}
+	return "no answer"
+}
 
 // dial opens a carrier for a path.
 func (m *clientMachine) dial(p *clientPath, kind transport.Kind, now time.Time, by time.Time) *clientConn {

@@ -6,7 +6,7 @@ import "time"
 type clientWay struct {
 	name    string
 	young   int       // deaths before proof, in a row
-	rests   int       // rests so far, each twice as long
+	rests   int       // rests so far, each twice as long; while there are any the transport is on probation
 	rest    time.Time // not before then, unless nothing else is left (HF1-LIV-09)
 	failed  bool      // did not open; charged once another transport does
 	faulted bool      // its last batch broke a rule (HF1-ERR-02)
@@ -14,18 +14,23 @@ type clientWay struct {
 }
 
 const (
-	restFirst = 20 * time.Second
-	restMost  = 10 * time.Minute
+	restFirst    = 20 * time.Second
+	restMost     = 10 * time.Minute
+	settledAfter = 60 * time.Second
 )
 
 // died books the death of a path. others: another transport works at this moment, so the network is not away.
 func (w *clientWay) died(p *clientPath, others bool, now time.Time) {
 	switch {
-	case p.proven:
+	case p.charged:
 	case p.state == pathOpening && others:
 		w.takeRest(now)
 	case p.state == pathOpening:
 		w.failed = true
+	case p.proven:
+		if w.rests > 0 && now.Before(p.openedAt.Add(settledAfter)) { // HF1-LIV-13: it came back too soon
+			w.takeRest(now)
+		}
 	default:
 		if w.young++; w.young >= 2 {
 			w.takeRest(now)
@@ -39,7 +44,7 @@ func (w *clientWay) takeRest(now time.Time) {
 	w.rests++
 }
 
-// proved: the transport works here.
-func (w *clientWay) proved() { w.young, w.rests, w.failed, w.rest = 0, 0, false, time.Time{} }
+// proved: the transport works here, for now.
+func (w *clientWay) proved() { w.young, w.failed, w.rest = 0, false, time.Time{} }
 
 func (w *clientWay) resting(now time.Time) bool { return now.Before(w.rest) }

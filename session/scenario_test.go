@@ -26,6 +26,9 @@ func TestScenarios(t *testing.T) {
 		t.Fatal("no scenarios", err)
 	}
 	for _, f := range files {
+		if filepath.Base(f) == "pending.txt" { // what the TypeScript runner leaves out
+			continue
+		}
 		t.Run(strings.TrimSuffix(filepath.Base(f), ".txt"), func(t *testing.T) {
 			text, err := os.ReadFile(f)
 			if err != nil {

@@ -30,7 +30,7 @@ export class Carrier {
         this.#trouble.delete(transport)
         return { tone: 'good', text: `${name}: proven` }
       case 'suspect':
-        this.#trouble.set(transport, silent[reason] ? 'fell silent' : reason === 'held back' ? 'was held back on the way' : 'was doubted')
+        this.#trouble.set(transport, silent[reason] ? 'fell silent' : /^(held|threshold|one-behind)/.test(reason) ? 'was held back on the way' : 'was doubted')
         if (it === this.#selected) this.suspect = true
         return { tone: 'bad', text: `${name}: ${silent[reason] ? 'silent' : reason}, trying others beside it` }
       case 'refused':
