@@ -1,8 +1,8 @@
-// Builds dist/: holdfast.mjs (ESM, readable), holdfast.min.js (IIFE, global `Holdfast`) and the type declarations.
+// Builds dist/: one ESM file per entry (readable), holdfast.min.js (a script, global `Holdfast`) and the type declarations.
 //
 //   node build.mjs           write dist/
 //   node build.mjs --check   fail when dist/ is not what the source builds, and change nothing
-//   node build.mjs --size    print the sizes of dist/ and fail when the minified bundle is over its budget
+//   node build.mjs --size    print the size of every entry and fail when one is over its budget
 //
 // dist/ is committed, because the Go server embeds it and must build without npm. So the output is a function of the
 // source and the lock file alone: no dates, no paths, no host line endings.
@@ -18,8 +18,20 @@ import { privateNames } from './names.mjs'
 
 const root = dirname(fileURLToPath(import.meta.url))
 const dist = join(root, 'dist')
-const budget = 8000 // bytes of holdfast.min.js after gzip -9
-const ecma = 2021
+const ecma = 2022
+
+/**
+ * The modules of the package: dist/NAME.mjs from src/SOURCE.ts. `budget` is in bytes after minifying and gzip -9, without
+ * what it imports from the first, which the others share: they import `./index.js` and bundle everything else they need.
+ */
+const modules = [
+  { name: 'holdfast', source: 'index', budget: 8000 },
+]
+
+/** The scripts: dist/NAME with the exports of these sources under the global `Holdfast`. */
+const scripts = [
+  { name: 'holdfast.min.js', sources: ['index'], budget: 8000 },
+]
 const banner = '/*! Holdfast, MIT licence */'
 
 const options = {
@@ -34,37 +46,49 @@ const options = {
   write: false,
 }
 
-/** The ESM bundle: readable, since whoever debugs an application reads it. */
-async function moduleBundle() {
-  const result = await build({
-    ...options,
-    entryPoints: ['src/index.ts'],
-    format: 'esm',
-    banner: { js: banner },
-    outfile: join(dist, 'holdfast.mjs'),
-  })
-  const [output] = Object.values(result.metafile.outputs)
-  return { code: result.outputFiles[0].text, exports: output.exports.sort() }
+/** What the modules other than the first share is in the first. */
+const shared = {
+  name: 'shared',
+  setup(build) {
+    build.onResolve({ filter: /^\.\/index\.js$/ }, () => ({ path: `./${modules[0].name}.mjs`, external: true }))
+  },
 }
 
-/**
- * The script bundle. An entry that assigns the exports by name costs less than esbuild's own `globalName`, which adds
- * export getters. Properties that start with `_` are private to the client and get short names, by names.mjs.
- */
-async function scriptBundle(names) {
-  const list = names.join(', ')
+/** An ESM file: readable, since whoever debugs an application reads it. */
+async function moduleBundle({ name, source }) {
   const result = await build({
     ...options,
-    stdin: { contents: `import { ${list} } from './src/index.ts'\nglobalThis.Holdfast = { ${list} }`, resolveDir: root },
-    format: 'iife',
+    entryPoints: [`src/${source}.ts`],
+    format: 'esm',
+    banner: { js: banner },
+    plugins: [shared],
+    outfile: join(dist, `${name}.mjs`),
+  })
+  return result.outputFiles[0].text
+}
+
+/** The names that a source file exports, types aside. */
+async function exportsOf(source) {
+  const { metafile } = await build({ ...options, entryPoints: [`src/${source}.ts`], format: 'esm' })
+  const [output] = Object.values(metafile.outputs)
+  return output.exports.sort()
+}
+
+/** Minifies. Properties that start with `_` are private to the client and get short names, by names.mjs. */
+async function minified(contents, plugins = []) {
+  const result = await build({
+    ...options,
+    stdin: { contents, resolveDir: root },
+    format: plugins.length > 0 ? 'esm' : 'iife',
     minifySyntax: true,
     mangleProps: /^_/,
     mangleCache: privateNames(join(root, 'src')),
-    outfile: join(dist, 'holdfast.min.js'),
+    plugins,
   })
   const { code } = await minify(result.outputFiles[0].text, {
     ecma,
     toplevel: true,
+    module: plugins.length > 0,
     compress: {
       passes: 6,
       pure_getters: true,
@@ -81,20 +105,32 @@ async function scriptBundle(names) {
   return `${code}\n`
 }
 
+/** A script. Assigning the exports by name costs less than esbuild's own `globalName`, which adds export getters. */
+async function scriptBundle({ sources }) {
+  const lists = await Promise.all(sources.map(async (source) => (await exportsOf(source)).join(', ')))
+  const imports = sources.map((source, i) => `import { ${lists[i]} } from './src/${source}.ts'\n`)
+  return minified(`${imports.join('')}globalThis.Holdfast = { ${lists.join(', ')} }`)
+}
+
+/** What a module costs whoever bundles it. */
+const moduleCost = ({ source }) =>
+  minified(`export * from './src/${source}.ts'`, source === modules[0].source ? [{ name: 'none', setup() {} }] : [shared])
+
 function declarations(into) {
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
   const flags = ['-p', 'tsconfig.json', '--noEmit', 'false', '--declaration', '--emitDeclarationOnly', '--outDir', into]
   execFileSync(process.execPath, [tsc, ...flags], { cwd: root, stdio: 'inherit' })
-  // The rest is the client's own affair.
-  const shown = ['index.d.ts', 'session.d.ts', 'types.d.ts']
-  for (const name of readdirSync(into)) if (name.endsWith('.d.ts') && !shown.includes(name)) rmSync(join(into, name))
+  // What no entry leads to is the client's own affair.
+  const shown = new Set(modules.map(({ source }) => `${source}.d.ts`))
+  for (const name of shown)
+    for (const [, next] of readFileSync(join(into, name), 'utf8').matchAll(/ from '\.\/([\w-]+)\.js'/g)) shown.add(`${next}.d.ts`)
+  for (const name of readdirSync(into)) if (name.endsWith('.d.ts') && !shown.has(name)) rmSync(join(into, name))
 }
 
 async function buildInto(folder) {
-  const esm = await moduleBundle()
   mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, 'holdfast.mjs'), esm.code)
-  writeFileSync(join(folder, 'holdfast.min.js'), await scriptBundle(esm.exports))
+  for (const module of modules) writeFileSync(join(folder, `${module.name}.mjs`), await moduleBundle(module))
+  for (const script of scripts) writeFileSync(join(folder, script.name), await scriptBundle(script))
   declarations(folder)
 }
 
@@ -127,15 +163,17 @@ async function check() {
   }
 }
 
-function size() {
-  for (const name of ['holdfast.mjs', 'holdfast.min.js']) {
-    const bytes = readFileSync(join(dist, name))
-    const packed = gzipSync(bytes, { level: 9 }).length
-    console.log(`${name}: ${bytes.length} bytes, ${packed} after gzip -9`)
-    if (name === 'holdfast.min.js' && packed >= budget) {
-      throw new Error(`holdfast.min.js is over its budget of ${budget} bytes by ${packed - budget + 1}`)
-    }
+/** Prints what each entry costs, and throws if one is over its budget. */
+async function size() {
+  const over = []
+  const row = (name, code, budget) => {
+    const packed = gzipSync(code, { level: 9 }).length
+    console.log(`${name.padEnd(20)} ${`${packed}`.padStart(6)} bytes after gzip -9, budget ${budget}`)
+    if (packed > budget) over.push(`${name} is over its budget by ${packed - budget} bytes`)
   }
+  for (const { name, budget } of scripts) row(name, readFileSync(join(dist, name)), budget)
+  for (const module of modules) row(`${module.name}.mjs`, await moduleCost(module), module.budget)
+  if (over.length > 0) throw new Error(over.join('\n'))
 }
 
 try {
@@ -143,13 +181,13 @@ try {
     case undefined:
       rmSync(dist, { recursive: true, force: true })
       await buildInto(dist)
-      size()
+      await size()
       break
     case '--check':
       await check()
       break
     case '--size':
-      size()
+      await size()
       break
     default:
       throw new Error(`unknown flag ${process.argv[2]}`)
