@@ -1,0 +1,121 @@
+package suite
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Status is how a case went.
+type Status string
+
+// The statuses. Skipped is no verdict: the thing under test, as it is set up, does not let the case be seen.
+const (
+	Passed  Status = "passed"
+	Failed  Status = "failed"
+	Skipped Status = "skipped"
+)
+
+// Result is how one case went.
+type Result struct {
+	Case        *Case
+	Status      Status
+	Requirement string // the one that is broken
+	Message     string // what was seen, or why it was skipped
+	Log         []string
+	Took        time.Duration
+}
+
+// Options says how to run.
+type Options struct {
+	// Seed makes the cases' random choices the same.
+	Seed uint64
+	// Parallel bounds the cases that run at a time. Default 16.
+	Parallel int
+	// Target is handed to the cases.
+	Target any
+	// FailFast ends the run after the first failure.
+	FailFast bool
+	// Done is told of each result as it comes, by one goroutine at a time.
+	Done func(Result)
+}
+
+// Run runs the cases, those with the longest limit first, and returns their results in the order of the cases. A case that was not
+// begun when ctx ended has none.
+func Run(ctx context.Context, cases Set, opt Options) []Result {
+	if opt.Parallel <= 0 {
+		opt.Parallel = 16
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	order := make([]int, len(cases))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return int(cases[b].limit() - cases[a].limit()) })
+
+	var mu sync.Mutex
+	results := make([]*Result, len(cases))
+	var all sync.WaitGroup
+	slots := make(chan struct{}, opt.Parallel)
+	for _, i := range order {
+		slots <- struct{}{}
+		if ctx.Err() != nil {
+			break
+		}
+		all.Add(1)
+		go func() {
+			defer func() { <-slots; all.Done() }()
+			r := runOne(ctx, &cases[i], opt)
+			mu.Lock()
+			defer mu.Unlock()
+			if ctx.Err() != nil && opt.FailFast {
+				return // the first failure is told already, and ended the others
+			}
+			results[i] = &r
+			if opt.Done != nil {
+				opt.Done(r)
+			}
+			if r.Status == Failed && opt.FailFast {
+				cancel()
+			}
+		}()
+	}
+	all.Wait()
+	var out []Result
+	for _, r := range results {
+		if r != nil {
+			out = append(out, *r)
+		}
+	}
+	return out
+}
+
+func (c *Case) limit() time.Duration {
+	if c.Limit == 0 {
+		return DefaultLimit
+	}
+	return c.Limit
+}
+
+func runOne(ctx context.Context, c *Case, opt Options) Result {
+	h := fnv.New64a()
+	fmt.Fprint(h, c.ID)
+	t := &T{Case: c, Target: opt.Target, Rand: rand.New(rand.NewPCG(opt.Seed, h.Sum64())), ctx: ctx}
+	return t.run(c.limit())
+}
+
+// Count counts the results of a status.
+func Count(results []Result, s Status) int {
+	n := 0
+	for _, r := range results {
+		if r.Status == s {
+			n++
+		}
+	}
+	return n
+}
