@@ -57,7 +57,7 @@ var (
 	errAfterClose = &breach{"HF1-CLO-01", "log line after close"}
 )
 
-// ruleOf is what may be told of an error as the reason of an end: which rule was broken, in at most 120 bytes (HF1-CLO-01).
+// ruleOf is what may be told of an error as the reason of an end: which rule was broken, in at most 128 bytes (HF1-CLO-01).
 func ruleOf(err error) string {
 	var p *ProtocolError
 	if errors.As(err, &p) {

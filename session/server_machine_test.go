@@ -249,7 +249,7 @@ func TestCloseBounds(t *testing.T) {
 		code   int
 		reason string
 		ok     bool
-	}{{4100, "", true}, {4399, strings.Repeat("é", 60), true}, {4099, "", false}, {9, "", false}, {4400, "", false}, {4100, strings.Repeat("r", 121), false}} {
+	}{{4100, "", true}, {4399, strings.Repeat("é", 64), true}, {4099, "", false}, {9, "", false}, {4400, "", false}, {4100, strings.Repeat("r", 129), false}} {
 		b := newBench(t, TableConfig{})
 		b.next(b.first(transport.KindOpen, openOne))
 		answer := b.next(b.first(transport.KindUp, fmt.Sprintf("@1 0\n!up {\"key\":\"KEY\",\"run\":\"RUN\",\"att\":1}\n!close {\"code\":%d,\"reason\":%q}\n", c.code, c.reason)))

@@ -211,7 +211,7 @@ func (s *Session) Drained(ctx context.Context) error {
 // 10 s; a server, TableConfig.CloseGrace after the call.
 func (s *Session) Close(ctx context.Context) error { return s.CloseWith(ctx, transport.CodeDone, "") }
 
-// CloseWith is Close with a code (4100 … 4399, else 4101) and a reason of at most 120 bytes (cut there) for the peer.
+// CloseWith is Close with a code (4100 … 4399, else 4101) and a reason of at most 128 bytes (cut there) for the peer.
 func (s *Session) CloseWith(ctx context.Context, code transport.Code, reason string) error {
 	s.EndWith(code, reason)
 	select {
@@ -240,7 +240,7 @@ func (s *Session) EndWith(code transport.Code, reason string) {
 	f.run()
 }
 
-const maxReason = 120 // bytes (HF1-CLO-01)
+const maxReason = 128 // bytes (HF1-CLO-01)
 
 // shorten cuts text to at most n bytes of valid UTF-8.
 func shorten(text string, n int) string {

@@ -248,7 +248,7 @@ function admit(log, packet, maxMessage) {
     Object.assign(log, { _recv, _pieces, _piecesCost, _last });
   };
 }
-var isEnd = (code, reason) => code > 4099 && code < 4400 && byteLength(reason) < 121;
+var isEnd = (code, reason) => code > 4099 && code < 4400 && byteLength(reason) < 129;
 function join(pieces, cost) {
   const parts = pieces.map((line) => line._data);
   if (parts.length < 2) return parts[0];

@@ -122,7 +122,7 @@ export interface Session extends AsyncIterable<Message> {
     on<K extends keyof Events>(type: K, listener: (event: Events[K]) => void): () => void;
     /**
      * Ends the session after everything sent before has been delivered. Throws a RangeError unless `code` is 4100 to 4199
-     * and `reason` at most 120 bytes of UTF-8.
+     * and `reason` at most 128 bytes of UTF-8.
      */
     close(code?: number, reason?: string): void;
 }

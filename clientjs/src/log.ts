@@ -131,7 +131,7 @@ export function admit(log: Logs, packet: Packet, maxMessage: number): () => void
 }
 
 /** HF1-CLO-01: what a `!close` may say. */
-export const isEnd = (code: number, reason: string): boolean => code > 4099 && code < 4400 && byteLength(reason) < 121
+export const isEnd = (code: number, reason: string): boolean => code > 4099 && code < 4400 && byteLength(reason) < 129
 
 function join(pieces: Line[], cost: number): string | Uint8Array {
   const parts = pieces.map((line) => line._data!)

@@ -390,8 +390,8 @@ describe('the end', () => {
   test('codes of the application are 4100 to 4199', async () => {
     const session = await open()
     for (const code of [4099, 4200, NaN]) expect(() => session.close(code)).toThrow(RangeError)
-    expect(() => session.close(4100, 'é'.repeat(61))).toThrow(RangeError)
-    session.close(4199, 'é'.repeat(60))
+    expect(() => session.close(4100, 'é'.repeat(65))).toThrow(RangeError)
+    session.close(4199, 'é'.repeat(64))
     expect(session.state).toBe('closing')
   })
 
