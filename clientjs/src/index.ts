@@ -13,6 +13,7 @@ export type {
   Session,
   State,
   Step,
+  Store,
   Trace,
   Transport,
   TransportChange,

@@ -9,7 +9,7 @@ import { fail, type Fault, type Fields } from './control.js'
 import { admit, append, appendClose, free, heldBytes, lastNumber, type Received } from './log.js'
 import { detached, fault, finish, forget, kill, polled, postFailed, say } from './paths.js'
 import { ponged, replied } from './select.js'
-import type { Conn, Machine, Path } from './state.js'
+import { unheard, type Conn, type Machine, type Path } from './state.js'
 import { carried } from './ways.js'
 
 /**
@@ -75,7 +75,7 @@ export function received(m: Machine, conn: Conn, batch: string | Uint8Array): vo
   try {
     packet = parse(batch, m._takesBatch)
     // What would end the attachment comes before anything of the batch acts (HF1-BAT-01, HF1-NUM-09).
-    if (packet._ack > m._sent) fail('position', 4302)
+    if (packet._ack > m._sent || (unheard(m) && packet._first > m._recv + 1)) fail('position', 4302)
     accept = admit(m, packet, m._takesMessage)
   } catch (error) {
     const { message, code } = error as Fault

@@ -4,7 +4,7 @@ import { lost } from './attach.js'
 import type { Kind } from './carriers.js'
 import { encodeControl } from './codec.js'
 import type { Fields } from './control.js'
-import { due, trace, type Conn, type Machine, type Path } from './state.js'
+import { due, trace, unheard, type Conn, type Machine, type Path } from './state.js'
 import { died, shrink } from './ways.js'
 
 /** Queues a control for the path. */
@@ -80,6 +80,8 @@ export function detached(m: Machine, path: Path, { code, gone }: Fields): void {
 
 /** Ends the path of a batch that breaks a rule; the same twice in a row, on two transports, ends the session (HF1-ERR-02). */
 export function fault(m: Machine, path: Path, message: string, code: number): void {
+  // What was restored is older than what was sent, as after a crash: numbers may have been used for other messages.
+  if (code === 4302 && unheard(m)) return finish(m, 4202, message)
   // A message above the limit can never be taken (HF1-NUM-10).
   const again = code === 4304 || (m._faultCode === code && m._faultWay !== path._way)
   kill(m, path, code, message)

@@ -10,6 +10,7 @@ import { carried } from './ways.js'
 export function confirm(m: Machine, { u, att }: Fields['sel']): void {
   const path = m._paths.find((p) => p._att === att && p._openedAt)
   m._heardU = Math.max(m._heardU, u)
+  m._u = Math.max(m._u, u) // HF1-SEL-07, when restored
   if (u !== m._u || !path) return
   path._useU = path._useBy = 0
   choose(m, path)

@@ -6,7 +6,7 @@ import { heldBytes, isEnd, lastNumber, type Received } from './log.js'
 import { authorized, closed, end, input, received, send, taken } from './machine.js'
 import { finish } from './paths.js'
 import { next } from './send.js'
-import { due, newMachine, type Conn, type Host, type Machine } from './state.js'
+import { due, newMachine, unheard, type Conn, type Host, type Machine } from './state.js'
 import type { Events, Message, Options, Session, Transport } from './types.js'
 
 /**
@@ -14,7 +14,7 @@ import type { Events, Message, Options, Session, Transport } from './types.js'
  * messages may be sent right away.
  */
 export function connect(url: string, options: Options = {}): Session {
-  const { auth, meta, credentials = 'same-origin', buffer = 8 << 20, maxBatch = 65536, renew = true } = options
+  const { auth, meta, credentials = 'same-origin', buffer = 8 << 20, maxBatch = 65536, renew = true, store } = options
   const wire: Wire = {
     _url: new URL(url, globalThis.location?.href).href.replace(/^(ws|http)/, ''),
     _fetch: options.fetch ?? fetch,
@@ -56,6 +56,12 @@ export function connect(url: string, options: Options = {}): Session {
       _random: Math.random,
       _clock: Date.now,
     })
+    store?._begin(m, emit, happen)
+  }
+
+  const make = (conn: Conn) => {
+    store?._keep(m)
+    return next(m, conn)
   }
 
   /** Lets the machine see something. What it asks for is done soon. */
@@ -73,7 +79,7 @@ export function connect(url: string, options: Options = {}): Session {
   const write = (conn: Conn): void => {
     const { _writable, _send } = conn._carrier!
     let batch
-    while (_writable!() && (batch = next(m, conn))) _send!(batch)
+    while (_writable!() && (batch = make(conn))) _send!(batch)
     // The platform does not tell when its buffer has room again.
     if (!_writable!()) due(m, m._now + 50)
   }
@@ -86,7 +92,7 @@ export function connect(url: string, options: Options = {}): Session {
       try {
         if (conn._kind === 'socket') conn._carrier = openSocket(wire, ready, take, over)
         else {
-          const batch = next(m, conn)
+          const batch = make(conn)
           if (batch) conn._carrier = post(wire, conn._kind, batch as string, take, over)
         }
       } catch (error) {
@@ -109,7 +115,9 @@ export function connect(url: string, options: Options = {}): Session {
     },
     _end() {
       const fates = m._over!
-      const again = renew && !m._closing && ~~(fates.code / 100) === 42
+      const kind = ~~(fates.code / 100)
+      // A page that would go on with a session that is over wants another one.
+      const again = renew && !m._closing && (kind === 42 || (kind === 41 && unheard(m)))
       deliver()
       for (const [, , reject] of waiters.splice(0)) reject(Error(`closed ${fates.code} ${fates.reason}`))
       if (again) {
@@ -132,9 +140,13 @@ export function connect(url: string, options: Options = {}): Session {
 
   const shift = (): Message | undefined => {
     const [owner, item] = inbox.shift()!
-    input(owner, () => taken(owner, item))
-    soon()
-    return item._close ? undefined : { data: item._data, number: item._number, session: owner._server.id! }
+    const message = item._close ? undefined : { data: item._data, number: item._number, session: owner._server.id! }
+    const done = () => {
+      input(owner, () => taken(owner, item))
+      soon()
+    }
+    store?._take ? store._take(message, done) : done()
+    return message
   }
 
   /** Does what the machine asks, and tells listeners what is new. */
@@ -144,7 +156,7 @@ export function connect(url: string, options: Options = {}): Session {
     deliver()
     if (m._actions[0]) soon()
     waiters = waiters.filter(([number, resolve]) => number > m._base || resolve())
-    if (m._server.id !== shownId) {
+    if (m._server.id !== shownId && m._server.ping) {
       shownId = m._server.id
       if (shownId) emit('open', { id: shownId })
     }
@@ -155,6 +167,7 @@ export function connect(url: string, options: Options = {}): Session {
     const held = heldBytes(m)
     if (!held && shownHeld) emit('drain', undefined)
     shownHeld = held
+    store?._keep(m)
     if (inbox[0] || m._over) for (const woken of iterators.splice(0)) woken()
     clearTimeout(timer)
     if (m._deadline) timer = setTimeout(happen, Math.min(m._deadline - Date.now(), 1e9))

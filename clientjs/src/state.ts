@@ -221,6 +221,9 @@ export function due(m: Machine, at = 0): boolean {
   return !!at && at <= m._now
 }
 
+/** It was restored (see reload.ts), and the server has not said yet that it knows the session. */
+export const unheard = ({ _server }: Machine): boolean => !!_server.run && !_server.ping
+
 export const clamp = (value: number, low: number, high: number): number => Math.min(Math.max(value, low), high)
 
 /** How long lines may go without any sign that they arrive. */

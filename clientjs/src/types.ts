@@ -1,5 +1,7 @@
 // The words of the API.
 
+import type { Machine } from './state.js'
+
 /** The transports, as the server's metrics name them too. */
 export type Transport = 'websocket' | 'sse' | 'longpoll'
 
@@ -65,6 +67,8 @@ export interface Events {
   drain: undefined
   /** The session was over and a new one has begun in its place. Nothing was sent again: see the fates. */
   renew: End
+  /** The option `store` has turned itself off: the next page begins a new session. */
+  unstored: { readonly reason: string }
   /** The session has ended for good. */
   close: End
   /** For timelines and logs. */
@@ -84,6 +88,16 @@ export interface WebSocketLike {
   onerror: ((event: any) => void) | null
   send(data: any): void
   close(code?: number): void
+}
+
+/** Where a session is kept. It is for one call of `connect`. */
+export interface Store {
+  /** @internal A machine begins, the first or by renewal. */
+  _begin(m: Machine, emit: (type: 'unstored', event: Events['unstored']) => void, happen: (act?: () => void) => void): void
+  /** @internal Called before anything is sent: what the next page needs is to be written down. */
+  _keep(m: Machine): void
+  /** @internal The application takes a message, or the peer's goodbye; it is acknowledged once `done` was called, in order. */
+  _take?(message: Message | undefined, done: () => void): void
 }
 
 /** Options of `connect`; all may be left out. */
@@ -109,6 +123,8 @@ export interface Options {
   maxBatch?: number
   /** Whether a new session begins when one is over (42xx). Default: true. */
   renew?: boolean
+  /** Keeps the session, so that the page goes on with it when it is loaded again: see `holdfast/reload`. */
+  store?: Store
 }
 
 /** A session: what is sent on either side arrives on the other once, whole and in order, whatever becomes of connections. */
