@@ -296,6 +296,7 @@ function due(m, at = 0) {
   if (at > m._now) m._deadline = Math.min(m._deadline || at, at);
   return !!at && at <= m._now;
 }
+var unheard = ({ _server }) => !!_server.run && !_server.ping;
 var clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 var patience = (m) => Math.max(2e3, 4 * m._rtt);
 function trace(m, what, { _way, _att }, reason = "") {
@@ -400,6 +401,7 @@ function detached(m, path, { code, gone }) {
   if (path !== m._cur) path._leaveBy ||= m._now + linger;
 }
 function fault(m, path, message, code) {
+  if (code === 4302 && unheard(m)) return finish(m, 4202, message);
   const again = code === 4304 || m._faultCode === code && m._faultWay !== path._way;
   kill(m, path, code, message);
   if (again) finish(m, code, message);
@@ -429,6 +431,7 @@ function finish(m, code, reason, remote = false, recv) {
 function confirm(m, { u, att }) {
   const path = m._paths.find((p) => p._att === att && p._openedAt);
   m._heardU = Math.max(m._heardU, u);
+  m._u = Math.max(m._u, u);
   if (u !== m._u || !path) return;
   path._useU = path._useBy = 0;
   choose(m, path);
@@ -874,7 +877,7 @@ function received(m, conn, batch) {
   let accept;
   try {
     packet = parse(batch, m._takesBatch);
-    if (packet._ack > m._sent) fail("position", 4302);
+    if (packet._ack > m._sent || unheard(m) && packet._first > m._recv + 1) fail("position", 4302);
     accept = admit(m, packet, m._takesMessage);
   } catch (error) {
     const { message, code } = error;
@@ -952,7 +955,7 @@ var handlers = {
 
 // src/session.ts
 function connect2(url, options = {}) {
-  const { auth, meta, credentials = "same-origin", buffer = 8 << 20, maxBatch = 65536, renew = true } = options;
+  const { auth, meta, credentials = "same-origin", buffer = 8 << 20, maxBatch = 65536, renew = true, store } = options;
   const wire = {
     _url: new URL(url, globalThis.location?.href).href.replace(/^(ws|http)/, ""),
     _fetch: options.fetch ?? fetch,
@@ -985,6 +988,11 @@ function connect2(url, options = {}) {
       _random: Math.random,
       _clock: Date.now
     });
+    store?._begin(m, emit, happen);
+  };
+  const make = (conn) => {
+    store?._keep(m);
+    return next(m, conn);
   };
   const happen = (act) => {
     input(m, act);
@@ -997,7 +1005,7 @@ function connect2(url, options = {}) {
   const write2 = (conn) => {
     const { _writable, _send } = conn._carrier;
     let batch;
-    while (_writable() && (batch = next(m, conn))) _send(batch);
+    while (_writable() && (batch = make(conn))) _send(batch);
     if (!_writable()) due(m, m._now + 50);
   };
   const host = {
@@ -1008,7 +1016,7 @@ function connect2(url, options = {}) {
       try {
         if (conn._kind === "socket") conn._carrier = openSocket(wire, ready, take, over);
         else {
-          const batch = next(m, conn);
+          const batch = make(conn);
           if (batch) conn._carrier = post(wire, conn._kind, batch, take, over);
         }
       } catch (error) {
@@ -1031,7 +1039,8 @@ function connect2(url, options = {}) {
     },
     _end() {
       const fates = m._over;
-      const again = renew && !m._closing && ~~(fates.code / 100) === 42;
+      const kind = ~~(fates.code / 100);
+      const again = renew && !m._closing && (kind === 42 || kind === 41 && unheard(m));
       deliver();
       for (const [, , reject] of waiters.splice(0)) reject(Error(`closed ${fates.code} ${fates.reason}`));
       if (again) {
@@ -1050,9 +1059,13 @@ function connect2(url, options = {}) {
   };
   const shift = () => {
     const [owner, item] = inbox.shift();
-    input(owner, () => taken(owner, item));
-    soon();
-    return item._close ? void 0 : { data: item._data, number: item._number, session: owner._server.id };
+    const message = item._close ? void 0 : { data: item._data, number: item._number, session: owner._server.id };
+    const done = () => {
+      input(owner, () => taken(owner, item));
+      soon();
+    };
+    store?._take ? store._take(message, done) : done();
+    return message;
   };
   const settle = () => {
     queued = false;
@@ -1060,7 +1073,7 @@ function connect2(url, options = {}) {
     deliver();
     if (m._actions[0]) soon();
     waiters = waiters.filter(([number, resolve]) => number > m._base || resolve());
-    if (m._server.id !== shownId) {
+    if (m._server.id !== shownId && m._server.ping) {
       shownId = m._server.id;
       if (shownId) emit("open", { id: shownId });
     }
@@ -1071,6 +1084,7 @@ function connect2(url, options = {}) {
     const held = heldBytes(m);
     if (!held && shownHeld) emit("drain", void 0);
     shownHeld = held;
+    store?._keep(m);
     if (inbox[0] || m._over) for (const woken of iterators.splice(0)) woken();
     clearTimeout(timer);
     if (m._deadline) timer = setTimeout(happen, Math.min(m._deadline - Date.now(), 1e9));

@@ -59,6 +59,10 @@ export interface Events {
     drain: undefined;
     /** The session was over and a new one has begun in its place. Nothing was sent again: see the fates. */
     renew: End;
+    /** The option `store` has turned itself off: the next page begins a new session. */
+    unstored: {
+        readonly reason: string;
+    };
     /** The session has ended for good. */
     close: End;
     /** For timelines and logs. */
@@ -76,6 +80,11 @@ export interface WebSocketLike {
     onerror: ((event: any) => void) | null;
     send(data: any): void;
     close(code?: number): void;
+}
+/** Where a session is kept. It is for one call of `connect`. */
+export interface Store {
+    /** What it is kept under. */
+    readonly name: string;
 }
 /** Options of `connect`; all may be left out. */
 export interface Options {
@@ -100,6 +109,8 @@ export interface Options {
     maxBatch?: number;
     /** Whether a new session begins when one is over (42xx). Default: true. */
     renew?: boolean;
+    /** Keeps the session, so that the page goes on with it when it is loaded again: see `holdfast/reload`. */
+    store?: Store;
 }
 /** A session: what is sent on either side arrives on the other once, whole and in order, whatever becomes of connections. */
 export interface Session extends AsyncIterable<Message> {

@@ -92,6 +92,8 @@ export interface WebSocketLike {
 
 /** Where a session is kept. It is for one call of `connect`. */
 export interface Store {
+  /** What it is kept under. */
+  readonly name: string
   /** @internal A machine begins, the first or by renewal. */
   _begin(m: Machine, emit: (type: 'unstored', event: Events['unstored']) => void, happen: (act?: () => void) => void): void
   /** @internal Called before anything is sent: what the next page needs is to be written down. */
