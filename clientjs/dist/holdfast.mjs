@@ -308,11 +308,12 @@ function trace(m, what, { _way, _att }, reason = "") {
 // src/ways.ts
 var largest = 1 << 20;
 var floor = 1024;
+var settledAt = (path) => path._openedAt + 6e4;
 function died(m, path, others) {
   const way = path._way;
-  if (path._proven) return;
-  if (path._openedAt ? ++way._young > 1 : others) takeRest(m, way);
-  else if (!path._openedAt) way._failed = true;
+  if (path._charged) return;
+  if (!path._openedAt) way._failed = !others;
+  if (!path._openedAt ? others : path._proven ? way._rests && m._now < settledAt(path) : ++way._young > 1) takeRest(m, way);
 }
 function takeRest(m, way) {
   way._young = 0;
@@ -320,7 +321,7 @@ function takeRest(m, way) {
   way._rest = m._now + Math.min(2e4 * 2 ** way._rests++, 6e5);
 }
 function proved(way) {
-  way._young = way._rests = way._rest = 0;
+  way._young = way._rest = 0;
   way._failed = false;
 }
 var limitOf = ({ _way }) => _way._limit || largest;
@@ -768,7 +769,7 @@ function judge(m) {
 }
 function alive(m, path) {
   if (!path._openedAt) {
-    if (due(m, path._heard + 1e4)) kill(m, path, 4002, "no answer");
+    if (due(m, path._heard + 1e4)) kill(m, path, 4002, unopened(m, path));
     return;
   }
   if (!path._proven && path._pongs && !path._beaconBy && due(m, path._openedAt + 1e4)) {
@@ -778,15 +779,17 @@ function alive(m, path) {
       trace(m, "proven", path);
     } else if (!path._pingI) pingPath(m, path);
   }
+  if (path._proven && !path._suspect && path._way._rests && due(m, settledAt(path))) path._way._rests = 0;
   if (due(m, path._beaconBy) && !path._suspect) {
     takeRest(m, path._way);
-    doubt(m, path, "held back");
+    doubt(m, path, path._beacons ? "one-behind" : "threshold");
   }
   if (path._useU && due(m, path._useAt)) sayUse(m, path);
   if (due(m, path._useBy)) doubt(m, path, "use unanswered");
   const silentAt = path === m._cur && isActive(m) ? Math.max(path._heard, m._activeAt) + 5750 : path._heard + 1.5 * m._server.ping + 5e3;
   if (path._way._name !== "longpoll" && !path._suspect && due(m, silentAt)) doubt(m, path, "silent");
 }
+var unopened = (m, path) => path._way._name === "sse" && m._paths.some((p) => p._openedAt > path._heard) ? "held" : "no answer";
 var isActive = (m) => m._now - m._lastLog < 3e4;
 function active(m) {
   if (!isActive(m)) m._activeAt = m._now;
@@ -818,7 +821,7 @@ function doubt(m, path, reason) {
   if (path._useful || path._proven) m._tries = 0;
   if (path._way._rest <= m._now) died(m, path, false);
   shrink(path);
-  path._proven = true;
+  path._proven = path._charged = true;
   raceFrom(m, m._now);
 }
 function ending(m) {
@@ -947,6 +950,7 @@ var handlers = {
   },
   "!pong": ponged,
   "?beacon"(_, path, { i }) {
+    path._beacons = i;
     if (i > 1) path._beaconBy = 0;
   },
   "?move": (m, path) => doubt(m, path, "move")

@@ -5,7 +5,7 @@ import { finish, hangup, kill, postFailed } from './paths.js'
 import { better, pingPath, sayUse, tidy } from './select.js'
 import { lineWaits, pump } from './send.js'
 import { due, patience, trace, type Machine, type Path } from './state.js'
-import { died, proved, shrink, takeRest } from './ways.js'
+import { died, proved, settledAt, shrink, takeRest } from './ways.js'
 
 /** Runs after every input: judges what is late, does what is due and plans the next deadline. */
 export function step(m: Machine): void {
@@ -39,7 +39,7 @@ function judge(m: Machine): void {
 /** Judges one path. */
 function alive(m: Machine, path: Path): void {
   if (!path._openedAt) {
-    if (due(m, path._heard + 10e3)) kill(m, path, 4002, 'no answer') // HF1-LIV-06
+    if (due(m, path._heard + 10e3)) kill(m, path, 4002, unopened(m, path)) // HF1-LIV-06
     return
   }
   // HF1-LIV-09
@@ -50,10 +50,12 @@ function alive(m: Machine, path: Path): void {
       trace(m, 'proven', path)
     } else if (!path._pingI) pingPath(m, path) // a path that stands by proves that it still answers
   }
-  // HF1-SSE-03
+  // HF1-LIV-13
+  if (path._proven && !path._suspect && path._way._rests && due(m, settledAt(path))) path._way._rests = 0
+  // HF1-SSE-03, HF1-SSE-08: its first bytes passed and then nothing until a buffer fills, or each event comes with the next.
   if (due(m, path._beaconBy) && !path._suspect) {
     takeRest(m, path._way)
-    doubt(m, path, 'held back')
+    doubt(m, path, path._beacons ? 'one-behind' : 'threshold')
   }
   if (path._useU && due(m, path._useAt)) sayUse(m, path)
   // A use asks for an answer as a ping does (HF1-LIV-04).
@@ -65,6 +67,10 @@ function alive(m: Machine, path: Path): void {
       : path._heard + 1.5 * m._server.ping + 5e3
   if (path._way._name !== 'longpoll' && !path._suspect && due(m, silentAt)) doubt(m, path, 'silent')
 }
+
+/** Why an attempt is given up: a stream of which nothing comes while others open is held back whole (HF1-SSE-08). */
+const unopened = (m: Machine, path: Path) =>
+  path._way._name === 'sse' && m._paths.some((p) => p._openedAt > path._heard) ? 'held' : 'no answer'
 
 const isActive = (m: Machine) => m._now - m._lastLog! < 30e3
 
@@ -108,7 +114,7 @@ export function doubt(m: Machine, path: Path, reason: string): void {
   if (path._useful || path._proven) m._tries = 0
   if (path._way._rest <= m._now) died(m, path, false)
   shrink(path)
-  path._proven = true // booked: its end is not charged twice
+  path._proven = path._charged = true // booked: its end is not charged twice
   raceFrom(m, m._now)
 }
 

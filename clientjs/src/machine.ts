@@ -157,6 +157,7 @@ const handlers: Record<string, (m: Machine, path: Path, fields: Fields, conn: Co
   },
   '!pong': ponged,
   '?beacon'(_, path, { i }) {
+    path._beacons = i
     if (i > 1) path._beaconBy = 0
   },
   '?move': (m, path) => doubt(m, path, 'move'), // HF1-SEL-10

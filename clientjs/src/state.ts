@@ -14,7 +14,7 @@ export interface Way {
   _rank: number
   /** Deaths before proof, in a row. */
   _young: number
-  /** Rests so far, each twice as long. */
+  /** Rests so far, each twice as long; while there are any the transport is on probation (HF1-LIV-13). */
   _rests: number
   /** Not before then, unless nothing else is left (HF1-LIV-09). */
   _rest: number
@@ -59,7 +59,11 @@ export interface Path {
   _stallPing?: boolean
   /** A stream that has not shown both beacons by then is held back. */
   _beaconBy?: number
+  /** The last of them that came. */
+  _beacons?: number
   _proven?: boolean
+  /** Its transport was charged with its death, or is not to be. */
+  _charged?: boolean
   /** It carried a log line or an ack. */
   _useful?: boolean
   /** It may be dead: open beside. */

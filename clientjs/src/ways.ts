@@ -6,12 +6,15 @@ import type { Machine, Path, Way } from './state.js'
 const largest = 1 << 20
 const floor = 1024
 
+/** Until a path is that old its transport is on probation, if it rested before (HF1-LIV-13). */
+export const settledAt = (path: Path): number => path._openedAt + 60e3
+
 /** Books the death of a path (HF1-LIV-09). `others`: another transport works at this moment, so the network is not away. */
 export function died(m: Machine, path: Path, others: boolean): void {
   const way = path._way
-  if (path._proven) return
-  if (path._openedAt ? ++way._young > 1 : others) takeRest(m, way)
-  else if (!path._openedAt) way._failed = true
+  if (path._charged) return
+  if (!path._openedAt) way._failed = !others
+  if (!path._openedAt ? others : path._proven ? way._rests && m._now < settledAt(path) : ++way._young > 1) takeRest(m, way)
 }
 
 /** Rests a transport: 20 s, doubling to 10 minutes. */
@@ -21,9 +24,9 @@ export function takeRest(m: Machine, way: Way): void {
   way._rest = m._now + Math.min(20e3 * 2 ** way._rests++, 600e3)
 }
 
-/** The transport works here. */
+/** The transport works here, for now. */
 export function proved(way: Way): void {
-  way._young = way._rests = way._rest = 0
+  way._young = way._rest = 0
   way._failed = false
 }
 
