@@ -5,10 +5,12 @@ import { finish, hangup, kill, postFailed } from './paths.js'
 import { better, pingPath, sayUse, tidy } from './select.js'
 import { lineWaits, pump } from './send.js'
 import { due, patience, trace, type Machine, type Path } from './state.js'
+import { asking, blameless, late, pongBy } from './wake.js'
 import { died, proved, settledAt, shrink, takeRest } from './ways.js'
 
 /** Runs after every input: judges what is late, does what is due and plans the next deadline. */
 export function step(m: Machine): void {
+  late(m)
   // What one rule changes another has to judge; a few times is all it takes.
   m._again = true
   for (let rounds = 8; m._again && rounds && !m._over; rounds--) judge(m)
@@ -43,7 +45,7 @@ function alive(m: Machine, path: Path): void {
     return
   }
   // HF1-LIV-09
-  if (!path._proven && path._pongs && !path._beaconBy && due(m, path._openedAt + 10e3)) {
+  if (!path._proven && path._pongs && !path._beaconBy && !asking(m, path) && due(m, path._openedAt + 10e3)) {
     if (path === m._cur || path._pongs > 1) {
       path._proven = true
       proved(path._way)
@@ -54,7 +56,7 @@ function alive(m: Machine, path: Path): void {
   if (path._proven && !path._suspect && path._way._rests && due(m, settledAt(path))) path._way._rests = 0
   // HF1-SSE-03, HF1-SSE-08: its first bytes passed and then nothing until a buffer fills, or each event comes with the next.
   if (due(m, path._beaconBy) && !path._suspect) {
-    takeRest(m, path._way)
+    if (!blameless(m, path)) takeRest(m, path._way)
     doubt(m, path, path._beacons ? 'one-behind' : 'threshold')
   }
   if (path._useU && due(m, path._useAt)) sayUse(m, path)
@@ -70,7 +72,7 @@ function alive(m: Machine, path: Path): void {
 
 /** Why an attempt is given up: a stream of which nothing comes while others open is held back whole (HF1-SSE-08). */
 const unopened = (m: Machine, path: Path) =>
-  path._way._name === 'sse' && m._paths.some((p) => p._openedAt > path._heard) ? 'held' : 'no answer'
+  path._way._name === 'sse' && m._paths.some((p) => p._openedAt > path._born) ? 'held' : 'no answer'
 
 const isActive = (m: Machine) => m._now - m._lastLog! < 30e3
 
@@ -84,7 +86,7 @@ export function active(m: Machine): void {
 function stalled(m: Machine): void {
   const path = m._cur
   if (!path || path._suspect) return
-  if (path._pingI && due(m, path._pingAt! + patience(m))) {
+  if (path._pingI && due(m, pongBy(m, path))) {
     // Progress is a sign of life as good as a pong.
     if (m._progress <= path._pingAt!) return doubt(m, path, 'no pong')
     path._pingI = 0
@@ -93,7 +95,7 @@ function stalled(m: Machine): void {
   if (m._entries[0] && !path._pingI && due(m, m._progress + patience(m))) {
     path._stallPing = true
     pingPath(m, path)
-    due(m, path._pingAt! + patience(m))
+    due(m, pongBy(m, path))
   }
   if (
     path._way._name !== 'longpoll' &&
@@ -112,7 +114,7 @@ export function doubt(m: Machine, path: Path, reason: string): void {
   if (path !== m._cur) return kill(m, path, 4002, reason)
   path._suspect = true
   if (path._useful || path._proven) m._tries = 0
-  if (path._way._rest <= m._now) died(m, path, false)
+  if (path._way._rest <= m._now) died(m, path)
   shrink(path)
   path._proven = path._charged = true // booked: its end is not charged twice
   raceFrom(m, m._now)

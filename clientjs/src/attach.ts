@@ -43,10 +43,10 @@ export function connect(m: Machine): void {
     }
     return
   }
-  const opening = m._paths.some((p) => !p._openedAt)
+  const opening = isOpening(m)
   if (!opening) m._raceAt ||= m._now
   if (!due(m, m._raceAt)) return
-  const way = nextWay(m, opening)
+  const way = nextWay(m)
   // Room for an attempt is made by the oldest path that was left and lingers (HF1-ATT-04 does the same at the server).
   const left = m._paths.find((p) => p !== _cur && p._openedAt)
   if (way && left && m._paths.length >= maxPaths) kill(m, left, 4004, 'no room')
@@ -64,7 +64,10 @@ export function connect(m: Machine): void {
 }
 
 /** The head start of an attempt before the next one (HF1-LIV-10). */
-const raceDelay = (m: Machine) => clamp(2 * m._rtt, 250, 1e3)
+export const raceDelay = (m: Machine): number => clamp(2 * m._rtt, 250, 1e3)
+
+/** How long after opened both beacons of a stream have come, if it is live (HF1-SSE-03). */
+export const beaconTime = (m: Machine): number => 1e3 + 2 * m._rtt
 
 /** The path is being opened with the selection `u`. */
 const opensWith = (path: Path, u: number) => !path._openedAt && path._u === u
@@ -80,13 +83,15 @@ export const mayRaise = (m: Machine): boolean =>
   m._heardU >= m._u || !m._paths.some((p) => p._useU === m._u || opensWith(p, m._u))
 
 /** The best transport that this race has not tried and that does not rest; when all rest, the one whose rest ends first. */
-function nextWay(m: Machine, opening: boolean): Way | undefined {
+export function nextWay(m: Machine): Way | undefined {
   const untried = m._ways.filter((w) => !w._tried)
   const rested = untried.find((w) => w._rest <= m._now)
   // While something that did not rest is under way, none is woken.
-  if (rested || (opening && untried.length < m._ways.length)) return rested
+  if (rested || (isOpening(m) && untried.length < m._ways.length)) return rested
   return untried.sort((a, b) => a._rest - b._rest)[0]
 }
+
+const isOpening = (m: Machine) => m._paths.some((p) => !p._openedAt)
 
 /** Opens a new attachment (HF1-ATT-01). */
 export function attach(m: Machine, way: Way, u?: number): void {
@@ -94,6 +99,7 @@ export function attach(m: Machine, way: Way, u?: number): void {
     _att: ++m._atts,
     _way: way,
     _u: u,
+    _born: m._now,
     _heard: m._now,
     _openedAt: 0,
     _pos: 0,
@@ -113,6 +119,7 @@ export function attach(m: Machine, way: Way, u?: number): void {
 export function opened(m: Machine, path: Path, o: Fields, conn: Conn): void {
   if (path._openedAt) return
   if (!m._server.run) m._progress = m._now
+  m._offline = false // whatever the platform believes
   m._server = o
   // Within the bounds that docs/protocol.md sets.
   o.ping = clamp(o.ping, 5e3, 25e3)
@@ -123,7 +130,7 @@ export function opened(m: Machine, path: Path, o: Fields, conn: Conn): void {
   path._openedAt = m._now
   path._pos = Math.max(o.recv, m._base)
   m._known = Math.max(m._known, path._pos)
-  if (path._way._name === 'sse') path._beaconBy = m._now + 1e3 + 2 * m._rtt // HF1-SSE-03
+  if (path._way._name === 'sse') path._beaconBy = m._now + beaconTime(m)
   if (conn._kind === 'open') forget(m, conn)
   // This transport opened, so those that did not are at fault themselves.
   path._way._failed = false
@@ -166,7 +173,7 @@ export function refused(m: Machine, path: Path, { reason, retry }: Fields, conn:
   }
   kill(m, path, 4004, 'refused ' + reason)
   if (wait)
-    if (!m._cur || m._cur._suspect) raceFrom(m, m._now + wait)
+    if (!m._cur || m._cur._suspect) raceFrom(m, (m._notBefore = m._now + wait))
     else if (reason === 'unknown') takeRest(m, path._way) // this transport leads to another server
     else path._way._rest = Math.max(path._way._rest, m._now + wait)
 }

@@ -7,9 +7,10 @@ import { opened, refused } from './attach.js'
 import { parse, type Entry, type Packet } from './codec.js'
 import { fail, type Fault, type Fields } from './control.js'
 import { admit, append, appendClose, free, heldBytes, lastNumber, type Received } from './log.js'
-import { detached, fault, finish, forget, kill, polled, postFailed, say } from './paths.js'
+import { detached, fault, finish, forget, grace, kill, polled, postFailed, say } from './paths.js'
 import { ponged, replied } from './select.js'
 import { unheard, type Conn, type Machine, type Path } from './state.js'
+import { late } from './wake.js'
 import { carried } from './ways.js'
 
 /**
@@ -46,9 +47,6 @@ export function taken(m: Machine, { _number, _cost, _close }: Received): void {
   }
 }
 
-/** How long a close waits for the final word (HF1-CLO-04). */
-const grace = 10e3
-
 /** Closes the session from this side: `!close` takes its number, so all before it is delivered first (HF1-CLO-01). */
 export function end(m: Machine, code: number, reason: string): void {
   if (m._closing) return
@@ -61,6 +59,7 @@ export function end(m: Machine, code: number, reason: string): void {
 
 /** Reports the end of a carrier; `reason` is empty when the peer ended it in the regular way. */
 export function closed(m: Machine, conn: Conn, reason: string): void {
+  late(m) // before its end is judged
   if (!m._conns.includes(conn)) return
   forget(m, conn)
   if (!conn._by) kill(m, conn._path, 4005, reason || 'ended')

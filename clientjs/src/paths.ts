@@ -31,6 +31,9 @@ export function forget(m: Machine, conn: Conn): void {
   m._conns = m._conns.filter((c) => c !== conn)
 }
 
+/** How long a close waits for the final word (HF1-CLO-04). */
+export const grace = 10e3
+
 /** Ends a path that broke or is no longer wanted, and charges its transport if it died young (HF1-LIV-09). */
 export function kill(m: Machine, path: Path, code: number, reason: string): void {
   const { _cur } = m
@@ -38,7 +41,7 @@ export function kill(m: Machine, path: Path, code: number, reason: string): void
   trace(m, 'died', path, reason)
   // 4004 and the like are no fault of the transport.
   if (code === 4005 || code === 4002 || code >= 4300) {
-    died(m, path, !!_cur && _cur !== path && !_cur._suspect)
+    died(m, path, _cur === path || _cur?._suspect ? undefined : _cur?._way)
     shrink(path)
   }
   m._paths = m._paths.filter((p) => p !== path)

@@ -36,7 +36,8 @@ export interface Path {
   _u: number | undefined
   /** When it was opened; 0: it is being opened. */
   _openedAt: number
-  /** When its last batch came, or when it began. */
+  _born: number
+  /** When its last batch came, or when it began; or when the client woke since. */
   _heard: number
   _challenge?: string
   /** On a WebSocket: the last up line written. */
@@ -166,11 +167,17 @@ export interface Machine extends Config, Logs {
   _ackAt?: number
   /** A rewind was asked. */
   _rewindAt?: number
+  /** When the client woke. */
+  _wokeAt: number
+  /** The platform says that there is no network. */
+  _offline?: boolean
   /** Empty poll answers in a row, each within 100 ms. */
   _empties: number
 
   /** The next attempt to connect starts then; 0: nothing is planned. */
   _raceAt?: number
+  /** Nor before then: a server said so. */
+  _notBefore?: number
   /** Whole races lost in a row. */
   _tries: number
   /** First refusal as unknown. */
@@ -215,6 +222,7 @@ export const newMachine = (config: Config): Machine => ({
   _rtt: 0,
   _lastRecv: 0,
   _progress: 0,
+  _wokeAt: 0,
   _empties: 0,
   _tries: 0,
 })

@@ -1,6 +1,7 @@
 // What the client learns of a transport: how paths over it live and die, and the size of batch that passes.
 
 import type { Machine, Path, Way } from './state.js'
+import { blameless } from './wake.js'
 
 /** The largest batch there may be, and the size below which none is halved. */
 const largest = 1 << 20
@@ -9,12 +10,19 @@ const floor = 1024
 /** Until a path is that old its transport is on probation, if it rested before (HF1-LIV-13). */
 export const settledAt = (path: Path): number => path._openedAt + 60e3
 
-/** Books the death of a path (HF1-LIV-09). `others`: another transport works at this moment, so the network is not away. */
-export function died(m: Machine, path: Path, others: boolean): void {
+/** Books the death of a path (HF1-LIV-09). `working`: what carries the session at this moment, so the network is not away. */
+export function died(m: Machine, path: Path, working?: Way): void {
   const way = path._way
-  if (path._charged) return
-  if (!path._openedAt) way._failed = !others
-  if (!path._openedAt ? others : path._proven ? way._rests && m._now < settledAt(path) : ++way._young > 1) takeRest(m, way)
+  if (path._charged || blameless(m, path)) return
+  if (!path._openedAt && !working) way._failed = true
+  if (
+    !path._openedAt
+      ? working && working !== way // else it does open, if not this time
+      : path._proven
+        ? way._rests && m._now < settledAt(path)
+        : ++way._young > 1
+  )
+    takeRest(m, way)
 }
 
 /** Rests a transport: 20 s, doubling to 10 minutes. */
