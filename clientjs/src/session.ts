@@ -7,6 +7,7 @@ import { authorized, closed, end, input, received, send, taken } from './machine
 import { finish } from './paths.js'
 import { next } from './send.js'
 import { due, newMachine, unheard, type Conn, type Host, type Machine } from './state.js'
+import { online, wake } from './wake.js'
 import type { Events, Message, Options, Session, Transport } from './types.js'
 
 /**
@@ -56,6 +57,7 @@ export function connect(url: string, options: Options = {}): Session {
       _random: Math.random,
       _clock: Date.now,
     })
+    m._offline = globalThis.navigator?.onLine === false
     store?._begin(m, emit, happen)
   }
 
@@ -68,6 +70,18 @@ export function connect(url: string, options: Options = {}): Session {
   const happen = (act?: () => void): void => {
     input(m, act)
     soon()
+  }
+
+  // A page that is shown again or resumed, and a network that comes or goes (HF1-LIV-14, HF1-LIV-15). Caught at the window, where
+  // there is one; `persisted` is of pageshow alone, and false when a page has just been loaded.
+  const notice = ({ type, persisted = true }: Event & { persisted?: boolean }): void =>
+    happen(() => {
+      if (/line/.test(type)) online(m, type === 'online')
+      else if (persisted && !document.hidden) wake(m)
+    })
+  const watch = (how: 'addEventListener' | 'removeEventListener') => {
+    for (const type of ['online', 'offline', 'visibilitychange', 'pageshow', 'resume'])
+      globalThis[how]?.(type, notice as EventListener, true)
   }
 
   /** Settles once for many calls in a row, so that they share a batch, and never within itself. */
@@ -124,7 +138,7 @@ export function connect(url: string, options: Options = {}): Session {
         begin()
         // Not at once: a server that goes away has many clients.
         setTimeout(host._ask, Math.random() * Math.min(30e3, 500 * 2 ** renewals++))
-      }
+      } else watch('removeEventListener')
       emit(again ? 'renew' : 'close', fates)
     },
   }
@@ -174,6 +188,7 @@ export function connect(url: string, options: Options = {}): Session {
   }
 
   begin()
+  watch('addEventListener')
   host._ask()
 
   return {

@@ -1,0 +1,178 @@
+// What the platform tells a session: a page shown again, a network that comes and goes, timers that did not run.
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { connect, type Message, type Options, type Session, type Trace } from '../src/index.js'
+import { FakeNet, opened } from './fakeNet.js'
+
+let net: FakeNet
+let page: EventTarget & { hidden: boolean }
+let listening: Map<string, number>
+
+beforeEach(() => {
+  vi.useFakeTimers()
+  vi.spyOn(Math, 'random').mockReturnValue(0.5)
+  net = new FakeNet()
+  const target = new EventTarget()
+  page = Object.assign(target, { hidden: false })
+  listening = new Map()
+  for (const [how, one] of [['addEventListener', 1], ['removeEventListener', -1]] as const)
+    vi.stubGlobal(how, (type: string, listener: EventListener, capture: boolean) => {
+      listening.set(type, (listening.get(type) ?? 0) + one)
+      target[how](type, listener, capture)
+    })
+  vi.stubGlobal('document', page)
+})
+afterEach(() => {
+  vi.useRealTimers()
+  vi.restoreAllMocks()
+})
+
+const pass = (ms = 0) => vi.advanceTimersByTimeAsync(ms)
+
+/** The time goes on and no timer runs, as in a page that is frozen. */
+const freeze = (ms: number) => vi.setSystemTime(Date.now() + ms)
+
+const tell = (type: string, fields: object = {}) => page.dispatchEvent(Object.assign(new Event(type), fields))
+
+function begin(options: Options = {}): Session & { traces: Trace[]; got: Message[] } {
+  const session = connect('https://host.test/holdfast', { fetch: net.fetch, WebSocket: net.WebSocket, ...options })
+  const traces: Trace[] = []
+  const got: Message[] = []
+  session.on('trace', (t) => traces.push(t))
+  session.on('message', (m) => got.push(m))
+  return Object.assign(session, { traces, got })
+}
+
+/** A session that a WebSocket carries, proven. */
+async function open(options: Options = {}): Promise<ReturnType<typeof begin>> {
+  const session = begin(options)
+  await pass()
+  net.socket.open()
+  net.socket.say('@1 0\n' + opened(1))
+  await pass(20)
+  net.socket.say('@1 0\n!pong {"i":1}\n')
+  await pass(11_000)
+  net.socket.sent.length = 0
+  return session
+}
+
+const carriers = () => net.sockets.length + net.requests.length
+
+describe('a page that is shown again', () => {
+  test.each([
+    ['pageshow', { persisted: true }],
+    ['visibilitychange', {}],
+    ['resume', {}],
+  ])('%s: a zombie is found within 3 s, and nothing is lost', async (type, fields) => {
+    const session = await open()
+    const zombie = net.socket
+    session.send('before')
+    await pass()
+    freeze(10 * 60_000)
+    tell(type, fields)
+    await pass()
+    expect(zombie.text).toBe('@1 0\ntbefore\n@2 0\n!ping {"i":2}\n')
+    expect(carriers()).toBe(1)
+    const woke = Date.now()
+    while (carriers() === 1 && Date.now() < woke + 10_000) await pass(10)
+    expect(Date.now() - woke).toBeLessThanOrEqual(3000)
+    net.socket.open()
+    await pass()
+    net.socket.say('@1 0\n' + opened(2, { sel: { u: 1, att: 1 } }))
+    await pass()
+    const sent = net.socket.text
+    expect(sent).toContain('!use {"u":2,"att":2,')
+    net.socket.say('@1 0\n!reply {"recv":0,"sent":0,"sel":{"u":2,"att":2}}\ntdown\n')
+    await pass()
+    expect(net.socket.text).toContain('\ntbefore\n')
+    net.socket.say('@2 1\n')
+    await pass()
+    expect(session.buffered).toBe(0)
+    expect(session.got.map((m) => m.data)).toEqual(['down'])
+    expect(session.traces.map((t) => `${t.what} ${t.reason}`)).toContain('suspect no pong')
+  })
+
+  test('a path that lives is kept: its pong and what waited unread are heard', async () => {
+    const session = await open()
+    freeze(10 * 60_000)
+    tell('visibilitychange')
+    net.socket.say('@1 0\ntwaited\n')
+    net.socket.say('@2 0\n!pong {"i":2}\n')
+    await pass(4000)
+    expect(carriers()).toBe(1)
+    expect(session.got.map((m) => m.data)).toEqual(['waited'])
+    expect(session.transport).toBe('websocket')
+  })
+
+  test('a page that is hidden, or was only now loaded, does nothing', async () => {
+    await open()
+    freeze(3000)
+    page.hidden = true
+    tell('visibilitychange')
+    page.hidden = false
+    tell('pageshow', { persisted: false })
+    await pass()
+    expect(net.socket.text).toBe('')
+  })
+
+  test('timers that were frozen and run late are as good as an event', async () => {
+    await open()
+    const zombie = net.socket
+    freeze(10 * 60_000)
+    const woke = Date.now()
+    while (carriers() === 1 && Date.now() < woke + 60_000) await pass(10)
+    expect(zombie.text).toContain('!ping')
+    // The clock of fake timers is behind by as long as the page was frozen, so the timer of the next deadline still has to run.
+    expect(Date.now() - woke).toBeLessThanOrEqual(40_000)
+  })
+})
+
+describe('the network', () => {
+  test('is tried at once when it is back, whatever the back-off', async () => {
+    begin({ transports: ['websocket'] })
+    for (let i = 0; i < 8; i++) {
+      await pass(20_000)
+      net.socket.drop()
+    }
+    await pass()
+    const before = net.sockets.length
+    tell('online')
+    await pass()
+    expect(net.sockets).toHaveLength(before + 1)
+  })
+
+  test.each([
+    ['is blamed', 'online', 2],
+    ['is not blamed if there was no network', 'offline', 3],
+  ])('a transport that did not open when another did %s', async (_, platform, attempts) => {
+    const session = await open({ transports: ['websocket', 'longpoll'] })
+    tell(platform)
+    await pass(6000)
+    net.socket.drop()
+    await pass()
+    net.socket.drop()
+    await pass(1000)
+    net.requests.at(-1)!.answer('@1 0\n' + opened(3, { sel: { u: 3, att: 3 } }))
+    await pass(1000)
+    expect(session.transport).toBe('longpoll')
+    expect(net.sockets).toHaveLength(attempts)
+  })
+
+  test('is believed to be away from the start if the platform says so', async () => {
+    vi.stubGlobal('navigator', { onLine: false })
+    begin({ transports: ['websocket', 'longpoll'] })
+    await pass()
+    expect(net.sockets).toHaveLength(1) // the platform may be wrong
+  })
+})
+
+test('listeners are gone when the session ends, and there are none in Node', async () => {
+  const session = await open()
+  const types = ['online', 'offline', 'visibilitychange', 'pageshow', 'resume']
+  expect([...listening.keys()].sort()).toEqual([...types].sort())
+  session.close()
+  await pass(11_000)
+  expect(session.state).toBe('closed')
+  expect([...listening.values()]).toEqual(types.map(() => 0))
+  vi.unstubAllGlobals()
+  expect(() => begin({ transports: ['longpoll'] }).close()).not.toThrow()
+})
