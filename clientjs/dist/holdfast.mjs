@@ -289,6 +289,7 @@ var newMachine = (config) => ({
   _rtt: 0,
   _lastRecv: 0,
   _progress: 0,
+  _wokeAt: 0,
   _empties: 0,
   _tries: 0
 });
@@ -303,129 +304,6 @@ function trace(m, what, { _way, _att }, reason = "") {
   const step2 = { what, transport: _way._name, attachment: _att, reason, time: m._now };
   m._again = true;
   m._actions.push((host) => host._trace(step2));
-}
-
-// src/ways.ts
-var largest = 1 << 20;
-var floor = 1024;
-var settledAt = (path) => path._openedAt + 6e4;
-function died(m, path, others) {
-  const way = path._way;
-  if (path._charged) return;
-  if (!path._openedAt) way._failed = !others;
-  if (!path._openedAt ? others : path._proven ? way._rests && m._now < settledAt(path) : ++way._young > 1) takeRest(m, way);
-}
-function takeRest(m, way) {
-  way._young = 0;
-  way._failed = false;
-  way._rest = m._now + Math.min(2e4 * 2 ** way._rests++, 6e5);
-}
-function proved(way) {
-  way._young = way._rest = 0;
-  way._failed = false;
-}
-var limitOf = ({ _way }) => _way._limit || largest;
-function wrote(path, size, to) {
-  if (size > path._underway) {
-    path._underway = size;
-    path._underwayTo = to;
-  }
-}
-function shrink(path) {
-  if (path._underway > floor) {
-    path._way._limit = Math.max(path._underway >> 1, floor);
-    path._way._full = 0;
-  }
-  path._underway = 0;
-}
-function carried(path, ack) {
-  const way = path._way;
-  if (!path._underway || ack < path._underwayTo) return;
-  if (way._limit && path._underway > way._limit / 2 && ++way._full > 15) {
-    way._limit = Math.min(way._limit * 2, largest);
-    way._full = 0;
-  }
-  path._underway = 0;
-}
-
-// src/paths.ts
-function say(path, name, fields) {
-  path._ctl += encodeControl(name, fields);
-}
-function dial(m, path, kind, by) {
-  const conn = { _kind: kind, _path: path, _born: m._now, _by: by, _first: true, _ctl: "" };
-  m._conns.push(conn);
-  m._actions.push((host) => host._dial(conn));
-  due(m, by);
-}
-function hangup(m, conn, code) {
-  forget(m, conn);
-  m._actions.push((host) => host._hangup(conn, code));
-}
-function forget(m, conn) {
-  m._conns = m._conns.filter((c) => c !== conn);
-}
-function kill(m, path, code, reason) {
-  const { _cur } = m;
-  if (!m._paths.includes(path)) return;
-  trace(m, "died", path, reason);
-  if (code === 4005 || code === 4002 || code >= 4300) {
-    died(m, path, !!_cur && _cur !== path && !_cur._suspect);
-    shrink(path);
-  }
-  m._paths = m._paths.filter((p) => p !== path);
-  for (const conn of m._conns) if (conn._path === path) hangup(m, conn, code);
-  if (_cur === path) {
-    m._cur = void 0;
-    lost(m, path);
-  } else if ((!_cur || _cur._suspect) && m._raceAt && !path._openedAt) m._raceAt = m._now;
-}
-function postFailed(m, conn, reason) {
-  const path = conn._path;
-  path._ctl = conn._ctl + path._ctl;
-  m._told = 0;
-  shrink(path);
-  if (++path._faults > 1) kill(m, path, 4005, reason);
-}
-function polled(m, conn, useful) {
-  if (useful || m._now - conn._born > 100) m._empties = 0;
-  else if (++m._empties > 2) {
-    m._empties = 0;
-    conn._path._pollAt = m._now + 1e3;
-  }
-}
-var linger = 5e3;
-function detached(m, path, { code, gone }) {
-  trace(m, "detached", path);
-  if (gone) return kill(m, path, code, "detached");
-  path._detached = true;
-  if (path !== m._cur) path._leaveBy ||= m._now + linger;
-}
-function fault(m, path, message, code) {
-  if (code === 4302 && unheard(m)) return finish(m, 4202, message);
-  const again = code === 4304 || m._faultCode === code && m._faultWay !== path._way;
-  kill(m, path, code, message);
-  if (again) finish(m, code, message);
-  m._faultCode = code;
-  m._faultWay = path._way;
-}
-function finish(m, code, reason, remote = false, recv) {
-  if (m._over) return;
-  const rest = m._entries.flatMap(({ _cost, _more }, i) => _cost && !_more ? m._base + i + 1 : []);
-  const final = recv !== void 0;
-  m._over = {
-    code,
-    reason,
-    remote,
-    session: m._server.id ?? "",
-    delivered: m._base,
-    notDelivered: final ? rest : [],
-    unknown: final ? [] : rest
-  };
-  for (const conn of m._conns) hangup(m, conn, code);
-  m._paths = [];
-  m._cur = void 0;
-  m._actions.push((host) => host._end());
 }
 
 // src/select.ts
@@ -516,6 +394,169 @@ function tidy(m) {
   }
 }
 
+// src/wake.ts
+function wake(m) {
+  const { _cur, _now } = m;
+  if (_now - m._wokeAt < 1e3 || _cur && asking(m, _cur) && _now < pongBy(m, _cur)) return;
+  m._wokeAt = m._progress = m._sentAt = _now;
+  m._again = true;
+  const afresh = (at = 0, wait) => at && Math.max(at, _now + wait);
+  let passed = !_cur || _cur._suspect;
+  for (const path of m._paths)
+    if (!path._openedAt && _now < path._heard + raceDelay(m)) passed = false;
+    else {
+      path._heard = _now;
+      path._useBy = afresh(path._useBy, 2 * patience(m));
+      path._beaconBy = afresh(path._beaconBy, beaconTime(m));
+    }
+  for (const conn of m._conns) conn._by = afresh(conn._by, patience(m));
+  m._closeBy = afresh(m._closeBy, grace);
+  if (_cur) pingPath(m, _cur);
+  if (!passed) return;
+  if (!nextWay(m)) {
+    raceFrom(m);
+    const opening = m._paths.find((p) => !p._openedAt);
+    if (opening && m._paths.length >= maxPaths) kill(m, opening, 4004, "no room");
+  }
+  m._tries = 0;
+  m._raceAt = Math.max(_now, m._notBefore ?? 0);
+}
+function online(m, on) {
+  m._offline = !on;
+  if (on) wake(m);
+}
+function late(m) {
+  if (m._deadline && m._now - m._deadline > 5e3) wake(m);
+}
+var asking = (m, path) => !!path._pingI && path._pingAt === m._wokeAt;
+var pongBy = (m, path) => path._pingAt + (asking(m, path) ? Math.min(patience(m), 3e3) : patience(m));
+var blameless = (m, path) => m._offline || path._born <= m._wokeAt && m._now - m._wokeAt < 5e3;
+
+// src/ways.ts
+var largest = 1 << 20;
+var floor = 1024;
+var settledAt = (path) => path._openedAt + 6e4;
+function died(m, path, working) {
+  const way = path._way;
+  if (path._charged || blameless(m, path)) return;
+  if (!path._openedAt && !working) way._failed = true;
+  if (!path._openedAt ? working && working !== way : path._proven ? way._rests && m._now < settledAt(path) : ++way._young > 1)
+    takeRest(m, way);
+}
+function takeRest(m, way) {
+  way._young = 0;
+  way._failed = false;
+  way._rest = m._now + Math.min(2e4 * 2 ** way._rests++, 6e5);
+}
+function proved(way) {
+  way._young = way._rest = 0;
+  way._failed = false;
+}
+var limitOf = ({ _way }) => _way._limit || largest;
+function wrote(path, size, to) {
+  if (size > path._underway) {
+    path._underway = size;
+    path._underwayTo = to;
+  }
+}
+function shrink(path) {
+  if (path._underway > floor) {
+    path._way._limit = Math.max(path._underway >> 1, floor);
+    path._way._full = 0;
+  }
+  path._underway = 0;
+}
+function carried(path, ack) {
+  const way = path._way;
+  if (!path._underway || ack < path._underwayTo) return;
+  if (way._limit && path._underway > way._limit / 2 && ++way._full > 15) {
+    way._limit = Math.min(way._limit * 2, largest);
+    way._full = 0;
+  }
+  path._underway = 0;
+}
+
+// src/paths.ts
+function say(path, name, fields) {
+  path._ctl += encodeControl(name, fields);
+}
+function dial(m, path, kind, by) {
+  const conn = { _kind: kind, _path: path, _born: m._now, _by: by, _first: true, _ctl: "" };
+  m._conns.push(conn);
+  m._actions.push((host) => host._dial(conn));
+  due(m, by);
+}
+function hangup(m, conn, code) {
+  forget(m, conn);
+  m._actions.push((host) => host._hangup(conn, code));
+}
+function forget(m, conn) {
+  m._conns = m._conns.filter((c) => c !== conn);
+}
+var grace = 1e4;
+function kill(m, path, code, reason) {
+  const { _cur } = m;
+  if (!m._paths.includes(path)) return;
+  trace(m, "died", path, reason);
+  if (code === 4005 || code === 4002 || code >= 4300) {
+    died(m, path, _cur === path || _cur?._suspect ? void 0 : _cur?._way);
+    shrink(path);
+  }
+  m._paths = m._paths.filter((p) => p !== path);
+  for (const conn of m._conns) if (conn._path === path) hangup(m, conn, code);
+  if (_cur === path) {
+    m._cur = void 0;
+    lost(m, path);
+  } else if ((!_cur || _cur._suspect) && m._raceAt && !path._openedAt) m._raceAt = m._now;
+}
+function postFailed(m, conn, reason) {
+  const path = conn._path;
+  path._ctl = conn._ctl + path._ctl;
+  m._told = 0;
+  shrink(path);
+  if (++path._faults > 1) kill(m, path, 4005, reason);
+}
+function polled(m, conn, useful) {
+  if (useful || m._now - conn._born > 100) m._empties = 0;
+  else if (++m._empties > 2) {
+    m._empties = 0;
+    conn._path._pollAt = m._now + 1e3;
+  }
+}
+var linger = 5e3;
+function detached(m, path, { code, gone }) {
+  trace(m, "detached", path);
+  if (gone) return kill(m, path, code, "detached");
+  path._detached = true;
+  if (path !== m._cur) path._leaveBy ||= m._now + linger;
+}
+function fault(m, path, message, code) {
+  if (code === 4302 && unheard(m)) return finish(m, 4202, message);
+  const again = code === 4304 || m._faultCode === code && m._faultWay !== path._way;
+  kill(m, path, code, message);
+  if (again) finish(m, code, message);
+  m._faultCode = code;
+  m._faultWay = path._way;
+}
+function finish(m, code, reason, remote = false, recv) {
+  if (m._over) return;
+  const rest = m._entries.flatMap(({ _cost, _more }, i) => _cost && !_more ? m._base + i + 1 : []);
+  const final = recv !== void 0;
+  m._over = {
+    code,
+    reason,
+    remote,
+    session: m._server.id ?? "",
+    delivered: m._base,
+    notDelivered: final ? rest : [],
+    unknown: final ? [] : rest
+  };
+  for (const conn of m._conns) hangup(m, conn, code);
+  m._paths = [];
+  m._cur = void 0;
+  m._actions.push((host) => host._end());
+}
+
 // src/attach.ts
 var maxPaths = 4;
 function raceFrom(m, at = 0) {
@@ -543,10 +584,10 @@ function connect(m) {
     }
     return;
   }
-  const opening = m._paths.some((p) => !p._openedAt);
+  const opening = isOpening(m);
   if (!opening) m._raceAt ||= m._now;
   if (!due(m, m._raceAt)) return;
-  const way = nextWay(m, opening);
+  const way = nextWay(m);
   const left = m._paths.find((p) => p !== _cur && p._openedAt);
   if (way && left && m._paths.length >= maxPaths) kill(m, left, 4004, "no room");
   if (way && m._paths.length < maxPaths) {
@@ -561,23 +602,26 @@ function connect(m) {
   due(m, m._raceAt);
 }
 var raceDelay = (m) => clamp(2 * m._rtt, 250, 1e3);
+var beaconTime = (m) => 1e3 + 2 * m._rtt;
 var opensWith = (path, u) => !path._openedAt && path._u === u;
 function raceU(m) {
   if (mayRaise(m) && !m._paths.some((p) => opensWith(p, m._u))) m._u++;
   return m._u;
 }
 var mayRaise = (m) => m._heardU >= m._u || !m._paths.some((p) => p._useU === m._u || opensWith(p, m._u));
-function nextWay(m, opening) {
+function nextWay(m) {
   const untried = m._ways.filter((w) => !w._tried);
   const rested = untried.find((w) => w._rest <= m._now);
-  if (rested || opening && untried.length < m._ways.length) return rested;
+  if (rested || isOpening(m) && untried.length < m._ways.length) return rested;
   return untried.sort((a, b) => a._rest - b._rest)[0];
 }
+var isOpening = (m) => m._paths.some((p) => !p._openedAt);
 function attach(m, way, u) {
   const path = {
     _att: ++m._atts,
     _way: way,
     _u: u,
+    _born: m._now,
     _heard: m._now,
     _openedAt: 0,
     _pos: 0,
@@ -595,6 +639,7 @@ function attach(m, way, u) {
 function opened(m, path, o, conn) {
   if (path._openedAt) return;
   if (!m._server.run) m._progress = m._now;
+  m._offline = false;
   m._server = o;
   o.ping = clamp(o.ping, 5e3, 25e3);
   o.hold = clamp(o.hold, 5e3, 25e3);
@@ -604,7 +649,7 @@ function opened(m, path, o, conn) {
   path._openedAt = m._now;
   path._pos = Math.max(o.recv, m._base);
   m._known = Math.max(m._known, path._pos);
-  if (path._way._name === "sse") path._beaconBy = m._now + 1e3 + 2 * m._rtt;
+  if (path._way._name === "sse") path._beaconBy = m._now + beaconTime(m);
   if (conn._kind === "open") forget(m, conn);
   path._way._failed = false;
   for (const way of m._ways) if (way._failed) takeRest(m, way);
@@ -639,7 +684,7 @@ function refused(m, path, { reason, retry }, conn) {
   }
   kill(m, path, 4004, "refused " + reason);
   if (wait)
-    if (!m._cur || m._cur._suspect) raceFrom(m, m._now + wait);
+    if (!m._cur || m._cur._suspect) raceFrom(m, m._notBefore = m._now + wait);
     else if (reason === "unknown") takeRest(m, path._way);
     else path._way._rest = Math.max(path._way._rest, m._now + wait);
 }
@@ -746,6 +791,7 @@ ${controls2}`;
 
 // src/alive.ts
 function step(m) {
+  late(m);
   m._again = true;
   for (let rounds = 8; m._again && rounds && !m._over; rounds--) judge(m);
   if (m._over) m._deadline = 0;
@@ -772,7 +818,7 @@ function alive(m, path) {
     if (due(m, path._heard + 1e4)) kill(m, path, 4002, unopened(m, path));
     return;
   }
-  if (!path._proven && path._pongs && !path._beaconBy && due(m, path._openedAt + 1e4)) {
+  if (!path._proven && path._pongs && !path._beaconBy && !asking(m, path) && due(m, path._openedAt + 1e4)) {
     if (path === m._cur || path._pongs > 1) {
       path._proven = true;
       proved(path._way);
@@ -781,7 +827,7 @@ function alive(m, path) {
   }
   if (path._proven && !path._suspect && path._way._rests && due(m, settledAt(path))) path._way._rests = 0;
   if (due(m, path._beaconBy) && !path._suspect) {
-    takeRest(m, path._way);
+    if (!blameless(m, path)) takeRest(m, path._way);
     doubt(m, path, path._beacons ? "one-behind" : "threshold");
   }
   if (path._useU && due(m, path._useAt)) sayUse(m, path);
@@ -789,7 +835,7 @@ function alive(m, path) {
   const silentAt = path === m._cur && isActive(m) ? Math.max(path._heard, m._activeAt) + 5750 : path._heard + 1.5 * m._server.ping + 5e3;
   if (path._way._name !== "longpoll" && !path._suspect && due(m, silentAt)) doubt(m, path, "silent");
 }
-var unopened = (m, path) => path._way._name === "sse" && m._paths.some((p) => p._openedAt > path._heard) ? "held" : "no answer";
+var unopened = (m, path) => path._way._name === "sse" && m._paths.some((p) => p._openedAt > path._born) ? "held" : "no answer";
 var isActive = (m) => m._now - m._lastLog < 3e4;
 function active(m) {
   if (!isActive(m)) m._activeAt = m._now;
@@ -798,7 +844,7 @@ function active(m) {
 function stalled(m) {
   const path = m._cur;
   if (!path || path._suspect) return;
-  if (path._pingI && due(m, path._pingAt + patience(m))) {
+  if (path._pingI && due(m, pongBy(m, path))) {
     if (m._progress <= path._pingAt) return doubt(m, path, "no pong");
     path._pingI = 0;
     path._stallPing = false;
@@ -806,7 +852,7 @@ function stalled(m) {
   if (m._entries[0] && !path._pingI && due(m, m._progress + patience(m))) {
     path._stallPing = true;
     pingPath(m, path);
-    due(m, path._pingAt + patience(m));
+    due(m, pongBy(m, path));
   }
   if (path._way._name !== "longpoll" && m._sentDown > m._recv && due(m, Math.max(m._sentAt, m._lastRecv) + patience(m))) {
     m._sentDown = m._recv;
@@ -819,7 +865,7 @@ function doubt(m, path, reason) {
   if (path !== m._cur) return kill(m, path, 4002, reason);
   path._suspect = true;
   if (path._useful || path._proven) m._tries = 0;
-  if (path._way._rest <= m._now) died(m, path, false);
+  if (path._way._rest <= m._now) died(m, path);
   shrink(path);
   path._proven = path._charged = true;
   raceFrom(m, m._now);
@@ -859,7 +905,6 @@ function taken(m, { _number, _cost, _close }) {
     m._closeBy = m._now + grace;
   }
 }
-var grace = 1e4;
 function end(m, code, reason) {
   if (m._closing) return;
   if (!m._server.run && !lastNumber(m)) return finish(m, code, reason, false, 0);
@@ -869,6 +914,7 @@ function end(m, code, reason) {
   m._closeBy = m._now + grace;
 }
 function closed(m, conn, reason) {
+  late(m);
   if (!m._conns.includes(conn)) return;
   forget(m, conn);
   if (!conn._by) kill(m, conn._path, 4005, reason || "ended");
@@ -992,6 +1038,7 @@ function connect2(url, options = {}) {
       _random: Math.random,
       _clock: Date.now
     });
+    m._offline = globalThis.navigator?.onLine === false;
     store?._begin(m, emit, happen);
   };
   const make = (conn) => {
@@ -1001,6 +1048,14 @@ function connect2(url, options = {}) {
   const happen = (act) => {
     input(m, act);
     soon();
+  };
+  const notice = ({ type, persisted = true }) => happen(() => {
+    if (/line/.test(type)) online(m, type === "online");
+    else if (persisted && !document.hidden) wake(m);
+  });
+  const watch = (how) => {
+    for (const type of ["online", "offline", "visibilitychange", "pageshow", "resume"])
+      globalThis[how]?.(type, notice, true);
   };
   const soon = () => {
     if (!queued) queueMicrotask(settle);
@@ -1050,7 +1105,7 @@ function connect2(url, options = {}) {
       if (again) {
         begin();
         setTimeout(host._ask, Math.random() * Math.min(3e4, 500 * 2 ** renewals++));
-      }
+      } else watch("removeEventListener");
       emit(again ? "renew" : "close", fates);
     }
   };
@@ -1094,6 +1149,7 @@ function connect2(url, options = {}) {
     if (m._deadline) timer = setTimeout(happen, Math.min(m._deadline - Date.now(), 1e9));
   };
   begin();
+  watch("addEventListener");
   host._ask();
   return {
     get state() {
