@@ -27,6 +27,7 @@ const ecma = 2022
 const modules = [
   { name: 'holdfast', source: 'index', budget: 8650 },
   { name: 'websocket', source: 'websocket', budget: 1900 },
+  { name: 'reload', source: 'reload', budget: 2000 },
 ]
 
 /** The scripts: dist/NAME with the exports of these sources under the global `Holdfast`. */

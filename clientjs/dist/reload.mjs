@@ -1,0 +1,215 @@
+/*! Holdfast, MIT licence */
+
+// src/codec.ts
+var utf8 = new TextEncoder();
+var byteLength = (text) => utf8.encode(text).length;
+var binaryString = (bytes) => String.fromCharCode(...bytes);
+var randomName = (bytes) => btoa(binaryString(crypto.getRandomValues(new Uint8Array(bytes)))).replace(/\W/g, (c) => ({ "+": "-", "/": "_" })[c] ?? "");
+function encodeEntry(text, cost, more, raw) {
+  const line = (more ? "+" : "") + text;
+  return { _line: line, _raw: raw, _cost: cost, _more: more, _end: 0 };
+}
+
+// src/log.ts
+var lastNumber = (log) => log._base + log._entries.length;
+var heldBytes = ({ _entries, _freed }) => _entries.length ? _entries[_entries.length - 1]._end - _freed : 0;
+function append(log, entries) {
+  for (const entry2 of entries) {
+    entry2._end = log._freed + heldBytes(log) + entry2._cost;
+    log._entries.push(entry2);
+  }
+}
+
+// src/kept.ts
+var unanswered = ({ run, since }) => !run && Date.now() - since > 15e3;
+var headOf = (m, since) => ({
+  key: m._key,
+  run: m._server.run,
+  id: m._server.id,
+  att: m._atts,
+  u: m._u,
+  recv: m._taken,
+  ack: m._base,
+  last: lastNumber(m),
+  since
+});
+function restore(m, head, line) {
+  const { key, run, id, att, u, recv, ack, last } = head;
+  m._key = key;
+  if (run || unanswered(head)) m._server.run = run ?? randomName(12);
+  if (id) m._server.id = id;
+  m._atts = att;
+  m._u = u;
+  m._recv = m._taken = recv;
+  m._base = ack;
+  for (let n = ack; n++ < last; ) append(m, [entry(line(n))]);
+  m._sent = last;
+}
+function entry(line) {
+  const [, plus, rest, text] = /^(\+?)(.([^]*)\n)$/.exec(line);
+  const raw = rest[0] === "b" ? Uint8Array.from(atob(text), (c) => c.charCodeAt(0)) : void 0;
+  return encodeEntry(rest, 16 + (raw ? raw.length : byteLength(text.replace(/\\./g, "."))), !!plus, raw);
+}
+
+// src/reload.ts
+var day = 864e5;
+async function reloadStore(name, { limit = 4 << 20, wait = 2e3 } = {}) {
+  const index = `holdfast:${name}`;
+  try {
+    const copy = sessionStorage.getItem(index);
+    if (copy) {
+      const old = new Copy(index, copy);
+      const head = await hold(old.prefix, wait) ? old.readHead() : void 0;
+      if (head) return new SessionStore(name, limit, old, head);
+      old.erase(false);
+    }
+    prune(index);
+    const fresh = new Copy(index, randomName(12));
+    await hold(fresh.prefix, wait);
+    return new SessionStore(name, limit, fresh);
+  } catch (error) {
+    return new SessionStore(name, limit, void 0, void 0, String(error));
+  }
+}
+function hold(lock, wait) {
+  const { locks } = navigator;
+  if (!locks) throw Error("no Web Locks");
+  const given = new AbortController();
+  const timer = setTimeout(() => given.abort(), wait);
+  return new Promise((resolve) => {
+    const forever = () => {
+      clearTimeout(timer);
+      resolve(true);
+      return new Promise(() => {
+      });
+    };
+    locks.request(lock, { signal: given.signal }, forever).catch(() => resolve(false));
+  });
+}
+function prune(index) {
+  for (const key of Object.keys(localStorage))
+    if (key.startsWith(index + ":") && !(Date.now() - parseInt(localStorage.getItem(key)) < day)) localStorage.removeItem(key);
+}
+var Copy = class {
+  prefix;
+  // Those of this page, whatever becomes of the names.
+  session = sessionStorage;
+  local = localStorage;
+  index;
+  name;
+  constructor(index, name) {
+    this.index = index;
+    this.name = name;
+    this.prefix = `${index}:${name}`;
+  }
+  readLine(n) {
+    return this.session.getItem(`${this.prefix}:${n}`);
+  }
+  setLine(n, line) {
+    this.session.setItem(`${this.prefix}:${n}`, line);
+  }
+  dropLine(n) {
+    this.session.removeItem(`${this.prefix}:${n}`);
+  }
+  /** The head of a copy that is whole and has not aged. */
+  readHead() {
+    const head = JSON.parse(this.session.getItem(this.prefix) ?? "null");
+    const stamp = this.local.getItem(this.prefix);
+    if (!head || !stamp || stamp !== head.stamp && stamp !== head.before) return;
+    for (let n = head.ack; n++ < head.last; ) if (this.readLine(n) === null) return;
+    if (unanswered(head) && !head.last) return;
+    return head;
+  }
+  setHead(head, before) {
+    const stamped = { ...head, stamp: `${Date.now()} ${randomName(6)}`, before: before ?? "" };
+    if (!before) this.session.setItem(this.index, this.name);
+    this.session.setItem(this.prefix, JSON.stringify(stamped));
+    this.local.setItem(this.prefix, stamped.stamp);
+    return stamped;
+  }
+  /** Removes it, what counts first. What cannot be removed has lost its stamp. */
+  erase(stampToo = true) {
+    for (const act of [
+      () => stampToo && this.local.removeItem(this.prefix),
+      () => this.session.removeItem(this.prefix),
+      () => {
+        for (const key of Object.keys(this.session)) if (key.startsWith(this.prefix + ":")) this.session.removeItem(key);
+      }
+    ])
+      try {
+        act();
+      } catch {
+      }
+  }
+};
+var SessionStore = class {
+  name;
+  restored;
+  limit;
+  copy;
+  /** Why it is off. */
+  off;
+  /** What the first machine goes on from. */
+  old;
+  /** What was written last. */
+  head;
+  /** Characters of the lines that are kept. */
+  size = 0;
+  tell;
+  constructor(name, limit, copy, old, off = "") {
+    this.name = name;
+    this.limit = limit;
+    this.copy = copy;
+    this.old = old;
+    this.off = off;
+    this.restored = !!old;
+  }
+  /** @internal */
+  _begin(m, emit) {
+    const { old, copy } = this;
+    this.tell = () => emit("unstored", { reason: this.off });
+    this.old = void 0;
+    if (this.off) queueMicrotask(this.tell);
+    if (!old) return;
+    restore(m, old, (n) => copy.readLine(n));
+    this.head = old;
+    for (const { _line } of m._entries) this.size += _line.length;
+  }
+  /** @internal */
+  _keep(m) {
+    if (this.off) return;
+    try {
+      if (m._closing || m._peerClosed || m._over) this.forget();
+      else this.write(m, this.copy);
+    } catch (error) {
+      this.off = String(error);
+      this.tell();
+      this.forget();
+    }
+  }
+  write(m, copy) {
+    if (this.head?.key !== m._key) this.forget();
+    const { head } = this;
+    const next = headOf(m, head?.since ?? Date.now());
+    if (head && Object.keys(next).every((name) => head[name] === next[name])) return;
+    for (let n = head?.last ?? 0; n++ < next.last; ) {
+      const { _line } = m._entries[n - next.ack - 1];
+      this.size += _line.length;
+      if (this.size > this.limit) throw RangeError("more than is kept");
+      copy.setLine(n, _line);
+    }
+    this.head = copy.setHead(next, head?.stamp);
+    for (let n = head?.ack ?? 0; n++ < next.ack; ) {
+      this.size -= copy.readLine(n).length;
+      copy.dropLine(n);
+    }
+  }
+  forget() {
+    if (this.head || this.off) this.copy.erase();
+    this.head = void 0;
+    this.size = 0;
+  }
+};
+export {
+  reloadStore
+};

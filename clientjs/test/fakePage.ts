@@ -1,0 +1,119 @@
+// Pages of one origin, each of which can die at any moment: what a dead page still does reaches nobody.
+import { vi } from 'vitest'
+
+/** Something that happens in a page from outside: it may die there. */
+export class Life {
+  dead = false
+  /** Counts what it does; dies before step `dieAt`. */
+  steps = 0
+  dieAt = Infinity
+  onDeath: (() => void)[] = []
+
+  /** Whether the page lives to do one thing more. */
+  step(): boolean {
+    if (!this.dead && this.steps++ >= this.dieAt) this.die()
+    return !this.dead
+  }
+
+  die(): void {
+    if (this.dead) return
+    this.dead = true
+    for (const act of this.onDeath.splice(0)) act()
+  }
+}
+
+/** Web Storage. Its items are own properties, as the platform's are. */
+export class FakeStorage {
+  [key: string]: unknown
+  getItem(key: string): string | null {
+    return Object.hasOwn(this, key) ? (this[key] as string) : null
+  }
+  setItem(key: string, value: string): void {
+    this[key] = value
+  }
+  removeItem(key: string): void {
+    delete this[key]
+  }
+}
+
+/** A page's view of a storage. `refuse`: setItem throws. */
+export function storageOf(life: Life, storage: FakeStorage, refuse: () => boolean = () => false): Storage {
+  const own = {
+    getItem: (key: string) => storage.getItem(key),
+    setItem(key: string, value: string) {
+      if (refuse()) throw new DOMException('full', 'QuotaExceededError')
+      if (life.step()) storage.setItem(key, value)
+    },
+    removeItem(key: string) {
+      if (life.step()) storage.removeItem(key)
+    },
+  }
+  return new Proxy(storage, { get: (target, key) => own[key as keyof typeof own] ?? Reflect.get(target, key) }) as unknown as Storage
+}
+
+interface Request {
+  name: string
+  grant: () => void
+}
+
+/** Web Locks of an origin. */
+export class FakeLocks {
+  private held = new Set<string>()
+  private queue: Request[] = []
+
+  of(life: Life): Pick<LockManager, 'request' | 'query'> {
+    const request = (name: string, ...rest: unknown[]): Promise<unknown> => {
+      const act = rest.at(-1) as (lock: { name: string } | null) => Promise<unknown>
+      const { signal, ifAvailable } = (rest.length > 1 ? rest[0] : {}) as LockOptions
+      return new Promise((resolve, reject) => {
+        let over = false
+        const entry: Request = {
+          name,
+          grant: () => {
+            const release = () => {
+              if (over) return
+              over = true
+              this.held.delete(name)
+              this.next(name)
+            }
+            this.held.add(name)
+            life.onDeath.push(release)
+            queueMicrotask(() => {
+              if (life.dead) return
+              act({ name }).then(
+                (value) => (release(), resolve(value)),
+                (error) => (release(), reject(error as Error)),
+              )
+            })
+          },
+        }
+        const drop = () => {
+          this.queue = this.queue.filter((r) => r !== entry)
+        }
+        if (life.dead) return
+        if (ifAvailable && this.held.has(name)) return resolve(act(null))
+        life.onDeath.push(drop)
+        signal?.addEventListener('abort', () => {
+          if (!this.queue.includes(entry)) return
+          drop()
+          reject(signal.reason as Error)
+        })
+        this.queue.push(entry)
+        this.next(name)
+      })
+    }
+    const query = () => Promise.resolve({ held: [...this.held].map((name) => ({ name })), pending: [] })
+    return { request, query } as unknown as Pick<LockManager, 'request' | 'query'>
+  }
+
+  private next(name: string): void {
+    if (this.held.has(name)) return
+    const at = this.queue.findIndex((r) => r.name === name)
+    if (at >= 0) this.queue.splice(at, 1)[0]!.grant()
+  }
+}
+
+/** Has the platform's names mean what this page sees. */
+export function stubGlobals(names: Record<string, unknown>): void {
+  for (const [name, value] of Object.entries(names)) vi.stubGlobal(name, value)
+}
