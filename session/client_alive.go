@@ -8,6 +8,7 @@ import (
 
 // step judges every deadline by the clock it is given and plans the next (HF1-LIV-07). It runs after every event.
 func (m *clientMachine) step(now time.Time) {
+	m.late(now)
 	m.again = true
 	for i := 0; m.again && m.over == nil && i < 8; i++ { // what one rule changes another has to judge; a few times is all it takes
 		m.again = false
@@ -54,12 +55,12 @@ const (
 // alive judges one path.
 func (m *clientMachine) alive(p *clientPath, now time.Time) {
 	if p.state == pathOpening {
-		if m.due(now, p.born.Add(attachBy)) {
+		if m.due(now, p.heard.Add(attachBy)) {
 			m.kill(p, transport.CodeIdle, m.unopened(p), now)
 		}
 		return
 	}
-	if !p.proven && p.pongs > 0 && p.beaconBy.IsZero() && m.due(now, p.openedAt.Add(provenAfter)) {
+	if !p.proven && p.pongs > 0 && p.beaconBy.IsZero() && !m.asking(p) && m.due(now, p.openedAt.Add(provenAfter)) {
 		if p == m.cur || p.pongs > 1 {
 			p.proven = true
 			p.way.proved()
@@ -72,7 +73,9 @@ func (m *clientMachine) alive(p *clientPath, now time.Time) {
 		p.way.rests = 0
 	}
 	if m.due(now, p.beaconBy) && !p.suspect { // HF1-SSE-03
-		p.way.takeRest(now)
+		if !m.blameless(p, now) {
+			p.way.takeRest(now)
+		}
 		m.doubt(p, p.heldBack(), now)
 	}
 	if p.useU != 0 && m.due(now, p.useAt) {
@@ -117,9 +120,9 @@ func (m *clientMachine) stalled(now time.Time) {
 	if p == nil || p.state != pathOpen || p.suspect {
 		return
 	}
-	if p.pingI != 0 && m.due(now, p.pingAt.Add(m.patience())) { // progress is a sign of life as good as a pong
+	if p.pingI != 0 && m.due(now, m.pongBy(p)) { // progress is a sign of life as good as a pong
 		if m.progress.After(p.pingAt) {
-			p.pingI, p.pingAt, p.stallPing = 0, time.Time{}, false
+			p.pingI, p.pingAt, p.stallPing, m.again = 0, time.Time{}, false, true
 		} else {
 			m.doubt(p, "no pong", now)
 			return
@@ -128,7 +131,7 @@ func (m *clientMachine) stalled(now time.Time) {
 	if m.out.base < m.out.last() && p.pingI == 0 && m.due(now, m.progress.Add(m.patience())) {
 		p.stallPing = true
 		m.pingPath(p, now)
-		m.due(now, p.pingAt.Add(m.patience()))
+		m.due(now, m.pongBy(p))
 	}
 	if p.way.name == transport.LongPoll || m.sentDown <= m.in.recv {
 		return
@@ -157,30 +160,13 @@ func (m *clientMachine) doubt(p *clientPath, reason string, now time.Time) {
 	if p.useful || p.proven {
 		m.race.tries = 0
 	}
-	if !p.way.resting(now) {
-		p.way.died(p, false, now)
+	if !p.way.resting(now) && !m.blameless(p, now) {
+		p.way.died(p, nil, now)
 	}
 	p.way.limit.lost(&p.underway)
 	p.proven, p.charged = true, true // its end is not charged twice
 	clear(m.race.tried)
 	m.race.at = now
-}
-
-// ending waits for the last words (HF1-CLO-04).
-func (m *clientMachine) ending(now time.Time) {
-	if m.peerClosed != nil && m.due(now, m.closeAck) {
-		m.closeAck = now.Add(m.patience())
-		m.in.told, m.ackAt = 0, now // the ack is said again until closed comes
-		m.due(now, m.closeAck)
-	}
-	if !m.due(now, m.closeBy) {
-		return
-	}
-	e := ending{code: transport.CodeDone}
-	if m.peerClosed != nil {
-		e = ending{code: transport.Code(m.peerClosed.Code), reason: m.peerClosed.Reason, remote: true}
-	}
-	m.finish(e)
 }
 
 // millis reads a time of the wire, at most a year of it.

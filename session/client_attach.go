@@ -12,6 +12,8 @@ type raceState struct {
 	at    time.Time // start the next attempt then; zero: nothing is planned
 	tried map[*clientWay]bool
 	tries int // whole races lost in a row
+
+	notBefore time.Time // a server said so
 }
 
 // lost: the path in use has died. The first attempt is immediate; paths that die without use are tried ever more slowly.
@@ -141,7 +143,7 @@ func (m *clientMachine) reuse(now time.Time) bool {
 		return false
 	}
 	for i := len(m.paths) - 1; i >= 0 && !m.mayRaise(); i-- {
-		if q := m.paths[i]; q.state == pathOpening && q.u == m.u && m.due(now, q.born.Add(m.raceDelay())) {
+		if q := m.paths[i]; q.state == pathOpening && q.u == m.u && m.due(now, q.heard.Add(m.raceDelay())) {
 			m.kill(q, transport.CodeDetached, "another is open", now)
 		}
 	}
@@ -214,6 +216,9 @@ func (m *clientMachine) attach(w *clientWay, u uint64, now time.Time) {
 	p.down = m.dial(p, kind, now, time.Time{})
 }
 
+// beaconTime is how long after opened both beacons of a stream have come, if it is live (HF1-SSE-03).
+func (m *clientMachine) beaconTime() time.Duration { return time.Second + 2*m.rtt }
+
 // opened: the path can carry, down at least.
 func (m *clientMachine) opened(c *clientConn, o *openedControl, now time.Time) {
 	p := c.path
@@ -221,6 +226,7 @@ func (m *clientMachine) opened(c *clientConn, o *openedControl, now time.Time) {
 		return
 	}
 	first := m.run == ""
+	m.offline = false // whatever the platform believes
 	m.run, m.id, m.win, m.maxBatch = o.Run, o.ID, int64(max(o.Win, 1)), takes(o.Lim)
 	m.peerMessage = int(o.Lim.MaxMessage)
 	m.ping, m.hold = clamp(millis(o.Ping), 5*time.Second, 25*time.Second), clamp(millis(o.Hold), 5*time.Second, 25*time.Second)
@@ -229,7 +235,7 @@ func (m *clientMachine) opened(c *clientConn, o *openedControl, now time.Time) {
 	m.known = max(m.known, p.pos)
 	m.unknownAt, m.reauthed = time.Time{}, false
 	if p.way.name == transport.SSE {
-		p.beaconBy = now.Add(time.Second + 2*m.rtt)
+		p.beaconBy = now.Add(m.beaconTime())
 	}
 	if c.kind == transport.KindOpen {
 		m.forget(c)
@@ -292,6 +298,7 @@ func (m *clientMachine) refused(c *clientConn, r *refusedControl, now time.Time)
 	case m.cur == nil || m.cur.suspect:
 		clear(m.race.tried)
 		m.race.at = now.Add(wait)
+		m.race.notBefore = m.race.at
 	case r.Reason == "unknown": // this transport leads to another server
 		p.way.takeRest(now)
 	case p.way.rest.Before(now.Add(wait)):

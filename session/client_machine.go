@@ -49,15 +49,6 @@ type clientConfig struct {
 	random     func() float64 // in [0,1)
 }
 
-// ending tells how a session ended.
-type ending struct {
-	code   transport.Code
-	reason string
-	recv   uint64 // what the peer has taken of our log, if known
-	known  bool
-	remote bool
-}
-
 type clientMachine struct {
 	cfg clientConfig
 	out sendLog
@@ -92,6 +83,9 @@ type clientMachine struct {
 	ackAt    time.Time     // an ack of its own is due
 	rewindAt time.Time     // a rewind was asked
 	empties  int           // empty poll answers in a row, each within 100 ms
+
+	wokeAt  time.Time // the client slept, or was told to look, until then
+	offline bool      // the platform says that there is no network
 
 	race       raceState
 	unknownAt  time.Time // first refusal as unknown
@@ -130,7 +124,9 @@ func (m *clientMachine) authorized(auth json.RawMessage, now time.Time) {
 }
 
 // tick is called when deadline has come, and may be called at any time (HF1-LIV-07).
-func (m *clientMachine) tick(now time.Time) { m.step(now) }
+func (m *clientMachine) tick(now time.Time) {
+	m.step(now)
+}
 
 // send appends a message. The caller has checked the bound.
 func (m *clientMachine) send(kind lineKind, payload []byte, now time.Time) uint64 {
@@ -148,22 +144,6 @@ func (m *clientMachine) taken(r received, now time.Time) {
 	if r.close != nil && m.over == nil {
 		m.peerClosed, m.closeAck, m.closeBy = r.close, now, now.Add(closeGrace)
 	}
-	m.step(now)
-}
-
-const closeGrace = 10 * time.Second
-
-// end closes the session from this side: !close takes its number, so all before it is delivered first (HF1-CLO-01).
-func (m *clientMachine) end(code transport.Code, reason string, now time.Time) {
-	if m.over != nil || m.out.closing != 0 {
-		return
-	}
-	if m.run == "" && m.out.last() == 0 { // nobody was told anything
-		m.finish(ending{code: code, reason: reason, known: true})
-		return
-	}
-	m.out.appendClose(closeControl{Code: uint64(code), Reason: reason})
-	m.closeBy, m.progress = now.Add(closeGrace), now
 	m.step(now)
 }
 
@@ -323,46 +303,6 @@ func (m *clientMachine) control(c *clientConn, v any, now time.Time) {
 	case *moveControl:
 		m.doubt(path, "move", now)
 	}
-}
-
-// fault ends the path of a batch that breaks a rule; the same twice in a row, on two transports, ends the session (HF1-ERR-02).
-func (m *clientMachine) fault(c *clientConn, err error, now time.Time) {
-	code := codeOf(err)
-	other := m.lastFault == code && c.path.way.name != m.faultWay()
-	m.kill(c.path, code, err.Error(), now)
-	if other || code == transport.CodeWindow { // a message above the limit can never be taken (HF1-NUM-10)
-		m.finish(ending{code: code, reason: ruleOf(err)})
-		return
-	}
-	m.lastFault = code
-	for _, w := range m.ways {
-		w.faulted = w == c.path.way
-	}
-}
-
-func (m *clientMachine) faultWay() string {
-	for _, w := range m.ways {
-		if w.faulted {
-			return w.name
-		}
-	}
-	return ""
-}
-
-// finish ends the session; fates are read from out and over (HF1-CLO-05).
-func (m *clientMachine) finish(e ending) {
-	if m.over != nil {
-		return
-	}
-	m.over = &e
-	for _, p := range m.paths {
-		p.state = pathGone
-	}
-	for _, c := range m.conns {
-		m.actions = append(m.actions, action{kind: actHangup, conn: c.id, code: e.code})
-	}
-	m.paths, m.conns, m.cur = nil, nil, nil
-	m.actions = append(m.actions, action{kind: actOver})
 }
 
 func (m *clientMachine) trace(what string, p *clientPath, reason string) {

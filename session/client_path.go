@@ -127,8 +127,10 @@ func (m *clientMachine) kill(p *clientPath, code transport.Code, reason string, 
 	}
 	wanted := code == transport.CodeFault || code == transport.CodeIdle || code >= 4300
 	m.trace("died", p, reason)
+	if wanted && !m.blameless(p, now) {
+		p.way.died(p, m.working(p), now)
+	}
 	if wanted {
-		p.way.died(p, m.cur != nil && m.cur != p && !m.cur.suspect, now)
 		p.way.limit.lost(&p.underway)
 	}
 	p.state, m.again = pathGone, true
@@ -154,10 +156,23 @@ func (m *clientMachine) kill(p *clientPath, code transport.Code, reason string, 
 	}
 }
 
+// working is the transport that carries the session although p does not; nil: none does.
+func (m *clientMachine) working(p *clientPath) *clientWay {
+	if m.cur == nil || m.cur == p || m.cur.suspect {
+		return nil
+	}
+	return m.cur.way
+}
+
 // closed reports the end of a carrier: fault is nil when the peer ended it in the regular way.
 func (m *clientMachine) closed(conn int, fault error, now time.Time) {
 	c := m.conn(conn)
 	if c == nil || m.over != nil {
+		return
+	}
+	m.late(now)
+	if m.conn(conn) == nil { // waking has given it up
+		m.step(now)
 		return
 	}
 	p, reason := c.path, "ended"

@@ -19,11 +19,12 @@ const (
 	settledAfter = 60 * time.Second
 )
 
-// died books the death of a path. others: another transport works at this moment, so the network is not away.
-func (w *clientWay) died(p *clientPath, others bool, now time.Time) {
+// died books the death of a path. working is the transport that carries the session at this moment, so the network is not away.
+func (w *clientWay) died(p *clientPath, working *clientWay, now time.Time) {
 	switch {
 	case p.charged:
-	case p.state == pathOpening && others:
+	case p.state == pathOpening && working == w: // it does open, if not this time
+	case p.state == pathOpening && working != nil:
 		w.takeRest(now)
 	case p.state == pathOpening:
 		w.failed = true

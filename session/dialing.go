@@ -122,6 +122,22 @@ func (s *Session) event(f func(now time.Time)) {
 	fl.run()
 }
 
+// Wake tells a client's session that the process or its network has come back, so that it looks at once whether what carries it still lives,
+// and does not wait out a back-off. A process that slept through a deadline notices by itself. A server's session takes no notice.
+func (s *Session) Wake() {
+	if s.client != nil {
+		s.event(s.client.m.wake)
+	}
+}
+
+// SetOnline tells a client's session what the platform knows of the network: while there is none no transport is blamed for failing, and when
+// there is one again the session wakes. A server's session takes no notice.
+func (s *Session) SetOnline(online bool) {
+	if s.client != nil {
+		s.event(func(now time.Time) { s.client.m.online(online, now) })
+	}
+}
+
 // do does one action. It does not block.
 func (d *dialing) do(a *action) {
 	switch a.kind {

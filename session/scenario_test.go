@@ -230,6 +230,10 @@ func (s *scenario) do(verb, rest, batch string) error {
 		s.m.end(transport.Code(n), reason, s.time())
 	case "asleep":
 		s.m.tick(s.time())
+	case "wake":
+		s.m.wake(s.time())
+	case "online", "offline":
+		s.m.online(verb == "online", s.time())
 	case "end":
 	default:
 		return errors.New("no such input")

@@ -52,6 +52,7 @@ const (
 	faultRestartServer
 	faultMalformed
 	faultForgedUse
+	faultWake
 
 	simFaults
 )
@@ -64,7 +65,7 @@ func (f simFault) String() string {
 		faultHoleBoth: "black hole both ways", faultOutage: "network away", faultForce: "transport change forced", faultDialRefused: "connection refused", faultStatus: "HTTP status",
 		faultSwallow: "opened and swallowed", faultYoung: "killed at 200 ms", faultHeld: "stream held back", faultCap: "batch above the cap", faultSlowReader: "slow reader",
 		faultSleep: "client asleep", faultPause: "server pause", faultRefuse: "server refuses", faultMove: "move", faultClose: "close in the storm",
-		faultRestartClient: "client restart", faultRestartServer: "server restart", faultMalformed: "malformed on purpose", faultForgedUse: "use without its challenge",
+		faultRestartClient: "client restart", faultRestartServer: "server restart", faultMalformed: "malformed on purpose", faultForgedUse: "use without its challenge", faultWake: "woken, offline",
 	}[f]
 }
 

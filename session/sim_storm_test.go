@@ -126,6 +126,17 @@ func (w *world) processStorm(f simFault, c *simClient, home *simNode) {
 			c.m.tick(w.now())
 			c.act()
 		}
+	case faultWake: // what a platform says, whether it is true or not
+		w.fault(f, "%s", c.name)
+		on := w.rng.IntN(2) == 0
+		c.do(func() {
+			if w.rng.IntN(3) == 0 {
+				c.m.wake(w.now())
+			} else {
+				c.m.online(on, w.now())
+			}
+			c.act()
+		})
 	case faultClose:
 		w.fault(f, "%s", c.name)
 		if s := c.session(); s != nil && w.rng.IntN(2) == 0 {
