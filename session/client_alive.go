@@ -37,6 +37,7 @@ func (m *clientMachine) judge(now time.Time) {
 		}
 	}
 	m.stalled(now)
+	m.rotate(now)
 	m.connect(now)
 	m.better(now)
 	m.tidy(now)
@@ -84,6 +85,7 @@ func (m *clientMachine) alive(p *clientPath, now time.Time) {
 	if m.due(now, p.useBy) { // a use asks for an answer as a ping does (HF1-LIV-04)
 		m.doubt(p, "use unanswered", now)
 	}
+	m.ask(p, now)
 	if p.way.name != transport.LongPoll && !p.suspect {
 		if m.due(now, m.silentAt(now, p)) { // HF1-LIV-05
 			m.doubt(p, "silent", now)
@@ -93,7 +95,7 @@ func (m *clientMachine) alive(p *clientPath, now time.Time) {
 
 // silentAt is when a path has said nothing for longer than the server promised. It promised more when lines began to come or go.
 func (m *clientMachine) silentAt(now time.Time, p *clientPath) time.Time {
-	if p != m.cur || m.lastLog.IsZero() || now.Sub(m.lastLog) >= activeFor {
+	if p != m.cur || !m.isActive(now) {
 		return p.heard.Add(m.ping*3/2 + 5*time.Second)
 	}
 	since := p.heard
@@ -103,9 +105,14 @@ func (m *clientMachine) silentAt(now time.Time, p *clientPath) time.Time {
 	return since.Add(5750 * time.Millisecond)
 }
 
+// isActive: log lines came or went within 30 s, so the server pings more often.
+func (m *clientMachine) isActive(now time.Time) bool {
+	return !m.lastLog.IsZero() && now.Sub(m.lastLog) < activeFor
+}
+
 // active books that log lines come or go.
 func (m *clientMachine) active(now time.Time) {
-	if now.Sub(m.lastLog) >= activeFor {
+	if !m.isActive(now) {
 		m.activeAt = now
 	}
 	m.lastLog = now
@@ -160,7 +167,7 @@ func (m *clientMachine) doubt(p *clientPath, reason string, now time.Time) {
 	if p.useful || p.proven {
 		m.race.tries = 0
 	}
-	if !p.way.resting(now) && !m.blameless(p, now) {
+	if !m.cut(p, false, now) && !p.way.resting(now) && !m.blameless(p, now) {
 		p.way.died(p, nil, now)
 	}
 	p.way.limit.lost(&p.underway)

@@ -197,7 +197,7 @@ func (m *clientMachine) admissible(c *clientConn, p *packet, ctl []any) error {
 func (m *clientMachine) apply(c *clientConn, p *packet, ctl []any, now time.Time) {
 	path := c.path
 	if c.kind != transport.KindUp || path.way.name == transport.LongPoll { // an answer to a POST says nothing of a stream
-		path.heard = now
+		path.hears(now)
 	}
 	path.faults = 0
 	// A run that is not ours is a fault of the path, before its ack or lines act (HF1-WHO-06).
@@ -301,6 +301,7 @@ func (m *clientMachine) control(c *clientConn, v any, now time.Time) {
 			path.beaconBy = time.Time{}
 		}
 	case *moveControl:
+		path.charged, path.pingI = true, 0 // nothing is wrong with it, and no pong keeps it
 		m.doubt(path, "move", now)
 	}
 }

@@ -34,8 +34,12 @@ type clientPath struct {
 	useBy time.Time // it should be confirmed by then
 
 	born, openedAt time.Time
-	heard          time.Time // last batch
-	pingI          uint64    // ping under way
+	heard          time.Time     // last batch
+	spoke          time.Time     // last frame, on a WebSocket
+	gap            time.Duration // the longest silence since heard that this side ended
+	endured        time.Duration // the longest silence that the path lived through
+	rotateAt       time.Time     // another was opened to take its place; if that failed, more is done then
+	pingI          uint64        // ping under way
 	pingAt         time.Time
 	pongs          int
 	stallPing      bool // the ping under way asks about a stall
@@ -127,7 +131,7 @@ func (m *clientMachine) kill(p *clientPath, code transport.Code, reason string, 
 	}
 	wanted := code == transport.CodeFault || code == transport.CodeIdle || code >= 4300
 	m.trace("died", p, reason)
-	if wanted && !m.blameless(p, now) {
+	if wanted && !m.blameless(p, now) && !m.cut(p, true, now) {
 		p.way.died(p, m.working(p), now)
 	}
 	if wanted {

@@ -76,6 +76,7 @@ func (m *clientMachine) replied(c *clientConn, r *replyControl, now time.Time) {
 func (m *clientMachine) pingPath(p *clientPath, now time.Time) {
 	m.pings++
 	p.pingI, p.pingAt = m.pings, now
+	p.speaks(now)
 	p.say("ping", pingControl{I: m.pings})
 }
 
@@ -147,7 +148,7 @@ func (m *clientMachine) tidy(now time.Time) {
 		switch {
 		case !p.leaveBy.IsZero() && (p.detached || m.due(now, p.leaveBy)):
 			m.kill(p, transport.CodeDetached, "left", now)
-		case m.cur.proven && !m.cur.suspect && p.leaveBy.IsZero() && m.rank(p.way) >= m.rank(m.cur.way):
+		case m.cur.proven && !m.cur.suspect && p.leaveBy.IsZero() && (p.way != m.cur.way || m.cur.rotateAt.IsZero()) && m.rank(p.way) >= m.rank(m.cur.way):
 			m.kill(p, transport.CodeDetached, "not needed", now)
 		}
 	}

@@ -90,6 +90,10 @@ func (m *clientMachine) next(conn int, b *outBatch, now time.Time) bool {
 	default:
 		return false
 	}
+	if c.kind == transport.KindSocket {
+		p.speaks(now)
+		p.spoke = now
+	}
 	c.first = false
 	return true
 }

@@ -11,6 +11,11 @@ type clientWay struct {
 	failed  bool      // did not open; charged once another transport does
 	faulted bool      // its last batch broke a rule (HF1-ERR-02)
 	limit   batchLimit
+
+	silence time.Duration // before its last cut
+	lived   time.Duration // the age at its last cut that silence does not explain
+	idle    time.Duration // paths die when they are silent for so long; 0: not known
+	age     time.Duration // paths die when they are so old; 0: not known
 }
 
 const (
