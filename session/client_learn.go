@@ -12,6 +12,8 @@ const (
 	idleLeast = 2 * time.Second  // a shorter silence kills no path
 	ageLeast  = 12 * time.Second // a path that dies younger is taken for bad, not for old
 	askLeast  = time.Second
+	pollLeast = 3 * time.Second // a poll that fails sooner did not hang for too long
+	holdLeast = 5 * time.Second
 	askLate   = time.Second // so long after the server's promise the path is asked
 )
 
@@ -69,6 +71,24 @@ func lower(known *time.Duration, d time.Duration) bool {
 	}
 	*known = d
 	return true
+}
+
+// holdOf is how long a poll may hang: as long as the server says, or as is known to work.
+func (m *clientMachine) holdOf(w *clientWay) time.Duration {
+	if w.hold > 0 {
+		return min(m.hold, w.hold)
+	}
+	return m.hold
+}
+
+// holdFailed learns from a poll that failed how long the next may hang, and tells whether that explains the failure (HF1-POL-08).
+func (m *clientMachine) holdFailed(c *clientConn, now time.Time) bool {
+	w, lasted := c.path.way, now.Sub(c.born)
+	if c.kind != transport.KindPoll || lasted < pollLeast || m.blameless(c.path, now) {
+		return false
+	}
+	hold := m.holdOf(w)
+	return lower(&w.hold, max(min(lasted, hold)*7/10, holdLeast)) && lasted < hold
 }
 
 // promised is how long the server may say nothing (HF1-LIV-01).

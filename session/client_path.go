@@ -204,6 +204,9 @@ func (m *clientMachine) postFailed(c *clientConn, reason string, now time.Time) 
 	}
 	m.in.told = 0 // its ack may not have arrived
 	p.way.limit.lost(&p.underway)
+	if m.holdFailed(c, now) {
+		return
+	}
 	if p.faults++; p.faults >= 2 {
 		m.kill(p, transport.CodeFault, reason, now)
 	}

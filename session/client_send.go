@@ -25,7 +25,7 @@ func (m *clientMachine) pump(now time.Time) {
 		}
 		if p.way.name == transport.LongPoll && p == m.cur && p.down == nil && (p.pollAt.IsZero() || m.due(now, p.pollAt)) {
 			p.pollAt = time.Time{}
-			p.down = m.dial(p, transport.KindPoll, now, now.Add(m.hold+m.patience())) // HF1-POL-04
+			p.down = m.dial(p, transport.KindPoll, now, now.Add(m.holdOf(p.way)+m.patience())) // HF1-POL-04
 			m.due(now, p.down.by)
 		}
 	}
@@ -80,7 +80,7 @@ func (m *clientMachine) next(conn int, b *outBatch, now time.Time) bool {
 		m.writeOpen(c, b, now)
 	case c.first && c.kind == transport.KindPoll:
 		p.p++
-		ctl := appendControl(nil, true, "poll", pollControl{Key: m.cfg.key, Run: m.run, Att: p.att, P: p.p, Recv: m.in.recv, Hold: uint64(m.hold.Milliseconds())})
+		ctl := appendControl(nil, true, "poll", pollControl{Key: m.cfg.key, Run: m.run, Att: p.att, P: p.p, Recv: m.in.recv, Hold: uint64(m.holdOf(p.way).Milliseconds())})
 		m.out.fill(b, m.out.base, m.in.taken, ctl, noLines, 0, false) // its lines go by up
 		m.in.acked()
 	case c.first && c.kind == transport.KindUp:

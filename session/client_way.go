@@ -16,6 +16,7 @@ type clientWay struct {
 	lived   time.Duration // the age at its last cut that silence does not explain
 	idle    time.Duration // paths die when they are silent for so long; 0: not known
 	age     time.Duration // paths die when they are so old; 0: not known
+	hold    time.Duration // polls that hang for longer fail; 0: not known
 }
 
 const (
