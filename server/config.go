@@ -31,6 +31,10 @@ type Config struct {
 	// open, by many goroutines at once, before the session is looked up; ctx ends after Limits.Handshake. Default: everyone is "".
 	Authenticate func(ctx context.Context, h *Handshake) (principal string, err error)
 
+	// KeepHeaders names headers of a session's first request that are kept with it, for [session.Session.Header]: Cookie, say, for a
+	// gateway. Default: none.
+	KeepHeaders []string
+
 	// Origins lists the pages of other sites that may connect: scheme://host[:port], scheme://*.host[:port] or null.
 	Origins []string
 	// Credentials lets pages of listed Origins send cookies, for balancers that stick by cookie.

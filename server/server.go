@@ -83,6 +83,7 @@ func (s *Server) tableConfig() session.TableConfig {
 		MaxBatch: l.MaxBatch, MaxMessage: l.MaxMessage, Window: l.Window,
 		MaxSessions: l.MaxSessions, MaxRetained: l.MaxRetained,
 		Ping: t.Ping, Hold: t.Hold, TTL: t.TTL, CloseGrace: t.CloseGrace,
+		KeepHeaders:  s.cfg.KeepHeaders,
 		Authenticate: s.authenticate(),
 		Admit:        s.admit,
 		Release:      s.living.Release,

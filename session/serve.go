@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -275,5 +277,19 @@ func (c *serverConn) code() transport.Code { return or(c.why, transport.CodeDeta
 // newServerSession makes the server's end of a session.
 func newServerSession(t *Table, id, principal string, who *Peer, now time.Time) *Session {
 	m := newServerMachine(&t.machine, id, principal, who.Origin, now)
-	return &Session{m: m, server: m, table: t, id: id, principal: principal, addr: who.Addr}
+	return &Session{m: m, server: m, table: t, id: id, principal: principal, addr: who.Addr, header: kept(who.Header, t.cfg.KeepHeaders)}
+}
+
+// kept copies the named headers: the rest of the request's is not to live as long as a session.
+func kept(h http.Header, names []string) http.Header {
+	var some http.Header
+	for _, name := range names {
+		if values := h.Values(name); len(values) > 0 {
+			if some == nil {
+				some = make(http.Header, len(names))
+			}
+			some[http.CanonicalHeaderKey(name)] = slices.Clone(values)
+		}
+	}
+	return some
 }

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/netip"
 	"strings"
 	"sync"
@@ -36,7 +37,8 @@ type Session struct {
 	principal string
 	addr      netip.Addr
 	meta      []byte
-	booked    int64 // bytes booked as retained
+	header    http.Header // what TableConfig.KeepHeaders names
+	booked    int64       // bytes booked as retained
 	timer     timerEntry
 
 	onMessage  func(Message)
@@ -84,6 +86,10 @@ func (s *Session) Principal() string { return s.principal }
 
 // Meta is what the client sent as "meta" when it first opened the session, nil if nothing.
 func (s *Session) Meta() []byte { return s.meta }
+
+// Header has those headers of the request that opened the session first that TableConfig.KeepHeaders names, nil if it names none. It must not
+// be changed.
+func (s *Session) Header() http.Header { return s.header }
 
 // Transport names what carries the session at this moment, "" while nothing does.
 func (s *Session) Transport() string {

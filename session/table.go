@@ -65,6 +65,8 @@ type TableConfig struct {
 	TTL time.Duration
 	// CloseGrace is how long a session that was closed here waits for the client's last ack. Default 10 s.
 	CloseGrace time.Duration
+	// KeepHeaders names headers of a session's first request that are kept for [Session.Header]. Default: none.
+	KeepHeaders []string
 	// Authenticate names the principal of an open, or refuses it with an error. It runs for every open, before any lookup, without locks.
 	Authenticate func(context.Context, *Handshake) (principal string, err error)
 	// Admit is asked before a session is made; false refuses it busy. Release is called when that session has ended.

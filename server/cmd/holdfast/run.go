@@ -16,6 +16,7 @@ import (
 
 	"github.com/holdfast-rt/holdfast/server"
 	"github.com/holdfast-rt/holdfast/server/demo"
+	"github.com/holdfast-rt/holdfast/server/gateway"
 	"github.com/holdfast-rt/holdfast/server/internal/config"
 	"github.com/holdfast-rt/holdfast/server/jwtauth"
 )
@@ -65,6 +66,13 @@ func newServer(cfg config.Config, log *slog.Logger) (*server.Server, error) {
 			MaxMessage: cfg.MaxMessage, MaxRetained: cfg.MaxRetained,
 		},
 		Logger: log,
+	}
+	if cfg.Gateway != "" {
+		g, err := gateway.New(gateway.Config{Target: cfg.Gateway, Headers: cfg.GatewayHeaders, MaxMessage: cfg.MaxMessage, Logger: log})
+		if err != nil {
+			return nil, err
+		}
+		c.OnSession, c.KeepHeaders = g.OnSession, cfg.GatewayHeaders
 	}
 	if tokens != nil {
 		c.Authenticate = bearer(tokens)

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -19,6 +20,7 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/gorilla/websocket"
 	"go.uber.org/goleak"
 
 	"github.com/holdfast-rt/holdfast/session"
@@ -273,6 +275,36 @@ func TestTokens(t *testing.T) {
 		}
 		cancel()
 	}
+	p.stop()
+	if code := <-p.code; code != 0 {
+		t.Errorf("exit code %d: %s", code, p.stderr.text())
+	}
+}
+
+// TestGateway: with -gateway a session speaks with the backend, and no longer with the echo.
+func TestGateway(t *testing.T) {
+	up := websocket.Upgrader{}
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := up.Upgrade(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		_ = c.WriteMessage(websocket.TextMessage, []byte("backend "+r.URL.Path+" "+r.Header.Get("X-User")))
+		_, _, _ = c.ReadMessage()
+	}))
+	defer backend.Close()
+	p := start(t, "-addr", "127.0.0.1:0", "-gateway", "ws"+strings.TrimPrefix(backend.URL, "http")+"/ws", "-gateway-headers", "X-User")
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	s, err := client.Dial(ctx, p.stdout.find(t, `Endpoint:\s+(\S+)`), &client.Options{Header: http.Header{"X-User": {"anna"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err := s.Receive(ctx); err != nil || string(m.Data) != "backend /ws anna" {
+		t.Errorf("%q, %v", m.Data, err)
+	}
+	_ = s.Close(ctx)
 	p.stop()
 	if code := <-p.code; code != 0 {
 		t.Errorf("exit code %d: %s", code, p.stderr.text())

@@ -24,6 +24,9 @@ type Config struct {
 	Origins        []string       // pages of other sites that may connect
 	TrustedProxies []netip.Prefix // whose X-Forwarded-* headers are believed
 
+	Gateway        string   // the WebSocket server that sessions are connected to, "" for the echo
+	GatewayHeaders []string // headers of the client's that it is given
+
 	MaxSessions           int   // living sessions in all
 	MaxSessionsPerAddress int   // of one client address
 	MaxMessage            int   // bytes of one message
@@ -90,6 +93,9 @@ func (c Config) check() error {
 	var errs []error
 	if c.AdminAddr != "" && c.AdminAddr == c.Addr {
 		errs = append(errs, fmt.Errorf("addr and admin-addr are both %s", c.Addr))
+	}
+	if c.Gateway == "" && len(c.GatewayHeaders) > 0 {
+		errs = append(errs, errors.New("gateway-headers go nowhere without gateway"))
 	}
 	wild, named := 0, len(c.JWT.Audience)
 	for _, a := range c.JWT.Audience {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-rt/holdfast/server/gateway"
 	"github.com/holdfast-rt/holdfast/server/internal/address"
 	"github.com/holdfast-rt/holdfast/server/internal/origin"
 	"github.com/holdfast-rt/holdfast/server/jwtauth"
@@ -63,6 +64,14 @@ func settings() []setting {
 		{
 			name: "trusted-proxies", arg: "LIST", list: true, usage: "networks whose X-Forwarded-* headers are believed, as 10.0.0.0/8",
 			set: setProxies,
+		},
+		{
+			name: "gateway", arg: "URL", usage: "connect each session with this WebSocket server, ws://host/path, in place of the echo",
+			set: one(setGateway),
+		},
+		{
+			name: "gateway-headers", arg: "LIST", list: true, usage: "headers of the client's that it is given, as Cookie",
+			set: func(c *Config, v []string) error { c.GatewayHeaders = v; return setGateway(c, c.Gateway) },
 		},
 		{
 			name: "max-sessions", arg: "N", def: "1000000", usage: "living sessions in all",
@@ -151,6 +160,16 @@ func setProxies(c *Config, values []string) error {
 	}
 	c.TrustedProxies = list
 	return nil
+}
+
+// setGateway has the gateway judge what it is given so far.
+func setGateway(c *Config, v string) error {
+	c.Gateway = v
+	if v == "" {
+		v = "ws://localhost" // for the headers alone
+	}
+	_, err := gateway.New(gateway.Config{Target: v, Headers: c.GatewayHeaders})
+	return unprefixed(err, "gateway: ")
 }
 
 func setLeeway(c *Config, v string) error {

@@ -1,0 +1,148 @@
+// Package gateway puts an existing WebSocket server behind Holdfast sessions: each session has a WebSocket of its own to one configured
+// backend, which needs no change. It is the other end of the browser client's drop-in WebSocket class (docs/websocket-compat.md), and serves
+// plain sessions too.
+package gateway
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/holdfast-rt/holdfast/session"
+	"github.com/holdfast-rt/holdfast/transport"
+)
+
+// Config configures a [Gateway].
+type Config struct {
+	// Target is the backend: ws://host/path or wss://host/path, without user, query and fragment. What a client adds to the endpoint's path
+	// is added to this path, and stays below it; scheme and host are never the client's to say.
+	Target string
+	// Headers names those of the headers of a client's first request that the backend is given, such as Cookie or Authorization. The server
+	// has to keep them: list the same names in server.Config.KeepHeaders. Default: none. The handshake's own are refused.
+	Headers []string
+	// MaxMessage is the largest message from the backend, in bytes; a larger one ends session and backend, 1009. It should be the server's
+	// Limits.MaxMessage. Default 1 MiB.
+	MaxMessage int
+	// DialTimeout is the time for the backend's handshake. Default 10 s.
+	DialTimeout time.Duration
+	// WriteTimeout is how long a backend may leave a message unread before it counts as gone; until then its client is held up by its
+	// window. Default 60 s.
+	WriteTimeout time.Duration
+	// TLS is for a wss Target. Default: the system's roots.
+	TLS *tls.Config
+	// Logger is told of backends that cannot be reached (warn) and of clients' requests that are refused (debug), never of URLs or
+	// payloads. Default [slog.Default].
+	Logger *slog.Logger
+}
+
+// Gateway connects sessions with a backend. Its methods may be called by many goroutines at once.
+type Gateway struct {
+	cfg    Config
+	target *url.URL
+	dialer websocket.Dialer
+}
+
+// New makes a Gateway. Its error says what is wrong with the settings.
+func New(cfg Config) (*Gateway, error) {
+	target, err := url.Parse(cfg.Target)
+	switch {
+	case err != nil || target.Host == "" || target.Scheme != "ws" && target.Scheme != "wss":
+		return nil, errors.New("gateway: Target is not ws://host/path or wss://host/path")
+	case target.User != nil || target.RawQuery != "" || target.ForceQuery || strings.Contains(cfg.Target, "#"):
+		return nil, errors.New("gateway: Target has a user, a query or a fragment")
+	}
+	for _, name := range cfg.Headers {
+		switch key := http.CanonicalHeaderKey(name); {
+		case name == "", key == "Host", key == "Upgrade", key == "Connection", strings.HasPrefix(key, "Sec-Websocket-"):
+			return nil, fmt.Errorf("gateway: the header %q belongs to the handshake", name)
+		}
+	}
+	if cfg.MaxMessage == 0 {
+		cfg.MaxMessage = 1 << 20
+	}
+	if cfg.DialTimeout == 0 {
+		cfg.DialTimeout = 10 * time.Second
+	}
+	if cfg.WriteTimeout == 0 {
+		cfg.WriteTimeout = time.Minute
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	return &Gateway{
+		cfg:    cfg,
+		target: target,
+		dialer: websocket.Dialer{HandshakeTimeout: cfg.DialTimeout, TLSClientConfig: cfg.TLS}, // no proxy, no redirects, no compression
+	}, nil
+}
+
+// OnSession is for server.Config.OnSession: it connects the session with the backend, on two goroutines that end with it.
+func (g *Gateway) OnSession(s *session.Session) { go g.serve(s) }
+
+func (g *Gateway) serve(s *session.Session) {
+	p := &pipe{s: s, writeTimeout: g.cfg.WriteTimeout}
+	req, err := parseRequest(s.Meta())
+	if err != nil {
+		g.cfg.Logger.Debug("gateway: request refused", "session", s.ID(), "error", err)
+		p.end(codePolicy, "bad request")
+		return
+	}
+	conn, err := g.dial(s, req)
+	if err != nil {
+		g.cfg.Logger.Warn("gateway: no connection to the backend", "session", s.ID(), "error", err)
+		p.end(codeAbnormal, "no connection to the backend")
+		return
+	}
+	conn.SetReadLimit(int64(g.cfg.MaxMessage))
+	p.conn = conn
+	if len(req.Protocols) > 0 { // the client waits for it, so that the choice is the backend's
+		if _, err := s.Send(context.Background(), session.Text(conn.Subprotocol())); err != nil {
+			_ = conn.Close()
+			return
+		}
+	}
+	p.run()
+}
+
+func (g *Gateway) dial(s *session.Session, req request) (*websocket.Conn, error) {
+	header := make(http.Header)
+	for _, name := range g.cfg.Headers {
+		if values := s.Header().Values(name); len(values) > 0 {
+			header[http.CanonicalHeaderKey(name)] = values
+		}
+	}
+	dialer := g.dialer
+	dialer.Subprotocols = req.Protocols
+	ctx, cancel := context.WithTimeout(context.Background(), g.cfg.DialTimeout)
+	defer cancel()
+	conn, answer, err := dialer.DialContext(ctx, req.below(g.target).String(), header)
+	if answer != nil {
+		_ = answer.Body.Close()
+		if err != nil {
+			err = fmt.Errorf("status %d: %w", answer.StatusCode, err)
+		}
+	}
+	return conn, err
+}
+
+// The close codes of RFC 6455 that this package says itself.
+const (
+	codeGoingAway = 1001
+	codeNone      = 1005 // none was given; never on the wire
+	codeAbnormal  = 1006 // the connection broke; never on the wire
+	codeNotText   = 1007
+	codePolicy    = 1008
+	codeTooBig    = 1009
+	codeLater     = 1013
+)
+
+// sessionEnds is the session's code for every end that a WebSocket knows; the WebSocket's own is in the reason.
+const sessionEnds = transport.CodeDone
