@@ -20,7 +20,8 @@ export interface Logs {
   _sent: number
   /** The lines that this side has sent, or will, and that the peer has not acknowledged (I2). */
   _entries: Entry[]
-  /** Window bytes of all lines up to `_base`. */
+  /** Window bytes of all lines, and of those up to `_base`. */
+  _grown: number
   _freed: number
 
   /** Highest number received without a gap. */
@@ -44,6 +45,7 @@ export const newLogs = (): Logs => ({
   _base: 0,
   _sent: 0,
   _entries: [],
+  _grown: 0,
   _freed: 0,
   _recv: 0,
   _taken: 0,
@@ -58,14 +60,11 @@ export const newLogs = (): Logs => ({
 export const lastNumber = (log: Logs): number => log._base + log._entries.length
 
 /** The unacknowledged window bytes (HF1-NUM-10). */
-export const heldBytes = ({ _entries, _freed }: Logs): number =>
-  _entries.length ? _entries[_entries.length - 1]!._end - _freed : 0
+export const heldBytes = ({ _grown, _freed }: Logs): number => _grown - _freed
 
 export function append(log: Logs, entries: Entry[]): void {
-  for (const entry of entries) {
-    entry._end = log._freed + heldBytes(log) + entry._cost
-    log._entries.push(entry)
-  }
+  for (const entry of entries) entry._end = log._grown += entry._cost
+  log._entries.push(...entries)
 }
 
 /** Adds `!close`, the last line; it is free of the window. */

@@ -50,76 +50,76 @@ function planAck(m: Machine): void {
 /** How much may ride in an open: a network that refuses large bodies must not refuse the session. */
 const early = 4096
 
-/** Makes the next batch of a carrier. Undefined: nothing now, or the one batch of a POST is made. */
+/**
+ * Makes the next batch of a carrier: controls, and as many lines as the window, the server and the path take, one at least,
+ * and books it. Undefined: nothing now, or the one batch of a POST is made.
+ */
 export function next(m: Machine, conn: Conn): string | Uint8Array | undefined {
-  const path = conn._path
-  const kind = conn._kind
-  const first = conn._first
+  const { _path: path, _kind: kind, _first: first } = conn
+  const { run, hold, lim } = m._server
   m._now = m._clock()
   if (!m._conns.includes(conn) || !(first || (kind === 'socket' && path._openedAt && hasOutput(m, path)))) return
   conn._first = false
-  const who = { key: m._key, run: m._server.run, att: path._att }
+  const who = { key: m._key, run, att: path._att }
+  const recv = m._recv
+  let { win } = m._server
+  let limit = lim.maxBatch
+  let pos = m._base
+  let controls = path._ctl
   if (first && kind === 'poll') {
     // Its log lines go by up.
+    controls = encodeControl(kind, { ...who, p: ++path._p, recv, hold })
+    win = -1
     told(m)
-    const poll = { ...who, p: ++path._p, recv: m._recv, hold: m._server.hold }
-    return write(m, path, m._base, encodeControl('poll', poll))
-  }
-  if (first && kind !== 'up')
+  } else if (first && kind !== 'up') {
+    controls = encodeControl('open', {
+      v: [1],
+      ...who,
+      u: path._u,
+      recv,
+      lim: { maxBatch: m._takesBatch },
+      auth: m._auth,
+      meta: m._meta,
+    })
     // Early messages go along if the server was never heard (HF1-ATT-08).
-    return write(
-      m,
-      path,
-      m._base,
-      encodeControl('open', {
-        v: [1],
-        ...who,
-        u: path._u,
-        recv: m._recv,
-        lim: { maxBatch: m._takesBatch },
-        auth: m._auth,
-        meta: m._meta,
-      }),
-      m._server.run ? -1 : m._server.win,
-      early,
-    )
-  let ctl = path._ctl
-  path._ctl = ''
-  if (kind === 'up') {
-    conn._ctl = ctl
-    ctl = encodeControl('up', who) + ctl
+    if (run) win = -1
+    limit = early
+  } else {
+    path._ctl = ''
+    if (kind === 'up') {
+      conn._ctl = controls
+      controls = encodeControl(kind, who) + controls
+    }
+    // Beside the path in use there are no lines, but a first that cannot look like a gap (HF1-NUM-06).
+    if (path !== m._cur) win = -1
+    if (path === m._cur || kind === 'up') {
+      pos = position(m, path)
+      m._ackAt = 0
+      told(m)
+    }
   }
-  // Beside the path in use there are no lines, but a first that cannot look like a gap (HF1-NUM-06).
-  const inUse = path === m._cur
-  if (!inUse && kind !== 'up') return write(m, path, m._base, ctl)
-  const batch = write(m, path, position(m, path), ctl, inUse ? m._server.win : -1, m._server.lim.maxBatch)
-  m._ackAt = 0
-  told(m)
-  return batch
+  return lines(m, path, pos, `@${pos + 1} ${m._taken}\n${controls}`, controls.length, win, Math.min(limit, limitOf(path)))
 }
 
-/**
- * Makes a batch of controls and as many lines after `pos` as the window, the server and the path take, one at least, and
- * books it. On a WebSocket a binary line goes by itself, as a binary frame (HF1-BAT-14).
- */
-function write(m: Machine, path: Path, pos: number, controls: string, win = -1, limit = 0): string | Uint8Array {
-  let batch: string | Uint8Array = `@${pos + 1} ${m._taken}\n${controls}`
+/** Adds lines after `pos` to a head with controls. On a WebSocket a binary line goes by itself, as a binary frame (HF1-BAT-14). */
+function lines(m: Machine, path: Path, pos: number, head: string, controls: number, win: number, limit: number) {
+  let batch: string | Uint8Array = head
   let size = byteLength(batch)
   let to = pos
-  for (; fits(m, to + 1, win); to++) {
+  while (fits(m, to + 1, win)) {
     const { _line, _raw, _more } = m._entries[to - m._base]!
     const frame = _raw && m._server.run && isSocket(path)
+    const added = byteLength(_line)
     // Long controls leave no room for a line that should pass where little does (I7).
-    const full = size + byteLength(_line) > Math.min(limit, limitOf(path))
-    if (to > pos ? frame || full : frame ? controls : full && controls.length > 400) break
+    if (to > pos ? frame || size + added > limit : frame ? controls : size + added > limit && controls > 400) break
+    to++
+    size += added
     if (frame) {
-      batch = new Uint8Array([...utf8.encode(_more ? batch.replace('\n', ' +\n') : batch), ..._raw])
+      batch = new Uint8Array([...utf8.encode(_more ? head.replace('\n', ' +\n') : head), ..._raw])
       size = batch.length
-      to++
       break
     }
     batch += _line
-    size += byteLength(_line)
   }
   m._sent = Math.max(m._sent, to)
   if (to > pos) {
