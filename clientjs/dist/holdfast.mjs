@@ -82,10 +82,10 @@ function parseLine(text) {
 function parse(batch, limit) {
   const binary = typeof batch !== "string";
   const text = binary ? binaryString(batch.subarray(0, Math.min(110, batch.indexOf(10) + 1))) : batch.replace(/^\uFEFF/, "");
-  const [head, ...lines] = text.split(/\r?\n/);
+  const [head, ...lines2] = text.split(/\r?\n/);
   const [, first, ack, , plus] = /^@([1-9]\d{0,15}) (0|[1-9]\d{0,15})( [\w-]{1,64})?( \+)?$/.exec(head) ?? fail();
-  if ((binary ? batch.length : byteLength(text)) > limit || lines.pop() !== "" || plus && !binary || /\r(?!\n)/.test(text)) fail();
-  const parsed = binary ? [messageLine(batch.subarray(text.length), !!plus)] : lines.map(parseLine);
+  if ((binary ? batch.length : byteLength(text)) > limit || lines2.pop() !== "" || plus && !binary || /\r(?!\n)/.test(text)) fail();
+  const parsed = binary ? [messageLine(batch.subarray(text.length), !!plus)] : lines2.map(parseLine);
   if (Math.max(+first + parsed.filter((l) => l._log).length, +ack) > 2 ** 53 - 1) fail();
   return { _first: +first, _ack: +ack, _lines: parsed };
 }
@@ -189,6 +189,7 @@ var newLogs = () => ({
   _base: 0,
   _sent: 0,
   _entries: [],
+  _grown: 0,
   _freed: 0,
   _recv: 0,
   _taken: 0,
@@ -199,12 +200,10 @@ var newLogs = () => ({
   _takenCost: 0
 });
 var lastNumber = (log) => log._base + log._entries.length;
-var heldBytes = ({ _entries, _freed }) => _entries.length ? _entries[_entries.length - 1]._end - _freed : 0;
+var heldBytes = ({ _grown, _freed }) => _grown - _freed;
 function append(log, entries) {
-  for (const entry of entries) {
-    entry._end = log._freed + heldBytes(log) + entry._cost;
-    log._entries.push(entry);
-  }
+  for (const entry of entries) entry._end = log._grown += entry._cost;
+  log._entries.push(...entries);
 }
 var appendClose = (log, code, reason) => append(log, [encodeEntry(encodeControl("close", { code, reason }), 0, false)]);
 function free(log, n) {
@@ -270,7 +269,7 @@ function told(log) {
 var newMachine = (config) => ({
   ...config,
   ...newLogs(),
-  _ways: config._transports.map((name, rank) => ({ _name: name, _rank: rank, _young: 0, _rests: 0, _rest: 0, _limit: 0, _full: 0 })),
+  _ways: config._transports.map((name, rank) => ({ _name: name, _rank: rank, _young: 0, _rests: 0, _rest: 0, _idle: {}, _age: {}, _limit: 0, _full: 0 })),
   _paths: [],
   _conns: [],
   _actions: [],
@@ -300,98 +299,11 @@ function due(m, at = 0) {
 var unheard = ({ _server }) => !!_server.run && !_server.ping;
 var clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 var patience = (m) => Math.max(2e3, 4 * m._rtt);
+var isPoll = (path) => path._way._name === "longpoll";
 function trace(m, what, { _way, _att }, reason = "") {
   const step2 = { what, transport: _way._name, attachment: _att, reason, time: m._now };
   m._again = true;
   m._actions.push((host) => host._trace(step2));
-}
-
-// src/select.ts
-function confirm(m, { u, att }) {
-  const path = m._paths.find((p) => p._att === att && p._openedAt);
-  m._heardU = Math.max(m._heardU, u);
-  m._u = Math.max(m._u, u);
-  if (u !== m._u || !path) return;
-  path._useU = path._useBy = 0;
-  choose(m, path);
-}
-function choose(m, path) {
-  const old = m._cur;
-  m._cur = path;
-  path._detached = false;
-  path._leaveBy = 0;
-  raceFrom(m);
-  if (old === path) return;
-  trace(m, "selected", path);
-  m._progress = m._now;
-  m._told = 0;
-  if (old) old._leaveBy = m._now + linger;
-}
-function use(m, path) {
-  if (!mayRaise(m)) return false;
-  path._useU = ++m._u;
-  path._useBy = m._now + 2 * patience(m);
-  sayUse(m, path);
-  choose(m, path);
-  return true;
-}
-function sayUse(m, path) {
-  path._useAt = m._now + Math.max(1e3, 2 * m._rtt);
-  due(m, path._useAt);
-  say(path, "use", { u: path._useU, att: path._att, challenge: path._challenge, recv: m._recv });
-}
-function replied(m, path, { recv, sent, sel }) {
-  if (recv > m._known) {
-    m._known = recv;
-    path._useful = true;
-    carried(path, recv);
-  }
-  if (sent > m._sentDown) {
-    m._sentDown = sent;
-    if (sent > m._recv) m._sentAt = m._now;
-  }
-  confirm(m, sel);
-}
-function pingPath(m, path) {
-  path._pingI = ++m._pings;
-  path._pingAt = m._now;
-  say(path, "ping", { i: m._pings });
-}
-function ponged(m, path, { i }) {
-  if (!i || i !== path._pingI) return;
-  const rtt = Math.max(m._now - path._pingAt, 1);
-  m._rtt = m._rtt ? (7 * m._rtt + rtt) / 8 : rtt;
-  path._pingI = 0;
-  path._pongs++;
-  if (path._stallPing) m._progress = m._now;
-  path._stallPing = false;
-  if (path === m._cur && !path._beaconBy) path._suspect = false;
-}
-function better(m) {
-  const { _cur } = m;
-  if (!_cur || _cur._suspect || _cur._useU || m._waitAuth || m._closing || m._peerClosed) return;
-  for (const way of m._ways) {
-    if (way === _cur._way) return;
-    const path = m._paths.find((p) => p._way === way && !p._suspect && p !== _cur && !p._leaveBy);
-    if (path) {
-      if (path._openedAt && path._proven) use(m, path);
-    } else if (way._rest > m._now) {
-      due(m, way._rest);
-      continue;
-    } else if (m._paths.length < maxPaths) attach(m, way);
-    return;
-  }
-}
-function tidy(m) {
-  const { _cur } = m;
-  if (_cur && !_cur._useU) {
-    for (const path of m._paths)
-      if (path === _cur) continue;
-      else if (path._leaveBy) {
-        if (path._detached || due(m, path._leaveBy)) kill(m, path, 4004, "left");
-      } else if (_cur._proven && !_cur._suspect && path._way._rank >= _cur._way._rank)
-        kill(m, path, 4004, "not needed");
-  }
 }
 
 // src/wake.ts
@@ -476,6 +388,157 @@ function carried(path, ack) {
   path._underway = 0;
 }
 
+// src/select.ts
+function confirm(m, { u, att }) {
+  const path = m._paths.find((p) => p._att === att && p._openedAt);
+  m._heardU = Math.max(m._heardU, u);
+  m._u = Math.max(m._u, u);
+  if (u !== m._u || !path) return;
+  path._useU = path._useBy = 0;
+  choose(m, path);
+}
+function choose(m, path) {
+  const old = m._cur;
+  m._cur = path;
+  path._detached = false;
+  path._leaveBy = 0;
+  raceFrom(m);
+  if (old === path) return;
+  trace(m, "selected", path);
+  m._progress = m._now;
+  m._told = 0;
+  if (old) old._leaveBy = m._now + linger;
+}
+function use(m, path) {
+  if (!mayRaise(m)) return false;
+  path._useU = ++m._u;
+  path._useBy = m._now + 2 * patience(m);
+  sayUse(m, path);
+  choose(m, path);
+  return true;
+}
+function sayUse(m, path) {
+  path._useAt = m._now + Math.max(1e3, 2 * m._rtt);
+  due(m, path._useAt);
+  say(path, "use", { u: path._useU, att: path._att, challenge: path._challenge, recv: m._recv });
+}
+function replied(m, path, { recv, sent, sel }) {
+  if (recv > m._known) {
+    m._known = recv;
+    path._useful = true;
+    carried(path, recv);
+  }
+  if (sent > m._sentDown) {
+    m._sentDown = sent;
+    if (sent > m._recv) m._sentAt = m._now;
+  }
+  confirm(m, sel);
+}
+function pingPath(m, path) {
+  path._pingI = ++m._pings;
+  path._pingAt = m._now;
+  speaks(m, path);
+  say(path, "ping", { i: m._pings });
+}
+function ponged(m, path, { i }) {
+  if (!i || i !== path._pingI) return;
+  const rtt = Math.max(m._now - path._pingAt, 1);
+  m._rtt = m._rtt ? (7 * m._rtt + rtt) / 8 : rtt;
+  path._pingI = 0;
+  path._pongs++;
+  if (path._stallPing) m._progress = m._now;
+  path._stallPing = false;
+  if (path === m._cur && !path._beaconBy) path._suspect = false;
+}
+function better(m) {
+  const { _cur } = m;
+  if (!_cur || _cur._suspect || _cur._useU || m._waitAuth || m._closing || m._peerClosed) return;
+  for (const way of m._ways) {
+    if (way === _cur._way) return;
+    const path = m._paths.find((p) => p._way === way && !p._suspect && p !== _cur && !p._leaveBy);
+    if (path) {
+      if (path._openedAt && path._proven) use(m, path);
+    } else if (way._rest > m._now) {
+      due(m, way._rest);
+      continue;
+    } else if (m._paths.length < maxPaths) attach(m, way);
+    return;
+  }
+}
+function tidy(m) {
+  const { _cur } = m;
+  if (_cur && !_cur._useU) {
+    for (const path of m._paths)
+      if (path === _cur) continue;
+      else if (path._leaveBy) {
+        if (path._detached || due(m, path._leaveBy)) kill(m, path, 4004, "left");
+      } else if (_cur._proven && !_cur._suspect && (path._way !== _cur._way || !_cur._rotateAt) && path._way._rank >= _cur._way._rank)
+        kill(m, path, 4004, "not needed");
+  }
+}
+
+// src/learn.ts
+var last = (path) => Math.max(path._spoke, path._heard);
+function speaks(m, path) {
+  path._gap = Math.max(path._gap, m._now - last(path));
+}
+function hears(m, path) {
+  speaks(m, path);
+  path._endured = Math.max(path._endured, path._gap);
+  path._gap = 0;
+  path._heard = m._now;
+}
+function learn(lesson, value, part) {
+  const before = lesson._before;
+  const least = Math.min(value, before);
+  lesson._before = value;
+  if (!(Math.abs(value - before) <= before / part) || least >= lesson._known) return false;
+  lesson._known = least;
+  return true;
+}
+function cut2(m, path, visible) {
+  const { _idle, _age } = path._way;
+  if (!path._openedAt || path._charged || path._beaconBy || isPoll(path) || blameless(m, path)) return false;
+  const silence = visible ? Math.max(path._gap, m._now - last(path)) : (
+    // When nobody was asked, what the server had promised to say did not come (HF1-LIV-01).
+    path._gap || Math.min(m._now - path._heard, path === m._cur && isActive(m) ? 5e3 : m._server.ping)
+  );
+  if (silence >= 2e3 && silence > path._endured) return learn(_idle, silence, 4);
+  _idle._before = silence;
+  const age = (visible ? m._now : path._heard) - path._openedAt;
+  return age >= 12e3 && learn(_age, age, 10);
+}
+function ask(m, path) {
+  if (isPoll(path) || path._suspect || path._pingI || path._leaveBy) return;
+  const idle = path._way._idle._known;
+  const early2 = last(path) + Math.max(idle / 2, 1e3);
+  let at = path === m._cur && !isActive(m) ? path._heard + m._server.ping + 1e3 : 0;
+  if (idle) at = Math.min(at || early2, early2);
+  if (due(m, at)) {
+    pingPath(m, path);
+    m._again = true;
+  }
+}
+function rotate(m) {
+  const path = m._cur;
+  if (!path || path._suspect || path._useU || m._waitAuth || m._closing || m._peerClosed) return;
+  const { _way, _rotateAt } = path;
+  const fresh = m._paths.find((p) => p !== path && p._way === _way && !p._leaveBy && !p._suspect);
+  if (fresh && _rotateAt) {
+    if (fresh._openedAt) use(m, fresh);
+  } else if (due(m, _rotateAt || !isPoll(path) && _way._age._known && path._openedAt + 0.8 * _way._age._known || 0)) {
+    path._rotateAt = m._now + 1e4;
+    due(m, path._rotateAt);
+    if (_rotateAt) {
+      path._charged = true;
+      doubt(m, path, "not replaced");
+    } else {
+      makeRoom(m);
+      if (m._paths.length < maxPaths) attach(m, _way);
+    }
+  }
+}
+
 // src/paths.ts
 function say(path, name, fields) {
   path._ctl += encodeControl(name, fields);
@@ -499,7 +562,7 @@ function kill(m, path, code, reason) {
   if (!m._paths.includes(path)) return;
   trace(m, "died", path, reason);
   if (code === 4005 || code === 4002 || code >= 4300) {
-    died(m, path, _cur === path || _cur?._suspect ? void 0 : _cur?._way);
+    if (!cut2(m, path, true)) died(m, path, _cur === path || _cur?._suspect ? void 0 : _cur?._way);
     shrink(path);
   }
   m._paths = m._paths.filter((p) => p !== path);
@@ -588,8 +651,7 @@ function connect(m) {
   if (!opening) m._raceAt ||= m._now;
   if (!due(m, m._raceAt)) return;
   const way = nextWay(m);
-  const left = m._paths.find((p) => p !== _cur && p._openedAt);
-  if (way && left && m._paths.length >= maxPaths) kill(m, left, 4004, "no room");
+  if (way) makeRoom(m);
   if (way && m._paths.length < maxPaths) {
     attach(m, way, _cur ? void 0 : raceU(m));
     m._raceAt = m._now + raceDelay(m);
@@ -600,6 +662,10 @@ function connect(m) {
     for (const w of m._ways) w._failed = false;
   }
   due(m, m._raceAt);
+}
+function makeRoom(m) {
+  const left = m._paths.find((p) => p !== m._cur && p._openedAt);
+  if (left && m._paths.length >= maxPaths) kill(m, left, 4004, "no room");
 }
 var raceDelay = (m) => clamp(2 * m._rtt, 250, 1e3);
 var beaconTime = (m) => 1e3 + 2 * m._rtt;
@@ -623,6 +689,9 @@ function attach(m, way, u) {
     _u: u,
     _born: m._now,
     _heard: m._now,
+    _spoke: 0,
+    _gap: 0,
+    _endured: 0,
     _openedAt: 0,
     _pos: 0,
     _ctl: "",
@@ -701,7 +770,7 @@ function pump(m) {
       if (isSocket(path)) m._actions.push((host) => host._write(down));
       else if (!conns.some((c) => c !== down)) dial(m, path, "up", m._now + Math.min(patience(m), 1e4));
     }
-    if (path._way._name === "longpoll" && path === m._cur && !down && (!path._pollAt || due(m, path._pollAt))) {
+    if (isPoll(path) && path === m._cur && !down && (!path._pollAt || due(m, path._pollAt))) {
       path._pollAt = 0;
       dial(m, path, "poll", m._now + m._server.hold + patience(m));
     }
@@ -719,66 +788,70 @@ function planAck(m) {
 }
 var early = 4096;
 function next(m, conn) {
-  const path = conn._path;
-  const kind = conn._kind;
-  const first = conn._first;
+  const { _path: path, _kind: kind, _first: first } = conn;
+  const { run, hold, lim } = m._server;
   m._now = m._clock();
   if (!m._conns.includes(conn) || !(first || kind === "socket" && path._openedAt && hasOutput(m, path))) return;
   conn._first = false;
-  const who = { key: m._key, run: m._server.run, att: path._att };
+  if (kind === "socket") {
+    speaks(m, path);
+    path._spoke = m._now;
+  }
+  const who = { key: m._key, run, att: path._att };
+  const recv = m._recv;
+  let { win } = m._server;
+  let limit = lim.maxBatch;
+  let pos = m._base;
+  let controls2 = path._ctl;
   if (first && kind === "poll") {
+    controls2 = encodeControl(kind, { ...who, p: ++path._p, recv, hold });
+    win = -1;
     told(m);
-    const poll = { ...who, p: ++path._p, recv: m._recv, hold: m._server.hold };
-    return write(m, path, m._base, encodeControl("poll", poll));
+  } else if (first && kind !== "up") {
+    controls2 = encodeControl("open", {
+      v: [1],
+      ...who,
+      u: path._u,
+      recv,
+      lim: { maxBatch: m._takesBatch },
+      auth: m._auth,
+      meta: m._meta
+    });
+    if (run) win = -1;
+    limit = early;
+  } else {
+    path._ctl = "";
+    if (kind === "up") {
+      conn._ctl = controls2;
+      controls2 = encodeControl(kind, who) + controls2;
+    }
+    if (path !== m._cur) win = -1;
+    if (path === m._cur || kind === "up") {
+      pos = position(m, path);
+      m._ackAt = 0;
+      told(m);
+    }
   }
-  if (first && kind !== "up")
-    return write(
-      m,
-      path,
-      m._base,
-      encodeControl("open", {
-        v: [1],
-        ...who,
-        u: path._u,
-        recv: m._recv,
-        lim: { maxBatch: m._takesBatch },
-        auth: m._auth,
-        meta: m._meta
-      }),
-      m._server.run ? -1 : m._server.win,
-      early
-    );
-  let ctl = path._ctl;
-  path._ctl = "";
-  if (kind === "up") {
-    conn._ctl = ctl;
-    ctl = encodeControl("up", who) + ctl;
-  }
-  const inUse = path === m._cur;
-  if (!inUse && kind !== "up") return write(m, path, m._base, ctl);
-  const batch = write(m, path, position(m, path), ctl, inUse ? m._server.win : -1, m._server.lim.maxBatch);
-  m._ackAt = 0;
-  told(m);
-  return batch;
+  return lines(m, path, pos, `@${pos + 1} ${m._taken}
+${controls2}`, controls2.length, win, Math.min(limit, limitOf(path)));
 }
-function write(m, path, pos, controls2, win = -1, limit = 0) {
-  let batch = `@${pos + 1} ${m._taken}
-${controls2}`;
+function lines(m, path, pos, head, controls2, win, limit) {
+  let batch = head;
   let size = byteLength(batch);
   let to = pos;
-  for (; fits(m, to + 1, win); to++) {
+  while (fits(m, to + 1, win)) {
     const { _line, _raw, _more } = m._entries[to - m._base];
     const frame = _raw && m._server.run && isSocket(path);
-    const full = size + byteLength(_line) > Math.min(limit, limitOf(path));
-    if (to > pos ? frame || full : frame ? controls2 : full && controls2.length > 400) break;
+    const added = byteLength(_line);
+    if (to > pos ? frame || size + added > limit : frame ? controls2 : size + added > limit && controls2 > 400) break;
+    to++;
+    size += added;
     if (frame) {
-      batch = new Uint8Array([...utf8.encode(_more ? batch.replace("\n", " +\n") : batch), ..._raw]);
+      batch = new Uint8Array([...utf8.encode(_more ? head.replace("\n", " +\n") : head), ..._raw]);
       size = batch.length;
-      to++;
       break;
     }
     batch += _line;
-    size += byteLength(_line);
   }
   m._sent = Math.max(m._sent, to);
   if (to > pos) {
@@ -808,6 +881,7 @@ function judge(m) {
       postFailed(m, conn, "no answer");
     }
   stalled(m);
+  rotate(m);
   connect(m);
   better(m);
   tidy(m);
@@ -832,8 +906,9 @@ function alive(m, path) {
   }
   if (path._useU && due(m, path._useAt)) sayUse(m, path);
   if (due(m, path._useBy)) doubt(m, path, "use unanswered");
+  ask(m, path);
   const silentAt = path === m._cur && isActive(m) ? Math.max(path._heard, m._activeAt) + 5750 : path._heard + 1.5 * m._server.ping + 5e3;
-  if (path._way._name !== "longpoll" && !path._suspect && due(m, silentAt)) doubt(m, path, "silent");
+  if (!isPoll(path) && !path._suspect && due(m, silentAt)) doubt(m, path, "silent");
 }
 var unopened = (m, path) => path._way._name === "sse" && m._paths.some((p) => p._openedAt > path._born) ? "held" : "no answer";
 var isActive = (m) => m._now - m._lastLog < 3e4;
@@ -848,13 +923,14 @@ function stalled(m) {
     if (m._progress <= path._pingAt) return doubt(m, path, "no pong");
     path._pingI = 0;
     path._stallPing = false;
+    m._again = true;
   }
   if (m._entries[0] && !path._pingI && due(m, m._progress + patience(m))) {
     path._stallPing = true;
     pingPath(m, path);
     due(m, pongBy(m, path));
   }
-  if (path._way._name !== "longpoll" && m._sentDown > m._recv && due(m, Math.max(m._sentAt, m._lastRecv) + patience(m))) {
+  if (!isPoll(path) && m._sentDown > m._recv && due(m, Math.max(m._sentAt, m._lastRecv) + patience(m))) {
     m._sentDown = m._recv;
     doubt(m, path, "lines missing");
   }
@@ -865,7 +941,7 @@ function doubt(m, path, reason) {
   if (path !== m._cur) return kill(m, path, 4002, reason);
   path._suspect = true;
   if (path._useful || path._proven) m._tries = 0;
-  if (path._way._rest <= m._now) died(m, path);
+  if (!cut2(m, path) && path._way._rest <= m._now) died(m, path);
   shrink(path);
   path._proven = path._charged = true;
   raceFrom(m, m._now);
@@ -938,7 +1014,7 @@ function apply(m, conn, { _first, _ack, _lines }, accept) {
   const path = conn._path;
   const controls2 = _lines.filter((l) => l._name);
   const opening = controls2.find((l) => l._name === "!opened");
-  if (conn._kind !== "up" || path._way._name === "longpoll") path._heard = m._now;
+  if (conn._kind !== "up" || isPoll(path)) hears(m, path);
   path._faults = 0;
   if (opening && m._server.run && opening._fields.run !== m._server.run) return kill(m, path, 4005, "another run");
   if (!path._openedAt && !opening) {
@@ -964,7 +1040,7 @@ function apply(m, conn, { _first, _ack, _lines }, accept) {
   if (conn._kind === "poll") polled(m, conn, fresh || path._detached);
 }
 function rewind(m, path) {
-  if (path._way._name === "longpoll" || m._now - m._rewindAt < Math.max(m._rtt, 250)) return;
+  if (isPoll(path) || m._now - m._rewindAt < Math.max(m._rtt, 250)) return;
   m._rewindAt = m._now;
   say(path, "rewind", { recv: m._recv });
 }
@@ -999,8 +1075,12 @@ var handlers = {
     path._beacons = i;
     if (i > 1) path._beaconBy = 0;
   },
-  "?move": (m, path) => doubt(m, path, "move")
-  // HF1-SEL-10
+  // HF1-SEL-10: nothing is wrong with it, and no pong keeps it.
+  "?move"(m, path) {
+    path._charged = true;
+    path._pingI = 0;
+    doubt(m, path, "move");
+  }
 };
 
 // src/session.ts
@@ -1061,7 +1141,7 @@ function connect2(url, options = {}) {
     if (!queued) queueMicrotask(settle);
     queued = true;
   };
-  const write2 = (conn) => {
+  const write = (conn) => {
     const { _writable, _send } = conn._carrier;
     let batch;
     while (_writable() && (batch = make(conn))) _send(batch);
@@ -1071,7 +1151,7 @@ function connect2(url, options = {}) {
     _dial(conn) {
       const take = (batch) => happen(() => received(m, conn, batch));
       const over = (fault2) => happen(() => closed(m, conn, fault2));
-      const ready = () => happen(() => write2(conn));
+      const ready = () => happen(() => write(conn));
       try {
         if (conn._kind === "socket") conn._carrier = openSocket(wire, ready, take, over);
         else {
@@ -1082,7 +1162,7 @@ function connect2(url, options = {}) {
         over(String(error));
       }
     },
-    _write: write2,
+    _write: write,
     _hangup: (conn, code) => conn._carrier?._close(code),
     async _ask() {
       try {

@@ -12,12 +12,9 @@ function encodeEntry(text, cost, more, raw) {
 
 // src/log.ts
 var lastNumber = (log) => log._base + log._entries.length;
-var heldBytes = ({ _entries, _freed }) => _entries.length ? _entries[_entries.length - 1]._end - _freed : 0;
 function append(log, entries) {
-  for (const entry2 of entries) {
-    entry2._end = log._freed + heldBytes(log) + entry2._cost;
-    log._entries.push(entry2);
-  }
+  for (const entry2 of entries) entry2._end = log._grown += entry2._cost;
+  log._entries.push(...entries);
 }
 
 // src/kept.ts

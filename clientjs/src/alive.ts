@@ -4,7 +4,8 @@ import { connect, raceFrom } from './attach.js'
 import { finish, hangup, kill, postFailed } from './paths.js'
 import { better, pingPath, sayUse, tidy } from './select.js'
 import { lineWaits, pump } from './send.js'
-import { due, patience, trace, type Machine, type Path } from './state.js'
+import { ask, cut, rotate } from './learn.js'
+import { due, isPoll, patience, trace, type Machine, type Path } from './state.js'
 import { asking, blameless, late, pongBy } from './wake.js'
 import { died, proved, settledAt, shrink, takeRest } from './ways.js'
 
@@ -32,6 +33,7 @@ function judge(m: Machine): void {
       postFailed(m, conn, 'no answer')
     }
   stalled(m)
+  rotate(m)
   connect(m)
   better(m)
   tidy(m)
@@ -62,19 +64,20 @@ function alive(m: Machine, path: Path): void {
   if (path._useU && due(m, path._useAt)) sayUse(m, path)
   // A use asks for an answer as a ping does (HF1-LIV-04).
   if (due(m, path._useBy)) doubt(m, path, 'use unanswered')
+  ask(m, path)
   // HF1-LIV-05: how long a path may say nothing. The server promised more when lines began to come or go.
   const silentAt =
     path === m._cur && isActive(m)
       ? Math.max(path._heard, m._activeAt!) + 5750
       : path._heard + 1.5 * m._server.ping + 5e3
-  if (path._way._name !== 'longpoll' && !path._suspect && due(m, silentAt)) doubt(m, path, 'silent')
+  if (!isPoll(path) && !path._suspect && due(m, silentAt)) doubt(m, path, 'silent')
 }
 
 /** Why an attempt is given up: a stream of which nothing comes while others open is held back whole (HF1-SSE-08). */
 const unopened = (m: Machine, path: Path) =>
   path._way._name === 'sse' && m._paths.some((p) => p._openedAt > path._born) ? 'held' : 'no answer'
 
-const isActive = (m: Machine) => m._now - m._lastLog! < 30e3
+export const isActive = (m: Machine): boolean => m._now - m._lastLog! < 30e3
 
 /** Books that log lines come or go. */
 export function active(m: Machine): void {
@@ -91,6 +94,7 @@ function stalled(m: Machine): void {
     if (m._progress <= path._pingAt!) return doubt(m, path, 'no pong')
     path._pingI = 0
     path._stallPing = false
+    m._again = true
   }
   if (m._entries[0] && !path._pingI && due(m, m._progress + patience(m))) {
     path._stallPing = true
@@ -98,7 +102,7 @@ function stalled(m: Machine): void {
     due(m, pongBy(m, path))
   }
   if (
-    path._way._name !== 'longpoll' &&
+    !isPoll(path) &&
     m._sentDown > m._recv &&
     due(m, Math.max(m._sentAt, m._lastRecv) + patience(m))
   ) {
@@ -114,7 +118,7 @@ export function doubt(m: Machine, path: Path, reason: string): void {
   if (path !== m._cur) return kill(m, path, 4002, reason)
   path._suspect = true
   if (path._useful || path._proven) m._tries = 0
-  if (path._way._rest <= m._now) died(m, path)
+  if (!cut(m, path) && path._way._rest <= m._now) died(m, path)
   shrink(path)
   path._proven = path._charged = true // booked: its end is not charged twice
   raceFrom(m, m._now)

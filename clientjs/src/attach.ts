@@ -47,9 +47,7 @@ export function connect(m: Machine): void {
   if (!opening) m._raceAt ||= m._now
   if (!due(m, m._raceAt)) return
   const way = nextWay(m)
-  // Room for an attempt is made by the oldest path that was left and lingers (HF1-ATT-04 does the same at the server).
-  const left = m._paths.find((p) => p !== _cur && p._openedAt)
-  if (way && left && m._paths.length >= maxPaths) kill(m, left, 4004, 'no room')
+  if (way) makeRoom(m)
   if (way && m._paths.length < maxPaths) {
     attach(m, way, _cur ? undefined : raceU(m))
     m._raceAt = m._now + raceDelay(m)
@@ -61,6 +59,12 @@ export function connect(m: Machine): void {
     for (const w of m._ways) w._failed = false
   }
   due(m, m._raceAt)
+}
+
+/** Room for an attempt is made by the oldest path that was left and lingers (HF1-ATT-04 does the same at the server). */
+export function makeRoom(m: Machine): void {
+  const left = m._paths.find((p) => p !== m._cur && p._openedAt)
+  if (left && m._paths.length >= maxPaths) kill(m, left, 4004, 'no room')
 }
 
 /** The head start of an attempt before the next one (HF1-LIV-10). */
@@ -101,6 +105,9 @@ export function attach(m: Machine, way: Way, u?: number): void {
     _u: u,
     _born: m._now,
     _heard: m._now,
+    _spoke: 0,
+    _gap: 0,
+    _endured: 0,
     _openedAt: 0,
     _pos: 0,
     _ctl: '',

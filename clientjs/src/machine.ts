@@ -6,10 +6,11 @@ import { active, doubt, step } from './alive.js'
 import { opened, refused } from './attach.js'
 import { parse, type Entry, type Packet } from './codec.js'
 import { fail, type Fault, type Fields } from './control.js'
+import { hears } from './learn.js'
 import { admit, append, appendClose, free, heldBytes, lastNumber, type Received } from './log.js'
 import { detached, fault, finish, forget, grace, kill, polled, postFailed, say } from './paths.js'
 import { ponged, replied } from './select.js'
-import { unheard, type Conn, type Machine, type Path } from './state.js'
+import { isPoll, unheard, type Conn, type Machine, type Path } from './state.js'
 import { late } from './wake.js'
 import { carried } from './ways.js'
 
@@ -88,7 +89,7 @@ function apply(m: Machine, conn: Conn, { _first, _ack, _lines }: Packet, accept:
   const path = conn._path
   const controls = _lines.filter((l) => l._name)
   const opening = controls.find((l) => l._name === '!opened')
-  if (conn._kind !== 'up' || path._way._name === 'longpoll') path._heard = m._now // a POST's answer says nothing of a stream
+  if (conn._kind !== 'up' || isPoll(path)) hears(m, path) // a POST's answer says nothing of a stream
   path._faults = 0
   // A run that is not ours is a fault of the path, before its ack or lines act (HF1-WHO-06).
   if (opening && m._server.run && opening._fields!.run !== m._server.run) return kill(m, path, 4005, 'another run')
@@ -118,7 +119,7 @@ function apply(m: Machine, conn: Conn, { _first, _ack, _lines }: Packet, accept:
 
 /** Asks for what is missing, once a round trip (HF1-NUM-06). On long polls the next poll does. */
 function rewind(m: Machine, path: Path): void {
-  if (path._way._name === 'longpoll' || m._now - m._rewindAt! < Math.max(m._rtt, 250)) return
+  if (isPoll(path) || m._now - m._rewindAt! < Math.max(m._rtt, 250)) return
   m._rewindAt = m._now
   say(path, 'rewind', { recv: m._recv })
 }
@@ -159,5 +160,10 @@ const handlers: Record<string, (m: Machine, path: Path, fields: Fields, conn: Co
     path._beacons = i
     if (i > 1) path._beaconBy = 0
   },
-  '?move': (m, path) => doubt(m, path, 'move'), // HF1-SEL-10
+  // HF1-SEL-10: nothing is wrong with it, and no pong keeps it.
+  '?move'(m, path) {
+    path._charged = true
+    path._pingI = 0
+    doubt(m, path, 'move')
+  },
 }

@@ -2,6 +2,7 @@
 
 import { attach, maxPaths, mayRaise, raceFrom } from './attach.js'
 import type { Fields } from './control.js'
+import { speaks } from './learn.js'
 import { kill, linger, say } from './paths.js'
 import { due, patience, trace, type Machine, type Path } from './state.js'
 import { carried } from './ways.js'
@@ -65,6 +66,7 @@ export function replied(m: Machine, path: Path, { recv, sent, sel }: Fields): vo
 export function pingPath(m: Machine, path: Path): void {
   path._pingI = ++m._pings
   path._pingAt = m._now
+  speaks(m, path)
   say(path, 'ping', { i: m._pings })
 }
 
@@ -105,6 +107,6 @@ export function tidy(m: Machine): void {
       if (path === _cur) continue
       else if (path._leaveBy) {
         if (path._detached || due(m, path._leaveBy)) kill(m, path, 4004, 'left')
-      } else if (_cur._proven && !_cur._suspect && path._way._rank >= _cur._way._rank)
+      } else if (_cur._proven && !_cur._suspect && (path._way !== _cur._way || !_cur._rotateAt) && path._way._rank >= _cur._way._rank)
         kill(m, path, 4004, 'not needed')
 }

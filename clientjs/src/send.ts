@@ -3,8 +3,9 @@
 import { active } from './alive.js'
 import { byteLength, encodeControl, utf8 } from './codec.js'
 import { fits, told } from './log.js'
+import { speaks } from './learn.js'
 import { dial } from './paths.js'
-import { due, patience, type Conn, type Machine, type Path } from './state.js'
+import { due, isPoll, patience, type Conn, type Machine, type Path } from './state.js'
 import { limitOf, wrote } from './ways.js'
 
 const isSocket = (path?: Path) => path?._way._name === 'websocket'
@@ -21,7 +22,7 @@ export function pump(m: Machine): void {
       // HF1-POL-05: one at a time. HF1-LIV-06 gives its deadline.
       else if (!conns.some((c) => c !== down)) dial(m, path, 'up', m._now + Math.min(patience(m), 10e3))
     // HF1-POL-04
-    if (path._way._name === 'longpoll' && path === m._cur && !down && (!path._pollAt || due(m, path._pollAt))) {
+    if (isPoll(path) && path === m._cur && !down && (!path._pollAt || due(m, path._pollAt))) {
       path._pollAt = 0
       dial(m, path, 'poll', m._now + m._server.hold + patience(m))
     }
@@ -60,6 +61,10 @@ export function next(m: Machine, conn: Conn): string | Uint8Array | undefined {
   m._now = m._clock()
   if (!m._conns.includes(conn) || !(first || (kind === 'socket' && path._openedAt && hasOutput(m, path)))) return
   conn._first = false
+  if (kind === 'socket') {
+    speaks(m, path)
+    path._spoke = m._now
+  }
   const who = { key: m._key, run, att: path._att }
   const recv = m._recv
   let { win } = m._server

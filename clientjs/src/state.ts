@@ -7,6 +7,14 @@ import type { Fields } from './control.js'
 import { newLogs, type Logs } from './log.js'
 import type { End, Step, Trace, Transport } from './types.js'
 
+/** A limit of a transport that deaths teach. */
+export interface Lesson {
+  /** As the last death would have it. */
+  _before?: number
+  /** As two in a row had it. */
+  _known?: number
+}
+
 /** What the client knows of one transport. */
 export interface Way {
   _name: Transport
@@ -22,6 +30,9 @@ export interface Way {
   _failed?: boolean
   /** This race has tried it. */
   _tried?: boolean
+  /** The silence at which paths die, and the age. */
+  _idle: Lesson
+  _age: Lesson
   /** Largest batch; 0: never halved (HF1-ATT-07). */
   _limit: number
   /** Full batches that arrived since `_limit` last changed. */
@@ -39,6 +50,13 @@ export interface Path {
   _born: number
   /** When its last batch came, or when it began; or when the client woke since. */
   _heard: number
+  /** When the last frame went out, on a WebSocket. */
+  _spoke: number
+  /** The longest silence since `_heard` that this side ended, and the longest that the path lived through. */
+  _gap: number
+  _endured: number
+  /** Another was opened to take its place; if that fails, more is done then. */
+  _rotateAt?: number
   _challenge?: string
   /** On a WebSocket: the last up line written. */
   _pos: number
@@ -203,7 +221,7 @@ export interface Machine extends Config, Logs {
 export const newMachine = (config: Config): Machine => ({
   ...config,
   ...newLogs(),
-  _ways: config._transports.map((name, rank) => ({ _name: name, _rank: rank, _young: 0, _rests: 0, _rest: 0, _limit: 0, _full: 0 })),
+  _ways: config._transports.map((name, rank) => ({ _name: name, _rank: rank, _young: 0, _rests: 0, _rest: 0, _idle: {}, _age: {}, _limit: 0, _full: 0 })),
   _paths: [],
   _conns: [],
   _actions: [],
@@ -240,6 +258,8 @@ export const clamp = (value: number, low: number, high: number): number => Math.
 
 /** How long lines may go without any sign that they arrive. */
 export const patience = (m: Machine): number => Math.max(2e3, 4 * m._rtt)
+
+export const isPoll = (path: Path): boolean => path._way._name === 'longpoll'
 
 export function trace(m: Machine, what: Step, { _way, _att }: Path, reason = ''): void {
   const step = { what, transport: _way._name, attachment: _att, reason, time: m._now }

@@ -1,0 +1,90 @@
+// What the client learns of a network from how paths die. One death is chance; two alike are a rule: docs/decisions/0005.
+
+import { attach, makeRoom, maxPaths } from './attach.js'
+import { doubt, isActive } from './alive.js'
+import { pingPath, use } from './select.js'
+import { due, isPoll, type Lesson, type Machine, type Path } from './state.js'
+import { blameless } from './wake.js'
+
+/** When a byte last went over the path's own carrier, either way. What is posted for a stream goes another. */
+const last = (path: Path) => Math.max(path._spoke, path._heard)
+
+/** Books that a byte goes out, or that one is asked for, and the silence before it. */
+export function speaks(m: Machine, path: Path): void {
+  path._gap = Math.max(path._gap, m._now - last(path))
+}
+
+/** Books that a byte has come: the path lived through the silence before it. */
+export function hears(m: Machine, path: Path): void {
+  speaks(m, path)
+  path._endured = Math.max(path._endured, path._gap)
+  path._gap = 0
+  path._heard = m._now
+}
+
+/** Two values in a row that are within a part-th are a rule, the lower of them. Tells whether that is a new thing to know. */
+function learn(lesson: Lesson, value: number, part: number): boolean {
+  const before = lesson._before!
+  const least = Math.min(value, before)
+  lesson._before = value
+  if (!(Math.abs(value - before) <= before / part) || least >= lesson._known!) return false
+  lesson._known = least
+  return true
+}
+
+/**
+ * Learns from the end of a path that was open, and tells whether that is a new thing to know. `visible`: the carrier has
+ * ended; else the client no longer believes in it.
+ */
+export function cut(m: Machine, path: Path, visible?: boolean): boolean {
+  const { _idle, _age } = path._way
+  if (!path._openedAt || path._charged || path._beaconBy || isPoll(path) || blameless(m, path)) return false
+  const silence = visible
+    ? Math.max(path._gap, m._now - last(path))
+    : // When nobody was asked, what the server had promised to say did not come (HF1-LIV-01).
+      path._gap || Math.min(m._now - path._heard, path === m._cur && isActive(m) ? 5e3 : m._server.ping)
+  // A silence that it lived through before did not kill it (HF1-LIV-16).
+  if (silence >= 2e3 && silence > path._endured) return learn(_idle, silence, 4)
+  _idle._before = silence
+  const age = (visible ? m._now : path._heard) - path._openedAt
+  return age >= 12e3 && learn(_age, age, 10) // HF1-LIV-17
+}
+
+/** Pings a path before it has been silent for so long that it would die, and the path in use when the server is late. */
+export function ask(m: Machine, path: Path): void {
+  if (isPoll(path) || path._suspect || path._pingI || path._leaveBy) return
+  const idle = path._way._idle._known
+  const early = last(path) + Math.max(idle! / 2, 1e3)
+  // HF1-LIV-18; while lines come and go silence alone is enough.
+  let at = path === m._cur && !isActive(m) ? path._heard + m._server.ping + 1e3 : 0
+  if (idle) at = Math.min(at || early, early) // HF1-LIV-16
+  if (due(m, at)) {
+    pingPath(m, path)
+    m._again = true
+  }
+}
+
+/**
+ * Attaches anew, over the same transport, beside a path in use that will soon die of age, and selects the fresh one as soon
+ * as it is open: the old one has no time for proofs (HF1-LIV-17).
+ */
+export function rotate(m: Machine): void {
+  const path = m._cur
+  if (!path || path._suspect || path._useU || m._waitAuth || m._closing || m._peerClosed) return
+  const { _way, _rotateAt } = path
+  const fresh = m._paths.find((p) => p !== path && p._way === _way && !p._leaveBy && !p._suspect)
+  if (fresh && _rotateAt) {
+    if (fresh._openedAt) use(m, fresh)
+  } else if (due(m, _rotateAt || (!isPoll(path) && _way._age._known && path._openedAt + 0.8 * _way._age._known) || 0)) {
+    path._rotateAt = m._now + 10e3
+    due(m, path._rotateAt)
+    if (_rotateAt) {
+      // The same transport does not open: any other, then.
+      path._charged = true // it is not at fault
+      doubt(m, path, 'not replaced')
+    } else {
+      makeRoom(m)
+      if (m._paths.length < maxPaths) attach(m, _way)
+    }
+  }
+}
