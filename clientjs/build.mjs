@@ -25,14 +25,14 @@ const ecma = 2022
  * what it imports from the first, which the others share: they import `./index.js` and bundle everything else they need.
  */
 const modules = [
-  { name: 'holdfast', source: 'index', budget: 9050 },
+  { name: 'holdfast', source: 'index', budget: 9160 },
   { name: 'websocket', source: 'websocket', budget: 1900 },
   { name: 'reload', source: 'reload', budget: 2000 },
 ]
 
 /** The scripts: dist/NAME with the exports of these sources under the global `Holdfast`. */
 const scripts = [
-  { name: 'holdfast.min.js', sources: ['index', 'websocket'], budget: 10550 },
+  { name: 'holdfast.min.js', sources: ['index', 'websocket'], budget: 10640 },
 ]
 const banner = '/*! Holdfast, MIT licence */'
 

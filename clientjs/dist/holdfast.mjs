@@ -508,6 +508,15 @@ function cut2(m, path, visible) {
   const age = (visible ? m._now : path._heard) - path._openedAt;
   return age >= 12e3 && learn(_age, age, 10);
 }
+var holdOf = (m, { _way }) => Math.min(m._server.hold, _way._hold || 25e3);
+function holdFailed(m, { _kind, _path, _born }) {
+  const lasted = m._now - _born;
+  const hold = holdOf(m, _path);
+  const shorter = Math.max(~~(0.7 * Math.min(lasted, hold)), 5e3);
+  if (_kind !== "poll" || lasted < 3e3 || shorter >= _path._way._hold || blameless(m, _path)) return false;
+  _path._way._hold = shorter;
+  return lasted < hold;
+}
 function ask(m, path) {
   if (isPoll(path) || path._suspect || path._pingI || path._leaveBy) return;
   const idle = path._way._idle._known;
@@ -577,7 +586,7 @@ function postFailed(m, conn, reason) {
   path._ctl = conn._ctl + path._ctl;
   m._told = 0;
   shrink(path);
-  if (++path._faults > 1) kill(m, path, 4005, reason);
+  if (!holdFailed(m, conn) && ++path._faults > 1) kill(m, path, 4005, reason);
 }
 function polled(m, conn, useful) {
   if (useful || m._now - conn._born > 100) m._empties = 0;
@@ -772,7 +781,7 @@ function pump(m) {
     }
     if (isPoll(path) && path === m._cur && !down && (!path._pollAt || due(m, path._pollAt))) {
       path._pollAt = 0;
-      dial(m, path, "poll", m._now + m._server.hold + patience(m));
+      dial(m, path, "poll", m._now + holdOf(m, path) + patience(m));
     }
   }
 }
@@ -789,7 +798,7 @@ function planAck(m) {
 var early = 4096;
 function next(m, conn) {
   const { _path: path, _kind: kind, _first: first } = conn;
-  const { run, hold, lim } = m._server;
+  const { run, lim } = m._server;
   m._now = m._clock();
   if (!m._conns.includes(conn) || !(first || kind === "socket" && path._openedAt && hasOutput(m, path))) return;
   conn._first = false;
@@ -804,7 +813,7 @@ function next(m, conn) {
   let pos = m._base;
   let controls2 = path._ctl;
   if (first && kind === "poll") {
-    controls2 = encodeControl(kind, { ...who, p: ++path._p, recv, hold });
+    controls2 = encodeControl(kind, { ...who, p: ++path._p, recv, hold: holdOf(m, path) });
     win = -1;
     told(m);
   } else if (first && kind !== "up") {

@@ -3,7 +3,7 @@
 import { attach, makeRoom, maxPaths } from './attach.js'
 import { doubt, isActive } from './alive.js'
 import { pingPath, use } from './select.js'
-import { due, isPoll, type Lesson, type Machine, type Path } from './state.js'
+import { due, isPoll, type Conn, type Lesson, type Machine, type Path } from './state.js'
 import { blameless } from './wake.js'
 
 /** When a byte last went over the path's own carrier, either way. What is posted for a stream goes another. */
@@ -48,6 +48,19 @@ export function cut(m: Machine, path: Path, visible?: boolean): boolean {
   _idle._before = silence
   const age = (visible ? m._now : path._heard) - path._openedAt
   return age >= 12e3 && learn(_age, age, 10) // HF1-LIV-17
+}
+
+/** How long a poll may hang: as long as the server says, or as is known to work. */
+export const holdOf = (m: Machine, { _way }: Path): number => Math.min(m._server.hold, _way._hold || 25e3)
+
+/** Learns from a poll that failed how long the next may hang, and tells whether that explains the failure (HF1-POL-08). */
+export function holdFailed(m: Machine, { _kind, _path, _born }: Conn): boolean {
+  const lasted = m._now - _born
+  const hold = holdOf(m, _path)
+  const shorter = Math.max(~~(0.7 * Math.min(lasted, hold)), 5e3)
+  if (_kind !== 'poll' || lasted < 3e3 || shorter >= _path._way._hold! || blameless(m, _path)) return false
+  _path._way._hold = shorter
+  return lasted < hold
 }
 
 /** Pings a path before it has been silent for so long that it would die, and the path in use when the server is late. */

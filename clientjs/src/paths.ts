@@ -4,7 +4,7 @@ import { lost } from './attach.js'
 import type { Kind } from './carriers.js'
 import { encodeControl } from './codec.js'
 import type { Fields } from './control.js'
-import { cut } from './learn.js'
+import { cut, holdFailed } from './learn.js'
 import { due, trace, unheard, type Conn, type Machine, type Path } from './state.js'
 import { died, shrink } from './ways.js'
 
@@ -59,7 +59,7 @@ export function postFailed(m: Machine, conn: Conn, reason: string): void {
   path._ctl = conn._ctl + path._ctl
   m._told = 0 // its ack may not have arrived
   shrink(path)
-  if (++path._faults > 1) kill(m, path, 4005, reason)
+  if (!holdFailed(m, conn) && ++path._faults > 1) kill(m, path, 4005, reason)
 }
 
 /** Books a poll's answer; empty answers in haste are slowed down (HF1-POL-07). */

@@ -3,7 +3,7 @@
 import { active } from './alive.js'
 import { byteLength, encodeControl, utf8 } from './codec.js'
 import { fits, told } from './log.js'
-import { speaks } from './learn.js'
+import { holdOf, speaks } from './learn.js'
 import { dial } from './paths.js'
 import { due, isPoll, patience, type Conn, type Machine, type Path } from './state.js'
 import { limitOf, wrote } from './ways.js'
@@ -24,7 +24,7 @@ export function pump(m: Machine): void {
     // HF1-POL-04
     if (isPoll(path) && path === m._cur && !down && (!path._pollAt || due(m, path._pollAt))) {
       path._pollAt = 0
-      dial(m, path, 'poll', m._now + m._server.hold + patience(m))
+      dial(m, path, 'poll', m._now + holdOf(m, path) + patience(m))
     }
   }
 }
@@ -57,7 +57,7 @@ const early = 4096
  */
 export function next(m: Machine, conn: Conn): string | Uint8Array | undefined {
   const { _path: path, _kind: kind, _first: first } = conn
-  const { run, hold, lim } = m._server
+  const { run, lim } = m._server
   m._now = m._clock()
   if (!m._conns.includes(conn) || !(first || (kind === 'socket' && path._openedAt && hasOutput(m, path)))) return
   conn._first = false
@@ -73,7 +73,7 @@ export function next(m: Machine, conn: Conn): string | Uint8Array | undefined {
   let controls = path._ctl
   if (first && kind === 'poll') {
     // Its log lines go by up.
-    controls = encodeControl(kind, { ...who, p: ++path._p, recv, hold })
+    controls = encodeControl(kind, { ...who, p: ++path._p, recv, hold: holdOf(m, path) })
     win = -1
     told(m)
   } else if (first && kind !== 'up') {

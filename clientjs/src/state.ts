@@ -33,6 +33,8 @@ export interface Way {
   /** The silence at which paths die, and the age. */
   _idle: Lesson
   _age: Lesson
+  /** Polls that hang for longer fail. */
+  _hold?: number
   /** Largest batch; 0: never halved (HF1-ATT-07). */
   _limit: number
   /** Full batches that arrived since `_limit` last changed. */
