@@ -27,7 +27,7 @@ func NewHTTPClient(o ClientOptions) *http.Client {
 	return WithoutRedirects(&http.Client{Transport: &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            dial,
-		TLSClientConfig:        o.TLSClientConfig,
+		TLSClientConfig:        o.TLSClientConfig.Clone(), // net/http writes h2 into it, which the WebSockets that share it must not offer
 		TLSHandshakeTimeout:    10 * time.Second,
 		ForceAttemptHTTP2:      true,
 		MaxIdleConnsPerHost:    4, // a poll, an up-send, and a switch beside them

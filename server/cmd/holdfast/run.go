@@ -23,7 +23,12 @@ import (
 
 // Run is the whole program. It serves until ctx ends, then drains, and returns the exit code: 0 after a clean end, 1 when it could not
 // serve or not end in time, 2 when the settings are wrong.
+//
+// With the first argument "doctor" it is another program, which diagnoses the way to a server and has exit codes of its own.
 func Run(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == "doctor" {
+		return diagnose(ctx, args[1:], env, stdout, stderr)
+	}
 	cfg, err := config.Load(args, env)
 	switch {
 	case errors.Is(err, flag.ErrHelp):

@@ -1,0 +1,163 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/holdfast-rt/holdfast/transport"
+)
+
+// whatHolds finds out how a stream that is not live is held back: late by itself, one event behind, until a buffer is full, or whole.
+func (s *events) whatHolds(ctx context.Context) {
+	if s.until(ctx, rest(ctx, speakWait), func() bool { return s.has("beacon 2") && (!s.pinged || s.has("pong 1")) }) {
+		s.late()
+		return
+	}
+	if s.dead || spent(ctx) || s.p.failed() {
+		if s.dead && !s.p.failed() && !spent(ctx) {
+			s.p.find("sse-cut", fmt.Sprintf("the stream ended %s after the request: %s", took(time.Since(s.born)), s.why()))
+		}
+		return
+	}
+	if !s.p.beside(ctx) {
+		if spent(ctx) {
+			return
+		}
+		s.p.find("sse-held", s.times("header", "opened", "beacon 2")+"; and no request beside it has an answer")
+		return
+	}
+	if !s.oneBehind(ctx) && !s.threshold(ctx) {
+		s.whole(ctx)
+	}
+}
+
+// late books a stream that came by itself, later than its beacons were sent.
+func (s *events) late() {
+	s.p.find("sse-delayed", s.times("header", "opened", "beacon 1", "beacon 2")+"; the server sends them at once and 300 ms later")
+}
+
+// beside makes sure that requests can name the session: where opened was not read, an open by long poll tells it (HF1-WHO-04).
+func (p *probe) beside(ctx context.Context) bool {
+	if p.opened.Run != "" {
+		return true
+	}
+	_, t := p.post(ctx, transport.KindOpen, rest(ctx, speakWait), p.batch(p.open(2, false)))
+	return t == nil && p.opened.Run != ""
+}
+
+// oneBehind has the server say three words, and looks whether each comes with the next.
+func (s *events) oneBehind(ctx context.Context) bool {
+	const from = 100
+	behind := 0
+	for i := from; i < from+3; i++ {
+		word, before := fmt.Sprint("pong ", i), fmt.Sprint("pong ", i-1)
+		if i == from {
+			before = "beacon 2"
+		}
+		if !s.ping(ctx, i) {
+			return false
+		}
+		s.until(ctx, rest(ctx, s.p.patience()/2), func() bool { return s.has(before) || s.has(word) })
+		s.until(ctx, 200*time.Millisecond, func() bool { return s.has(word) }) // what came together came together
+		switch {
+		case s.has(word) && s.has(before) && i == from:
+			return false // it was enough to fill a buffer, perhaps; threshold tells
+		case s.has(before) && !s.has(word):
+			behind++
+		default:
+			return false
+		}
+	}
+	s.p.find("sse-one-behind", fmt.Sprintf("of %d words in a row each came when the next was sent, not before; %s", behind, s.times("opened", "beacon 2")))
+	return true
+}
+
+// threshold has the server say more until what is held back comes.
+func (s *events) threshold(ctx context.Context) bool {
+	before := s.bytes
+	if s.has("pong 100") { // one ping let it go
+		s.p.find("sse-threshold", fmt.Sprintf("%s; the rest came when the server had sent some 100 bytes more", s.times("header", "opened", "beacon 2")))
+		return true
+	}
+	sent := 0
+	for i := 200; i < 216 && rest(ctx, time.Minute) > 2*time.Second; i++ {
+		var pings strings.Builder
+		const each = 40
+		for n := range each {
+			pings.WriteString(ping(i*1_000_000 + n))
+		}
+		k, t := s.p.post(ctx, transport.KindUp, rest(ctx, speakWait), s.p.batch(s.p.up(), pings.String()))
+		if t != nil || k == nil {
+			return false
+		}
+		sent += each * len("data:!pong {\"i\":200000000}\n")
+		if s.until(ctx, 150*time.Millisecond, func() bool { return s.bytes > before }) {
+			s.p.find("sse-threshold", fmt.Sprintf("%s; more came when the server had sent about %d KiB more", s.times("header", "opened", "beacon 2"), sent>>10+1))
+			return true
+		}
+		if s.dead || spent(ctx) || s.p.failed() {
+			return s.p.failed()
+		}
+	}
+	return false
+}
+
+// whole has the server end the stream, and looks whether what was held comes with the end.
+func (s *events) whole(ctx context.Context) {
+	before, asked := s.times("header", "opened", "beacon 2"), time.Now()
+	_, t := s.p.post(ctx, transport.KindUp, rest(ctx, speakWait), s.p.batch(s.p.up(), "!detach {\"code\":4004}\n"))
+	if t != nil {
+		s.p.find("sse-held", before)
+		return
+	}
+	s.until(ctx, rest(ctx, speakWait), func() bool { return false })
+	if s.has("beacon 2") {
+		s.p.find("sse-held", fmt.Sprintf("%s before; all of it %s after the server was asked to end the stream", s.early(asked), took(s.seen["beacon 2"].Sub(asked))))
+		return
+	}
+	s.p.find("sse-held", before+"; nor when the server had ended the stream")
+}
+
+// early says what had come by then.
+func (s *events) early(by time.Time) string {
+	var had []string
+	for _, what := range []string{"header", "opened", "beacon 1"} {
+		if at, ok := s.seen[what]; ok && at.Before(by) {
+			had = append(had, what)
+		}
+	}
+	if had == nil {
+		return "nothing"
+	}
+	return "only " + strings.Join(had, ", ")
+}
+
+// heldWhole is for a stream of which not even the header came: the server is asked to end it, which lets go what waits for the end.
+func (d *diagnosis) heldWhole(ctx context.Context, p *probe, answer <-chan *reply) {
+	if spent(ctx) {
+		return
+	}
+	if !p.beside(ctx) && !spent(ctx) {
+		p.find("post-blackholed", fmt.Sprintf("no answer to the request for a stream within %s, nor to one beside it", took(headerWait)))
+	}
+	if p.opened.Run == "" {
+		return
+	}
+	defer p.bye(ctx)
+	what := fmt.Sprintf("no byte of the answer within %s, while a request beside it was answered", took(headerWait))
+	asked := time.Now()
+	_, t := p.post(ctx, transport.KindUp, rest(ctx, speakWait), p.batch(p.up(), "!detach {\"code\":4004}\n"))
+	if t == nil {
+		select {
+		case r := <-answer:
+			if r != nil {
+				what += fmt.Sprintf("; all of it %s after the server was asked to end the stream", took(time.Since(asked)))
+				r.close()
+			}
+		case <-time.After(rest(ctx, speakWait)):
+		}
+	}
+	p.find("sse-held", what)
+}

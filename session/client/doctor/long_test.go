@@ -1,0 +1,111 @@
+package doctor_test
+
+import (
+	"context"
+	"net"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-rt/holdfast/server"
+	"github.com/holdfast-rt/holdfast/session/client/doctor"
+)
+
+// mortal is a connection that dies after a time of silence, or at an age.
+type mortal struct {
+	net.Conn
+	idle  time.Duration
+	mu    sync.Mutex
+	timer *time.Timer
+}
+
+func newMortal(c net.Conn, idle, age time.Duration) *mortal {
+	m := &mortal{Conn: c, idle: idle}
+	m.timer = time.AfterFunc(idle+age, func() { _ = c.Close() })
+	return m
+}
+
+func (m *mortal) stir(n int) {
+	if m.mu.Lock(); n > 0 && m.idle > 0 && m.timer.Stop() {
+		m.timer.Reset(m.idle)
+	}
+	m.mu.Unlock()
+}
+
+func (m *mortal) Read(p []byte) (int, error) {
+	n, err := m.Conn.Read(p)
+	m.stir(n)
+	return n, err
+}
+
+func (m *mortal) Write(p []byte) (int, error) {
+	m.stir(len(p))
+	return m.Conn.Write(p)
+}
+
+func (m *mortal) Close() error {
+	m.timer.Stop()
+	return m.Conn.Close()
+}
+
+func TestLong(t *testing.T) {
+	for name, c := range map[string]struct {
+		idle, age time.Duration
+		want      map[string]string
+	}{
+		"idle": {idle: 12 * time.Second, want: map[string]string{
+			"idle-cut": "a connection was cut after 12.0 s of silence", "poll-cut": "ended after 12.0 s",
+		}},
+		"age": {age: 30 * time.Second, want: map[string]string{"age-limit": "at an age of 30.0 s"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := open(t, server.Config{}, nil)
+				began := time.Now()
+				r, err := doctor.Diagnose(t.Context(), p.URL, &doctor.Options{Long: true, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+					conn, err := p.Dial(ctx, network, addr)
+					if err != nil {
+						return nil, err
+					}
+					return newMortal(conn, c.idle, c.age), nil
+				}})
+				if err != nil || time.Since(began) > 95*time.Second {
+					t.Fatalf("%v after %s", err, time.Since(began))
+				}
+				states := "impaired impaired impaired"
+				if c.idle == 0 {
+					states = "impaired impaired fits" // a poll does not grow that old
+				}
+				check(t, r, doctor.Degraded, states, c.want)
+			})
+		})
+	}
+}
+
+// The one who asks may go away: the diagnosis ends within a second, with what it knows.
+func TestAbort(t *testing.T) {
+	for _, after := range []time.Duration{0, time.Millisecond, 700 * time.Millisecond, 4 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			p := open(t, server.Config{}, nil)
+			ctx, cancel := context.WithTimeout(t.Context(), after)
+			defer cancel()
+			began := time.Now()
+			r, err := doctor.Diagnose(ctx, p.URL, &doctor.Options{DialContext: p.Dial})
+			if took := time.Since(began); err != nil || took > after+time.Second {
+				t.Fatalf("%v, took %s", err, took)
+			}
+			if len(r.Findings) > 0 {
+				t.Errorf("after %s: %v", after, r.Findings)
+			}
+		})
+	}
+}
+
+func TestWrongURL(t *testing.T) {
+	for _, u := range []string{"", "holdfast", "ftp://host/", "http://", "http://me:hunter2@host/", "http://host/#a", "http://[::1"} {
+		if _, err := doctor.Diagnose(t.Context(), u, nil); err != doctor.ErrURL { //nolint:errorlint // it is returned as it is, so that it shows nothing of the URL
+			t.Errorf("%q: %v", u, err)
+		}
+	}
+}
