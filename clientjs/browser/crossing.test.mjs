@@ -1,4 +1,4 @@
-// The crossing: two thousand numbered messages each way between Chromium and the server, while the transport is killed
+// The crossing: two thousand numbered messages each way between a browser and the server, while the transport is killed
 // twenty times and forced through WebSocket, event stream, long poll and WebSocket again. Nothing may be lost, doubled,
 // reordered or altered.
 import assert from 'node:assert/strict'
@@ -6,6 +6,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { sequence } from './corpus.mjs'
+import { engines } from './engines.mjs'
 import { built, chromium, lacking, nginx, pause, scratch, serve, shown, until } from './machines.mjs'
 import { middlebox } from './middlebox.mjs'
 
@@ -15,15 +16,15 @@ const pace = 8 // ms between two messages of a side
 const phases = ['websocket', 'sse', 'longpoll', 'websocket']
 
 const runs = [
-  { name: 'direct', needs: ['chromium'], websocket: true },
-  { name: 'through nginx', needs: ['chromium', 'nginx'], nginx: true },
-  { name: 'through nginx, under a name', needs: ['chromium', 'nginx'], nginx: true, host: 'intranet.test' },
+  ...Object.keys(engines).map((engine) => ({ name: `direct, ${engine}`, engine, needs: engines[engine].needs, websocket: true })),
+  { name: 'through nginx', engine: 'chromium', needs: ['chromium', 'nginx'], nginx: true },
+  { name: 'through nginx, under a name', engine: 'chromium', needs: ['chromium', 'nginx'], nginx: true, host: 'intranet.test' },
 ]
 
 const program = built('server/browsertest')
 
 for (const run of runs)
-  test(`the crossing, ${run.name}`, { skip: lacking(...run.needs), timeout: 60_000 }, shown((t) => cross(t, run)))
+  test(`the crossing, ${run.name}`, { skip: lacking(...run.needs), timeout: 90_000 }, shown((t) => cross(t, run)))
 
 test('an Origin that nobody listed ends the session', { skip: lacking('chromium', 'nginx'), timeout: 60_000 }, shown(async (t) => {
   const folder = scratch(t)
@@ -47,10 +48,10 @@ async function cross(t, run) {
   const server = await serve(t, program, args)
   const line = await middlebox(t, server)
   const port = run.nginx ? await nginx(t, folder, line.port) : line.port
-  const page = await chromium(t, folder, run.host ? [`--host-resolver-rules=MAP ${run.host}:80 127.0.0.1:${port}`] : [])
+  const page = await engines[run.engine].open(t, folder, run.host ? [`--host-resolver-rules=MAP ${run.host}:80 127.0.0.1:${port}`] : [])
   const began = Date.now()
   await page.goto(run.host ? `http://${run.host}/` : `http://127.0.0.1:${port}/`)
-  await page.addScriptTag({ path: new URL('page/crossing.js', import.meta.url).pathname })
+  await page.script(new URL('page/crossing.js', import.meta.url).pathname)
   await page.evaluate((ms) => crossing.start(ms), pace)
 
   const report = () => page.evaluate(() => crossing.report())

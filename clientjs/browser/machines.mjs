@@ -44,7 +44,7 @@ export function scratch(t) {
 
 /** Builds a command of this repository, for all tests of a file; returns the binary. */
 export function built(name) {
-  if (lacking('chromium')) return ''
+  if (['chromium', 'firefox-esr', 'WebKitWebDriver'].every((tool) => lacking(tool))) return ''
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-browser-'))
   after(() => rmSync(folder, { recursive: true, force: true }))
   const binary = join(folder, name.split('/').pop())
@@ -65,8 +65,8 @@ export const shown = (body) => async (t) => {
 }
 
 /** Starts a program; its output is kept, and shown if the test fails. Returns { process, lines, log }. */
-export function start(t, command, args) {
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+export function start(t, command, args, env = {}) {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
   const log = []
   const keep = (line) => {
     log.push(line)
