@@ -42,6 +42,7 @@ func (m *clientMachine) judge(now time.Time) {
 	m.better(now)
 	m.tidy(now)
 	m.ending(now)
+	m.remember(now)
 }
 
 // due: the time has come. If not, it is a deadline to wake for.
@@ -65,6 +66,9 @@ func (m *clientMachine) alive(p *clientPath, now time.Time) {
 		if p == m.cur || p.pongs > 1 {
 			p.proven = true
 			p.way.proved()
+			if p == m.cur {
+				m.best = p.way
+			}
 			m.trace("proven", p, "")
 		} else if p.pingI == 0 { // a path that stands by proves that it still answers
 			m.pingPath(p, now)

@@ -162,8 +162,12 @@ func (m *clientMachine) bestOpen() *clientPath {
 	return nil
 }
 
-// nextWay is the best transport that this race has not tried and that does not rest; when all rest, the one whose rest ends first.
+// nextWay is the best transport that this race has not tried and that does not rest, the one that last proved itself before all; when all
+// rest, the one whose rest ends first.
 func (m *clientMachine) nextWay(now time.Time) *clientWay {
+	if w := m.best; w != nil && !m.race.tried[w] && !w.resting(now) {
+		return w
+	}
 	var rested *clientWay
 	for _, w := range m.ways {
 		switch {

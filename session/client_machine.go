@@ -13,12 +13,13 @@ import (
 type actionKind uint8
 
 const (
-	actDial   actionKind = iota + 1 // open carrier conn: kind on transport; its first batch is next(conn)
-	actWrite                        // carrier conn has something to write: call next(conn) until it has no more
-	actHangup                       // end carrier conn; nothing it does is of interest any more
-	actAuth                         // ask the application for credentials, then call authorized
-	actTrace                        // something to tell whoever watches
-	actOver                         // the session has ended: see over
+	actDial     actionKind = iota + 1 // open carrier conn: kind on transport; its first batch is next(conn)
+	actWrite                          // carrier conn has something to write: call next(conn) until it has no more
+	actHangup                         // end carrier conn; nothing it does is of interest any more
+	actAuth                           // ask the application for credentials, then call authorized
+	actTrace                          // something to tell whoever watches
+	actOver                           // the session has ended: see over
+	actRemember                       // keep memory for the next session to this endpoint
 )
 
 type action struct {
@@ -28,6 +29,7 @@ type action struct {
 	transport string
 	code      transport.Code
 	trace     trace
+	memory    []byte
 }
 
 // trace is one step of a session's life, for timelines and logs.
@@ -47,6 +49,8 @@ type clientConfig struct {
 	auth       json.RawMessage
 	meta       json.RawMessage
 	random     func() float64 // in [0,1)
+	memory     []byte         // what an earlier session has learned here, as it was handed out
+	remembers  bool           // hand out what is learned
 }
 
 type clientMachine struct {
@@ -84,6 +88,12 @@ type clientMachine struct {
 	rewindAt time.Time     // a rewind was asked
 	empties  int           // empty poll answers in a row, each within 100 ms
 
+	best     *clientWay // the last that was in use and proven: it is tried first (HF1-LIV-19)
+	since    time.Time  // what is known began to be learned then; zero: there was nothing yet
+	told     []fact     // what was handed out to be remembered
+	toldBest *clientWay
+	toldAt   time.Time
+
 	wokeAt  time.Time // the client slept, or was told to look, until then
 	offline bool      // the platform says that there is no network
 
@@ -114,6 +124,7 @@ func newClientMachine(cfg clientConfig) *clientMachine {
 // start begins the first connect.
 func (m *clientMachine) start(now time.Time) {
 	m.race.at = now
+	m.recall(now)
 	m.step(now)
 }
 

@@ -28,6 +28,9 @@ func (m *clientMachine) choose(p *clientPath, now time.Time) {
 	p.detached, p.leaveBy = false, time.Time{}
 	m.race.won()
 	m.again = true
+	if p.proven && !p.charged {
+		m.best = p.way
+	}
 	if old == p {
 		return
 	}

@@ -31,9 +31,20 @@ type DialConfig struct {
 	Auth func(ctx context.Context) (json.RawMessage, error)
 	// Meta is sent as "meta" with every open.
 	Meta json.RawMessage
+	// Memory, if not nil, keeps what the session learns of the network for the next one (HF1-LIV-19).
+	Memory Memory
 	// Trace is told what happens to the session's attachments. It must not block or call the session, and may be called by several goroutines
 	// at once.
 	Trace func(Trace)
+}
+
+// Memory keeps what the sessions to one endpoint learn of the network. It holds no secret. Its methods must not block or call the session, and
+// may be called by several goroutines at once.
+type Memory interface {
+	// Recall gives what Remember was last given, nil if nothing. It is called when a session starts.
+	Recall() []byte
+	// Remember is given JSON whenever something was learned, about once a second at most.
+	Remember(learned []byte)
 }
 
 // Trace is one step in the life of a session's attachments.
@@ -62,7 +73,12 @@ func Dial(cfg DialConfig) *Session {
 	if cfg.Meta != nil && !isJSON(cfg.Meta) {
 		return ended(transport.CodeMalformed, "meta is not JSON")
 	}
+	var memory []byte
+	if cfg.Memory != nil {
+		memory = cfg.Memory.Recall()
+	}
 	m := newClientMachine(clientConfig{
+		memory: memory, remembers: cfg.Memory != nil,
 		key: base64.RawURLEncoding.EncodeToString(key), transports: cfg.Transports,
 		maxBatch: bound(or(cfg.MaxBatch, 65536), 2048, maxBatchBound), maxMessage: or(cfg.MaxMessage, 16<<20), win: int64(or(cfg.Buffer, 2<<20)),
 		meta: cfg.Meta, random: mathrand.Float64,
@@ -162,6 +178,8 @@ func (d *dialing) do(a *action) {
 		if d.cfg.Trace != nil {
 			d.cfg.Trace(Trace{a.trace.what, a.trace.transport, a.trace.att, a.trace.reason})
 		}
+	case actRemember:
+		d.cfg.Memory.Remember(a.memory)
 	case actOver:
 		d.stop()
 	}

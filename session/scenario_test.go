@@ -126,6 +126,8 @@ func (s *scenario) config(rest string) error {
 			s.cfg.auth, err = json.RawMessage(v), nil
 		case "meta":
 			s.cfg.meta, err = json.RawMessage(v), nil
+		case "memory":
+			s.cfg.memory, s.cfg.remembers, err = []byte(v), true, nil
 		default:
 			return errors.New("no such setting")
 		}
@@ -316,6 +318,8 @@ func (s *scenario) act() {
 			s.printf("; %s", strings.TrimSpace(fmt.Sprintf("%s %s/%d %s", a.trace.what, a.trace.transport, a.trace.att, a.trace.reason)))
 		case actOver:
 			s.over()
+		case actRemember:
+			s.printf("remember %s", a.memory)
 		}
 	}
 }

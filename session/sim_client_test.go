@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -42,6 +43,7 @@ func newSimClient(w *world) *simClient {
 	c := &simClient{w: w, name: fmt.Sprintf("c%d", w.uids), carriers: map[int]*simCarrier{}, doomed: map[transport.Code]bool{}}
 	c.id, _ = idOf(key)
 	cfg := clientConfig{key: key, transports: w.weather.transports, maxBatch: w.weather.clientBatch, maxMessage: 1 << 20, win: w.weather.clientWindow, random: w.rng.Float64}
+	cfg.memory, cfg.remembers = w.memory(), true
 	cfg.auth, c.epoch = c.credentials(), w.weather.epoch
 	if w.rng.IntN(4) == 0 {
 		cfg.meta = json.RawMessage(`{"path":"/a b","n":[1,2,{"x":null}]}`)
@@ -54,6 +56,18 @@ func newSimClient(w *world) *simClient {
 	w.clients = append(w.clients, c)
 	w.counts.sessions++
 	return c
+}
+
+// memory is what an earlier client of this world has left, or what somebody else has written there.
+func (w *world) memory() []byte {
+	memory := w.remembered
+	if len(memory) > 0 && w.rng.IntN(3) == 0 {
+		memory = bytes.Clone(memory)
+		for range 1 + w.rng.IntN(3) {
+			memory[w.rng.IntN(len(memory))] = byte(pick(w, '0', '9', ',', '"', 'x', '-'))
+		}
+	}
+	return memory
 }
 
 func (c *simClient) credentials() json.RawMessage {
@@ -136,6 +150,8 @@ func (c *simClient) act() {
 			c.w.tracef("%s %s %s/%d %s", c.name, a.trace.what, a.trace.transport, a.trace.att, a.trace.reason)
 		case actOver:
 			c.ended()
+		case actRemember:
+			c.w.remembered = a.memory
 		}
 	}
 	c.plan()

@@ -17,21 +17,22 @@ import (
 var simStart = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 
 type world struct {
-	seed    uint64
-	rng     *rand.Rand
-	at      time.Duration // virtual time since simStart
-	queue   simQueue
-	order   uint64
-	steps   int
-	counts  *simCounts
-	log     io.Writer // nil: no trace
-	weather weather
-	calm    bool
-	nodes   []*simNode
-	clients []*simClient
-	uids    uint64
-	nonces  uint64
-	strays  int // requests that reached another node than the session's
+	seed       uint64
+	rng        *rand.Rand
+	at         time.Duration // virtual time since simStart
+	queue      simQueue
+	order      uint64
+	steps      int
+	counts     *simCounts
+	log        io.Writer // nil: no trace
+	weather    weather
+	calm       bool
+	nodes      []*simNode
+	clients    []*simClient
+	uids       uint64
+	nonces     uint64
+	remembered []byte // by the last client that learned something
+	strays     int    // requests that reached another node than the session's
 }
 
 type simEvent struct {

@@ -39,6 +39,8 @@ type Options struct {
 	MaxMessage int
 	// Buffer bounds the bytes (payload + 16 a line) sent and not acknowledged; at the bound Send waits. Default 2 MiB.
 	Buffer int
+	// Memory, if not nil, lets sessions begin with what earlier ones have learned of the network: share one among all of a program's sessions.
+	Memory *Memory
 	// Trace is told what happens to the session's attachments. It must not block or call the session.
 	Trace func(session.Trace)
 	// Renew, if set, has a new session started when one has ended that a new one is welcome after (42xx: the server drained, forgot it, let
@@ -102,6 +104,7 @@ func start(endpoint string, o *Options, opened func()) (*session.Session, error)
 	l.cfg = session.DialConfig{
 		Transports: o.Transports, Dialers: l.dialers(u.String()),
 		MaxBatch: o.MaxBatch, MaxMessage: o.MaxMessage, Buffer: o.Buffer, Auth: o.Auth, Meta: o.Meta,
+		Memory: o.Memory.of(u.String()),
 		Trace: func(t session.Trace) {
 			if t.What == "opened" {
 				opened()
