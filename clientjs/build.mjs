@@ -25,14 +25,14 @@ const ecma = 2022
  * what it imports from the first, which the others share: they import `./index.js` and bundle everything else they need.
  */
 const modules = [
-  { name: 'holdfast', source: 'index', budget: 9160 },
+  { name: 'holdfast', source: 'index', budget: 9220 },
   { name: 'websocket', source: 'websocket', budget: 1900 },
   { name: 'reload', source: 'reload', budget: 2000 },
 ]
 
 /** The scripts: dist/NAME with the exports of these sources under the global `Holdfast`. */
 const scripts = [
-  { name: 'holdfast.min.js', sources: ['index', 'websocket'], budget: 10640 },
+  { name: 'holdfast.min.js', sources: ['index', 'websocket'], budget: 10700 },
 ]
 const banner = '/*! Holdfast, MIT licence */'
 

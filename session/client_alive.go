@@ -32,6 +32,7 @@ func (m *clientMachine) judge(now time.Time) {
 	for i := len(m.conns) - 1; i >= 0; i-- {
 		if c := m.conns[i]; m.due(now, c.by) { // HF1-LIV-06
 			m.hangup(c, transport.CodeIdle)
+			m.pollAnew(c.path)
 			m.postFailed(c, "no answer", now)
 			i = min(i, len(m.conns)) // postFailed may have ended the path and its other carriers
 		}
@@ -144,7 +145,7 @@ func (m *clientMachine) stalled(now time.Time) {
 		m.pingPath(p, now)
 		m.due(now, m.pongBy(p))
 	}
-	if p.way.name == transport.LongPoll || m.sentDown <= m.in.recv {
+	if m.sentDown <= m.in.recv {
 		return
 	}
 	since := m.sentAt
@@ -153,7 +154,11 @@ func (m *clientMachine) stalled(now time.Time) {
 	}
 	if m.due(now, since.Add(m.patience())) {
 		m.sentDown = m.in.recv
-		m.doubt(p, "lines missing", now)
+		if p.way.name == transport.LongPoll {
+			m.pollAnew(p)
+		} else {
+			m.doubt(p, "lines missing", now)
+		}
 	}
 }
 

@@ -191,6 +191,10 @@ func (m *clientMachine) nextWay(now time.Time) *clientWay {
 
 // lostRace: every transport was tried and failed. Wait with full jitter, then try all again.
 func (m *clientMachine) lostRace(now time.Time) {
+	if m.foreign && m.run == "" { // no POST could tell better
+		m.finish(ending{code: transport.CodePolicy, reason: "origin"})
+		return
+	}
 	clear(m.race.tried)
 	m.race.tries++
 	m.race.at = now.Add(m.race.wait(m.cfg.random()))
@@ -280,6 +284,12 @@ func (m *clientMachine) refused(c *clientConn, r *refusedControl, now time.Time)
 		clear(m.race.tried) // the transport is not at fault
 		m.actions = append(m.actions, action{kind: actAuth})
 	case "origin", "policy":
+		// A proxy that rewrites Host makes a WebSocket's Origin look foreign; a POST tells it better, and then the session is bound to it.
+		if r.Reason == "origin" && p.socket() && (m.run != "" || !m.foreign) {
+			m.foreign = true
+			p.way.takeRest(now)
+			break
+		}
 		m.finish(ending{code: transport.CodePolicy, reason: r.Reason})
 	case "version":
 		m.finish(ending{code: transport.CodeVersion, reason: "version"})

@@ -99,6 +99,7 @@ type clientMachine struct {
 
 	race       raceState
 	unknownAt  time.Time // first refusal as unknown
+	foreign    bool      // a WebSocket was refused for its Origin
 	lastFault  transport.Code
 	reauthed   bool
 	waitAuth   bool

@@ -199,16 +199,33 @@ func (m *clientMachine) closed(conn int, fault error, now time.Time) {
 // postFailed: one failure may be chance, and the request is made again with the same numbers (HF1-POL-05); two in a row end the path.
 func (m *clientMachine) postFailed(c *clientConn, reason string, now time.Time) {
 	p := c.path
-	if len(c.ctl) > 0 { // pings and uses are asked anew by their own rules; the rest must be said again
-		p.ctl = append(c.ctl, p.ctl...)
-	}
-	m.in.told = 0 // its ack may not have arrived
+	m.unsaid(c)
 	p.way.limit.lost(&p.underway)
 	if m.holdFailed(c, now) {
 		return
 	}
 	if p.faults++; p.faults >= 2 {
 		m.kill(p, transport.CodeFault, reason, now)
+	}
+}
+
+// unsaid books that nobody knows whether a POST has arrived.
+func (m *clientMachine) unsaid(c *clientConn) {
+	if len(c.ctl) > 0 { // pings and uses are asked anew by their own rules; the rest must be said again
+		c.path.ctl = append(c.ctl, c.path.ctl...)
+	}
+	m.in.told = 0 // its ack may not have arrived
+}
+
+// pollAnew gives the hanging poll up for another: its connection may have died without a sign, as that of a POST beside it has, or of the
+// reply that held the lines that are missing (HF1-LIV-05).
+func (m *clientMachine) pollAnew(p *clientPath) {
+	for _, c := range m.conns {
+		if c.path == p && c.kind == transport.KindPoll {
+			m.hangup(c, transport.CodeIdle)
+			m.unsaid(c)
+			return // there is one at a time (HF1-POL-04)
+		}
 	}
 }
 

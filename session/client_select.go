@@ -68,7 +68,7 @@ func (m *clientMachine) replied(c *clientConn, r *replyControl, now time.Time) {
 		m.known, p.useful = r.Recv, true
 		p.way.limit.arrived(&p.underway, r.Recv) // the application's ack may lag behind many POSTs
 	}
-	if r.Sent > m.in.recv && r.Sent > m.sentDown {
+	if r.Sent > m.in.recv && m.sentDown <= m.in.recv { // since then; a server that goes on sending moves no deadline
 		m.sentAt = now
 	}
 	m.sentDown = max(m.sentDown, r.Sent)

@@ -428,10 +428,8 @@ function replied(m, path, { recv, sent, sel }) {
     path._useful = true;
     carried(path, recv);
   }
-  if (sent > m._sentDown) {
-    m._sentDown = sent;
-    if (sent > m._recv) m._sentAt = m._now;
-  }
+  if (m._sentDown <= m._recv) m._sentAt = m._now;
+  m._sentDown = Math.max(m._sentDown, sent);
   confirm(m, sel);
 }
 function pingPath(m, path) {
@@ -583,10 +581,21 @@ function kill(m, path, code, reason) {
 }
 function postFailed(m, conn, reason) {
   const path = conn._path;
-  path._ctl = conn._ctl + path._ctl;
-  m._told = 0;
+  unsaid(m, conn);
   shrink(path);
   if (!holdFailed(m, conn) && ++path._faults > 1) kill(m, path, 4005, reason);
+}
+function unsaid(m, { _path, _ctl }) {
+  _path._ctl = _ctl + _path._ctl;
+  m._told = 0;
+}
+function pollAnew(m, path) {
+  const poll = m._conns.find((c) => c._path === path && c._kind === "poll");
+  if (poll) {
+    hangup(m, poll, 4002);
+    unsaid(m, poll);
+  }
+  return isPoll(path);
 }
 function polled(m, conn, useful) {
   if (useful || m._now - conn._born > 100) m._empties = 0;
@@ -665,6 +674,7 @@ function connect(m) {
     attach(m, way, _cur ? void 0 : raceU(m));
     m._raceAt = m._now + raceDelay(m);
   } else if (opening) m._raceAt = 0;
+  else if (m._foreign && !m._server.run) finish(m, 4306, "origin");
   else {
     m._tries++;
     raceFrom(m, m._now + backoff(m));
@@ -740,6 +750,11 @@ function refused(m, path, { reason, retry }, conn) {
   const code = codes[reason];
   let wait = 0;
   trace(m, "refused", path, reason);
+  if (reason === "origin" && path._way._name === "websocket" && (m._server.run || !m._foreign)) {
+    m._foreign = true;
+    takeRest(m, path._way);
+    return kill(m, path, 4004, "refused origin");
+  }
   if (code > 4304) return finish(m, code, reason);
   if (code) return fault(m, path, "refused: " + reason, code);
   if (reason === "unknown") {
@@ -789,9 +804,9 @@ var lineWaits = (m, path) => fits(m, position(m, path) + 1, m._server.win);
 var hasOutput = (m, path) => !!path._ctl || path === m._cur && (lineWaits(m, path) || due(m, m._ackAt));
 var position = (m, path) => isSocket(path) ? path._pos : m._known;
 function planAck(m) {
-  const unsaid = m._taken - m._told;
-  if (!unsaid) m._ackAt = 0;
-  else if (unsaid > 31 || m._takenCost >= m._server.win / 4) m._ackAt = m._now;
+  const unsaid2 = m._taken - m._told;
+  if (!unsaid2) m._ackAt = 0;
+  else if (unsaid2 > 31 || m._takenCost >= m._server.win / 4) m._ackAt = m._now;
   else m._ackAt ||= m._now + (isSocket(m._cur) ? 100 : 250);
   due(m, m._ackAt);
 }
@@ -887,6 +902,7 @@ function judge(m) {
   for (const conn of [...m._conns].reverse())
     if (m._conns.includes(conn) && due(m, conn._by)) {
       hangup(m, conn, 4002);
+      pollAnew(m, conn._path);
       postFailed(m, conn, "no answer");
     }
   stalled(m);
@@ -939,9 +955,9 @@ function stalled(m) {
     pingPath(m, path);
     due(m, pongBy(m, path));
   }
-  if (!isPoll(path) && m._sentDown > m._recv && due(m, Math.max(m._sentAt, m._lastRecv) + patience(m))) {
+  if (m._sentDown > m._recv && due(m, Math.max(m._sentAt, m._lastRecv) + patience(m))) {
     m._sentDown = m._recv;
-    doubt(m, path, "lines missing");
+    if (!pollAnew(m, path)) doubt(m, path, "lines missing");
   }
 }
 function doubt(m, path, reason) {

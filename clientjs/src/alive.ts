@@ -1,7 +1,7 @@
 // Time: every deadline is judged by the wall clock at every input (HF1-LIV-07).
 
 import { connect, raceFrom } from './attach.js'
-import { finish, hangup, kill, postFailed } from './paths.js'
+import { finish, hangup, kill, pollAnew, postFailed } from './paths.js'
 import { better, pingPath, sayUse, tidy } from './select.js'
 import { lineWaits, pump } from './send.js'
 import { ask, cut, rotate } from './learn.js'
@@ -30,6 +30,7 @@ function judge(m: Machine): void {
     // The end of one may have ended others.
     if (m._conns.includes(conn) && due(m, conn._by)) {
       hangup(m, conn, 4002) // HF1-LIV-06
+      pollAnew(m, conn._path)
       postFailed(m, conn, 'no answer')
     }
   stalled(m)
@@ -101,13 +102,9 @@ function stalled(m: Machine): void {
     pingPath(m, path)
     due(m, pongBy(m, path))
   }
-  if (
-    !isPoll(path) &&
-    m._sentDown > m._recv &&
-    due(m, Math.max(m._sentAt, m._lastRecv) + patience(m))
-  ) {
+  if (m._sentDown > m._recv && due(m, Math.max(m._sentAt, m._lastRecv) + patience(m))) {
     m._sentDown = m._recv
-    doubt(m, path, 'lines missing')
+    if (!pollAnew(m, path)) doubt(m, path, 'lines missing')
   }
 }
 

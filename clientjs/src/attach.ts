@@ -52,6 +52,7 @@ export function connect(m: Machine): void {
     attach(m, way, _cur ? undefined : raceU(m))
     m._raceAt = m._now + raceDelay(m)
   } else if (opening) m._raceAt = 0 // wait for what is under way; kill plans the next
+  else if (m._foreign && !m._server.run) finish(m, 4306, 'origin') // no POST could tell better
   else {
     // Every transport was tried and failed: wait, then try all again. The network is away, not the transports.
     m._tries++
@@ -155,6 +156,12 @@ export function refused(m: Machine, path: Path, { reason, retry }: Fields, conn:
   const code = codes[reason]!
   let wait = 0
   trace(m, 'refused', path, reason)
+  // A proxy that rewrites Host makes a WebSocket's Origin look foreign; a POST tells it better, and then the session is bound to it.
+  if (reason === 'origin' && path._way._name === 'websocket' && (m._server.run || !m._foreign)) {
+    m._foreign = true
+    takeRest(m, path._way)
+    return kill(m, path, 4004, 'refused origin')
+  }
   if (code > 4304) return finish(m, code, reason)
   if (code) return fault(m, path, 'refused: ' + reason, code)
   if (reason === 'unknown') {

@@ -5,7 +5,7 @@ import type { Kind } from './carriers.js'
 import { encodeControl } from './codec.js'
 import type { Fields } from './control.js'
 import { cut, holdFailed } from './learn.js'
-import { due, trace, unheard, type Conn, type Machine, type Path } from './state.js'
+import { due, isPoll, trace, unheard, type Conn, type Machine, type Path } from './state.js'
 import { died, shrink } from './ways.js'
 
 /** Queues a control for the path. */
@@ -56,10 +56,28 @@ export function kill(m: Machine, path: Path, code: number, reason: string): void
 /** One failure may be chance, and the request is made again with the same numbers (HF1-POL-05); two in a row end the path. */
 export function postFailed(m: Machine, conn: Conn, reason: string): void {
   const path = conn._path
-  path._ctl = conn._ctl + path._ctl
-  m._told = 0 // its ack may not have arrived
+  unsaid(m, conn)
   shrink(path)
   if (!holdFailed(m, conn) && ++path._faults > 1) kill(m, path, 4005, reason)
+}
+
+/** Books that nobody knows whether a POST has arrived: its controls are said again, and the ack. */
+function unsaid(m: Machine, { _path, _ctl }: Conn): void {
+  _path._ctl = _ctl + _path._ctl
+  m._told = 0
+}
+
+/**
+ * Gives the hanging poll up for another: its connection may have died without a sign, as that of a POST beside it has, or of the reply that
+ * held the lines that are missing (HF1-LIV-05). Tells whether the path is one of polls.
+ */
+export function pollAnew(m: Machine, path: Path): boolean {
+  const poll = m._conns.find((c) => c._path === path && c._kind === 'poll')
+  if (poll) {
+    hangup(m, poll, 4002)
+    unsaid(m, poll)
+  }
+  return isPoll(path)
 }
 
 /** Books a poll's answer; empty answers in haste are slowed down (HF1-POL-07). */

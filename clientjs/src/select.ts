@@ -55,10 +55,9 @@ export function replied(m: Machine, path: Path, { recv, sent, sel }: Fields): vo
     path._useful = true
     carried(path, recv) // the application's ack may lag behind many POSTs
   }
-  if (sent > m._sentDown) {
-    m._sentDown = sent
-    if (sent > m._recv) m._sentAt = m._now
-  }
+  // Since then; a server that goes on sending moves no deadline.
+  if (m._sentDown <= m._recv) m._sentAt = m._now
+  m._sentDown = Math.max(m._sentDown, sent)
   confirm(m, sel)
 }
 
