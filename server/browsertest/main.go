@@ -5,7 +5,9 @@
 //	GET  /demo/…       the demo page's files; the tests use its faulty network
 //	GET  /up           the messages that the page is to send
 //	GET  /report?id=   what the application knows of a session
-//	*    /holdfast     the endpoint; "meta":"crossing" selects the counting application, otherwise it echoes
+//	GET  /traffic?id=  what arrived of a session's scheduled traffic, and when
+//	*    /holdfast     the endpoint; "meta":"crossing" selects the counting application, {"traffic":…} the scheduled one of
+//	                   conformance/zoo, otherwise it echoes
 package main
 
 import (
@@ -56,11 +58,13 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	zoo := &traffic{ctx: ctx, ledgers: make(map[string]*ledger)}
 	cfg := server.Config{
 		OnSession: func(s *session.Session) {
-			if string(s.Meta()) == `"crossing"` {
+			switch {
+			case string(s.Meta()) == `"crossing"`:
 				app.begin(ctx, s)
-			} else {
+			case !zoo.begin(s):
 				demo.Echo(s)
 			}
 		},
@@ -73,10 +77,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return serve(ctx, routes(srv, app), out)
+	return serve(ctx, routes(srv, app, zoo), out)
 }
 
-func routes(srv *server.Server, app *crossing) http.Handler {
+func routes(srv *server.Server, app *crossing, zoo *traffic) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/holdfast", srv)
 	mux.Handle("GET /holdfast.js", srv)
@@ -92,6 +96,15 @@ func routes(srv *server.Server, app *crossing) http.Handler {
 	mux.HandleFunc("GET /report", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(app.report(r.URL.Query().Get("id")))
+	})
+	mux.HandleFunc("GET /traffic", func(w http.ResponseWriter, r *http.Request) {
+		b, err := zoo.report(r.URL.Query().Get("id"))
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(b)
 	})
 	return mux
 }

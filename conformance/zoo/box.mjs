@@ -1,0 +1,128 @@
+// What a cell is given: the server's port, a folder, ports for its middlebox, and programs that end with it.
+import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
+import { join } from 'node:path'
+import { createServer as createTlsServer } from 'node:tls'
+import { scratch, serve, start, until } from '../../clientjs/browser/machines.mjs'
+
+const firstPort = Number(process.env.ZOO_PORT ?? 24_000) // below the ports that the system gives to outgoing connections
+const portsOfCell = 8
+const living = new Set()
+
+/** Ends everything that any cell has started. */
+export const closeAll = () => Promise.all([...living].map((box) => box.close()))
+
+/** It is what clientjs/browser/machines.mjs takes for a test: something that things are undone after. */
+export class Box {
+  #undo = []
+  #events = []
+  #next
+  logs = []
+
+  /** `slot` is the cell's place in the list: its ports are the same in every run, unless somebody else has them. */
+  constructor(slot, programs = {}) {
+    this.programs = programs
+    this.#next = firstPort + slot * portsOfCell
+    this.folder = scratch(this)
+    living.add(this)
+    chmodSync(this.folder, 0o755) // programs started as root give root up
+  }
+
+  after(undo) { this.#undo.push(undo) }
+
+  /** Ends what the cell has started. */
+  async close() {
+    while (this.#undo.length) await this.#undo.pop()()
+    living.delete(this)
+  }
+
+  /** Calls `action` so many milliseconds after the page began to connect. */
+  at(ms, action) { this.#events.push([ms, action]) }
+
+  begin() {
+    this.beganAt = Date.now()
+    const timers = this.#events.map(([ms, action]) => setTimeout(action, ms))
+    this.after(() => timers.forEach(clearTimeout))
+  }
+
+  /** Milliseconds since the page began to connect. */
+  get age() { return this.beganAt === undefined ? 0 : Date.now() - this.beganAt }
+
+  write(name, text) {
+    const file = join(this.folder, name)
+    writeFileSync(file, text)
+    return file
+  }
+
+  async port() {
+    for (;;) {
+      const port = this.#next++
+      const server = createServer()
+      server.listen(port, '127.0.0.1')
+      const free = await once(server, 'listening').then(() => true, () => false)
+      if (!free) continue
+      server.close()
+      await once(server, 'close')
+      return port
+    }
+  }
+
+  /** Starts a program that listens on `port`, and waits until it does. */
+  async program(port, command, args, environment = {}) {
+    const words = Object.entries(environment).map(([name, value]) => `${name}=${value}`)
+    const { child, gone, log } = start(this, 'env', [...words, command, ...args])
+    this.logs.push([command, log])
+    let failed = false
+    gone.then(() => { failed = true })
+    await until(`${command} listens`, 20_000, async () => {
+      if (failed) throw new Error(`${command} did not start:\n${log.slice(-20).join('\n')}`)
+      const socket = connect(port, '127.0.0.1')
+      const open = await once(socket, 'connect').then(() => true, () => false)
+      socket.destroy()
+      return open
+    })
+    return child
+  }
+
+  /** Starts the server; returns its port. */
+  server() { return serve(this, this.programs.server) }
+
+  /** Starts conformance/middlebox before the server; returns its port. */
+  middlebox(modes) { return serve(this, this.programs.middlebox, ['middlebox', '-mode', modes, '-target', `http://127.0.0.1:${this.upstream}`]) }
+
+  /** A TLS terminator before a port, for what intercepts https; returns its port. */
+  async tls(upstream) {
+    execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=zoo', '-addext', 'subjectAltName=IP:127.0.0.1',
+      '-keyout', 'key.pem', '-out', 'cert.pem'], { cwd: this.folder, stdio: 'ignore' })
+    const [key, cert] = ['key.pem', 'cert.pem'].map((name) => readFileSync(join(this.folder, name)))
+    return this.listen(createTlsServer({ key, cert, ALPNProtocols: ['http/1.1'] }, (client) => joined(client, connect(upstream, '127.0.0.1'))))
+  }
+
+  /** Lets a server of this process listen for the time of the cell; returns its port. */
+  async listen(server) {
+    const sockets = new Set()
+    for (const event of ['connection', 'secureConnection'])
+      server.on(event, (socket) => {
+        sockets.add(socket)
+        socket.on('error', () => {}).on('close', () => sockets.delete(socket))
+      })
+    server.on('tlsClientError', () => {})
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    this.after(() => {
+      for (const socket of sockets) socket.destroy()
+      server.close()
+    })
+    return server.address().port
+  }
+}
+
+/** Joins two sockets: what one says the other hears, and they end together. */
+export function joined(one, other) {
+  for (const [a, b] of [[one, other], [other, one]]) {
+    a.on('error', () => b.destroy()).on('close', () => b.destroy())
+    a.pipe(b)
+  }
+}
