@@ -1,11 +1,65 @@
-// Package cases holds the cases of the server's role: those that are data in *.yaml, the others by area.
+// Package cases holds the cases of the server's role: those that are data in *.yaml, the others in Go, by area.
 package cases
 
-import "github.com/holdfast-rt/holdfast/conformance/suite"
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/holdfast-rt/holdfast/conformance/server"
+	"github.com/holdfast-rt/holdfast/conformance/suite"
+	"github.com/holdfast-rt/holdfast/conformance/wire"
+)
 
 // Server returns the cases for servers.
 func Server() (suite.Set, error) {
-	var all suite.Set
-	all = append(all, httpCases()...)
+	all, err := scripts()
+	if err != nil {
+		return nil, err
+	}
+	all = slices.Concat(all, numberCases(), windowCases(), attachCases(), whoCases(), selectCases(), pollCases(),
+		streamCases(), socketCases(), liveCases(), closeCases(), errorCases(), httpCases())
 	return all, all.Check()
+}
+
+// transports are those that a case runs over, one by one.
+var transports = []string{suite.WS, suite.SSE, suite.Poll}
+
+// each makes a case for each transport. Whatever the server sent is judged at the end, also what the case did not look at.
+func each(id, says string, checks []string, run func(t *suite.T, s *server.Session, kind string), only ...string) suite.Set {
+	var set suite.Set
+	for _, kind := range transports {
+		if len(only) > 0 && !slices.Contains(only, kind) {
+			continue
+		}
+		set = append(set, suite.Case{
+			ID: id + "@" + kind, Requirements: checks, Sentence: says, Profile: kind, Role: suite.Server,
+			Run: func(t *suite.T) {
+				s := server.NewSession(t)
+				run(t, s, kind)
+				s.Check()
+			},
+		})
+	}
+	return set
+}
+
+// within gives cases more time than the default.
+func within(limit int, set suite.Set) suite.Set {
+	for i := range set {
+		set[i].Limit = time.Duration(limit) * time.Second
+	}
+	return set
+}
+
+// blame fails the case by an error, and names the requirement that the error names.
+func blame(t *suite.T, err error) {
+	var w *wire.Error
+	switch {
+	case err == nil:
+	case errors.As(err, &w):
+		t.Break(w.Requirement, "%s", w.Text)
+	default:
+		t.Fatalf("%v", err)
+	}
 }

@@ -22,7 +22,12 @@ const maxReply = 1<<20 + 4096
 
 // Post sends a body as it is. Header may be nil.
 func (t *Target) Post(ctx context.Context, body string, header http.Header) *Reply {
-	resp, err := t.post(ctx, body, header)
+	return t.Request(ctx, http.MethodPost, "", body, header)
+}
+
+// Request sends any request to the endpoint. An empty method is POST, a query begins with ?.
+func (t *Target) Request(ctx context.Context, method, query, body string, header http.Header) *Reply {
+	resp, err := t.request(ctx, method, query, body, header)
 	if err != nil {
 		return &Reply{Err: err}
 	}
@@ -31,12 +36,17 @@ func (t *Target) Post(ctx context.Context, body string, header http.Header) *Rep
 	return &Reply{Status: resp.StatusCode, Header: resp.Header, Raw: raw, Err: err}
 }
 
-func (t *Target) post(ctx context.Context, body string, header http.Header) (*http.Response, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, t.Endpoint.String(), strings.NewReader(body))
+func (t *Target) request(ctx context.Context, method, query, body string, header http.Header) (*http.Response, error) {
+	if method == "" {
+		method = http.MethodPost
+	}
+	r, err := http.NewRequestWithContext(ctx, method, t.Endpoint.String()+query, strings.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
-	r.Header.Set("Content-Type", "text/plain")
+	if method == http.MethodPost {
+		r.Header.Set("Content-Type", "text/plain")
+	}
 	for name, values := range header {
 		r.Header[name] = values
 	}

@@ -24,7 +24,7 @@ type Flags struct {
 	JUnit               string
 	Seed                uint64
 	Parallel            int
-	FailFast            bool
+	FailFast, Strict    bool
 }
 
 // Add adds them to a command's own.
@@ -35,8 +35,9 @@ func (f *Flags) Add(set *flag.FlagSet) {
 	set.BoolVar(&f.JSON, "json", false, "write the results to standard output as JSON, progress to standard error")
 	set.StringVar(&f.JUnit, "junit", "", "write a JUnit report to this `FILE`")
 	set.Uint64Var(&f.Seed, "seed", 1, "of all random choices")
-	set.IntVar(&f.Parallel, "parallel", 16, "how many cases run at a time")
+	set.IntVar(&f.Parallel, "parallel", 32, "how many cases run at a time")
 	set.BoolVar(&f.FailFast, "failfast", false, "stop at the first failure")
+	set.BoolVar(&f.Strict, "strict", false, "count a case that cannot be seen, as the other side is set up, for failed")
 	set.BoolVar(&f.Verbose, "v", false, "show the cases that pass, too")
 }
 
@@ -75,7 +76,8 @@ func Main(ctx context.Context, name string, cases Set, f *Flags, target func() (
 	}
 	began := time.Now()
 	results := Run(ctx, cases, Options{
-		Seed: f.Seed, Parallel: f.Parallel, Target: t, FailFast: f.FailFast,
+		Strict: f.Strict,
+		Seed:   f.Seed, Parallel: f.Parallel, Target: t, FailFast: f.FailFast,
 		Done: func(r Result) {
 			if f.Verbose || r.Status != Passed {
 				WriteResult(progress, r)

@@ -38,6 +38,8 @@ type Options struct {
 	Parallel int
 	// Target is handed to the cases.
 	Target any
+	// Strict makes skipped cases failed ones.
+	Strict bool
 	// FailFast ends the run after the first failure.
 	FailFast bool
 	// Done is told of each result as it comes, by one goroutine at a time.
@@ -71,6 +73,9 @@ func Run(ctx context.Context, cases Set, opt Options) []Result {
 		go func() {
 			defer func() { <-slots; all.Done() }()
 			r := runOne(ctx, &cases[i], opt)
+			if opt.Strict && r.Status == Skipped {
+				r.Status, r.Requirement = Failed, r.Case.Requirements[0]
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			if ctx.Err() != nil && opt.FailFast {

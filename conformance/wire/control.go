@@ -72,8 +72,8 @@ func checkControl(l Line) error {
 		}
 	}
 	if l.Is("!close") {
-		if c := l.Number("code"); c < 4100 || c > 4399 || len(l.Text("reason")) > 120 {
-			return broken("HF1-CLO-01", "%s: the code is 4100 … 4399 and the reason at most 120 bytes", l)
+		if c := l.Number("code"); c < 4100 || c > 4399 || len(l.Text("reason")) > 128 {
+			return broken("HF1-CLO-01", "%s: the code is 4100 … 4399 and the reason at most 128 bytes", l)
 		}
 	}
 	return nil

@@ -15,6 +15,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/holdfast-rt/holdfast/server"
+	"github.com/holdfast-rt/holdfast/server/conformance"
 	"github.com/holdfast-rt/holdfast/server/demo"
 	"github.com/holdfast-rt/holdfast/server/gateway"
 	"github.com/holdfast-rt/holdfast/server/internal/config"
@@ -81,6 +82,12 @@ func newServer(cfg config.Config, log *slog.Logger) (*server.Server, error) {
 	}
 	if tokens != nil {
 		c.Authenticate = bearer(tokens)
+	}
+	if cfg.Conformance {
+		if tokens != nil || cfg.Gateway != "" {
+			return nil, errors.New("-conformance lets anybody in and has its own applications: it goes without -jwt-keys and -gateway")
+		}
+		conformance.Configure(&c)
 	}
 	return server.New(c)
 }

@@ -21,6 +21,7 @@ type Config struct {
 	AdminAddr      string         // where health and metrics are served, "" for nowhere but beside a loopback Addr
 	LogLevel       slog.Level     // the least that is logged
 	Demo           Demo           // whether the demo page is served
+	Conformance    bool           // whether the applications of the conformance suite are served
 	Origins        []string       // pages of other sites that may connect
 	TrustedProxies []netip.Prefix // whose X-Forwarded-* headers are believed
 

@@ -65,6 +65,7 @@ var samples = map[string]struct {
 	"admin-addr":               {":9090", `":9090"`, func(c *Config) { c.AdminAddr = ":9090" }},
 	"log-level":                {"debug", `"debug"`, func(c *Config) { c.LogLevel = slog.LevelDebug }},
 	"demo":                     {"off", `"off"`, func(c *Config) { c.Demo = DemoOff }},
+	"conformance":              {"true", `"true"`, func(c *Config) { c.Conformance = true }},
 	"origins":                  {"https://a.example, https://*.b.example,", `["https://a.example","https://*.b.example"]`, func(c *Config) { c.Origins = []string{"https://a.example", "https://*.b.example"} }},
 	"trusted-proxies":          {"10.0.0.0/8,::1", `"10.0.0.0/8,::1"`, func(c *Config) { c.TrustedProxies = prefixes("10.0.0.0/8", "::1/128") }},
 	"gateway":                  {"wss://b.example/ws", `"wss://b.example/ws"`, func(c *Config) { c.Gateway = "wss://b.example/ws" }},

@@ -24,6 +24,7 @@ const configSetting = "config"
 type setting struct {
 	name, arg, def, usage string
 	list                  bool // takes several values
+	toggle                bool // true or false; its flag alone is true
 	set                   func(c *Config, values []string) error
 }
 
@@ -56,6 +57,10 @@ func settings() []setting {
 		{
 			name: "demo", arg: "WHEN", def: string(DemoAuto), usage: "serve the demo page: on, off, or auto (on loopback)",
 			set: one(setDemo),
+		},
+		{
+			name: "conformance", arg: "BOOL", def: "false", toggle: true, usage: "serve the applications of docs/conformance.md, to anybody: for tests only",
+			set: one(setConformance),
 		},
 		{
 			name: "origins", arg: "LIST", list: true, usage: "pages of other sites that may connect, as https://*.example.org",
@@ -139,6 +144,13 @@ func setDemo(c *Config, v string) error {
 	c.Demo = Demo(v)
 	if !slices.Contains([]Demo{DemoAuto, DemoOn, DemoOff}, c.Demo) {
 		return fmt.Errorf("%q is not one of auto, on, off", v)
+	}
+	return nil
+}
+
+func setConformance(c *Config, v string) (err error) {
+	if c.Conformance, err = strconv.ParseBool(v); err != nil {
+		return fmt.Errorf("%q is not true or false", v)
 	}
 	return nil
 }

@@ -79,7 +79,11 @@ func readFlags(args []string) (values, error) {
 	fs := flag.NewFlagSet("holdfast", flag.ContinueOnError)
 	fs.SetOutput(io.Discard) // the caller prints
 	for _, s := range settings() {
-		fs.Func(s.name, s.usage, func(text string) error {
+		add := fs.Func
+		if s.toggle {
+			add = fs.BoolFunc
+		}
+		add(s.name, s.usage, func(text string) error {
 			if list := s.split(text); s.list {
 				vs[s.name] = append(vs[s.name], list...)
 			} else {

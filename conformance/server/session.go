@@ -1,0 +1,298 @@
+package server
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/holdfast-rt/holdfast/conformance/suite"
+	"github.com/holdfast-rt/holdfast/conformance/wire"
+)
+
+// Message is a message that came whole.
+type Message struct {
+	Data   string
+	Binary bool
+	Number uint64 // of its last line
+}
+
+// Session is the client's side of one session, as obedient as a case wants it to be. Its methods are called by the case's goroutine;
+// what readers of carriers change is behind the lock.
+type Session struct {
+	T      *suite.T
+	Target *Target
+	Key    string
+	Run    string
+	// Att and U are those used last.
+	Att, U uint64
+	// HoldAck keeps the ack where it is: what comes is not taken.
+	HoldAck bool
+	// Opened is the first opened.
+	Opened wire.Line
+
+	drawing  sync.Mutex // of nonces
+	mu       sync.Mutex
+	up       uint64 // number of the last up line sent
+	recv     uint64 // position in the down log
+	ack      uint64 // what this side says
+	acked    uint64 // the highest that the server said
+	acks     []uint64
+	piece    []byte
+	kind     wire.Kind
+	more     bool
+	messages []Message
+	next     int // of messages, the first that was not expected yet
+	bytes    int // payload + 16 of each line that came
+	closed   *wire.Line
+	fault    *wire.Error // the first thing that broke a rule
+	news     chan struct{}
+}
+
+// NewSession draws a key; nothing is sent. The key does not depend on the seed: a server remembers the sessions of earlier runs (HF1-WHO-11).
+func NewSession(t *suite.T) *Session {
+	key := make([]byte, 32)
+	_, _ = rand.Read(key)
+	return &Session{
+		T: t, Target: t.Target.(*Target), Key: base64.RawURLEncoding.EncodeToString(key), news: make(chan struct{}, 1),
+	}
+}
+
+// SessionID is the id that a key stands for (HF1-WHO-02).
+func SessionID(key string) string {
+	raw, _ := base64.RawURLEncoding.DecodeString(key)
+	sum := sha256.Sum256(append([]byte("holdfast/1 id"), raw...))
+	return base64.RawURLEncoding.EncodeToString(sum[:16])
+}
+
+// Up is the number of the last up line sent.
+func (s *Session) Up() uint64 { s.mu.Lock(); defer s.mu.Unlock(); return s.up }
+
+// SetUp says what it is.
+func (s *Session) SetUp(n uint64) { s.mu.Lock(); defer s.mu.Unlock(); s.up = n }
+
+// Acked is the highest ack that the server said.
+func (s *Session) Acked() uint64 { s.mu.Lock(); defer s.mu.Unlock(); return s.acked }
+
+// Acks are those that the server said, one after the other.
+func (s *Session) Acks() []uint64 { s.mu.Lock(); defer s.mu.Unlock(); return slices.Clone(s.acks) }
+
+// WaitAck waits until the server has acknowledged n lines.
+func (s *Session) WaitAck(n uint64, within time.Duration) {
+	if !s.wait(within, func() bool { return s.acked >= n }) {
+		s.T.Fatalf("the server's ack was %d after %v, not %d", s.Acked(), within, n)
+	}
+}
+
+// Recv is the position in the down log.
+func (s *Session) Recv() uint64 { s.mu.Lock(); defer s.mu.Unlock(); return s.recv }
+
+// Ack is what the heads say.
+func (s *Session) Ack() uint64 { s.mu.Lock(); defer s.mu.Unlock(); return s.ack }
+
+// Bytes counts what came, as windows do (HF1-NUM-10).
+func (s *Session) Bytes() int { s.mu.Lock(); defer s.mu.Unlock(); return s.bytes }
+
+// TakeAll makes the ack cover what came, while HoldAck keeps it back otherwise.
+func (s *Session) TakeAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.take()
+}
+
+func (s *Session) take() {
+	switch {
+	case s.closed != nil:
+		s.ack = s.recv
+	case len(s.messages) > 0:
+		s.ack = s.messages[len(s.messages)-1].Number
+	}
+}
+
+// nonce is one for a request.
+func (s *Session) nonce() string {
+	s.drawing.Lock()
+	defer s.drawing.Unlock()
+	return fmt.Sprintf("n%015x%08x", s.T.Rand.Uint64()>>4, s.T.Rand.Uint32())
+}
+
+// receive takes what a batch brings. What came on a path before, or what a poll stated, tells what must come next (I5).
+func (s *Session) receive(p *Path, e Event) {
+	b := e.Batch
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if b.Ack > s.up {
+		s.broken("HF1-NUM-05", "the ack %d where %d lines were sent", b.Ack, s.up)
+	}
+	s.acked = max(s.acked, b.Ack)
+	if n := len(s.acks); n == 0 || s.acks[n-1] != b.Ack {
+		s.acks = append(s.acks, b.Ack)
+	}
+	if most := p.maxBatch; most > 0 && b.Size > most && b.Logs() > 1 {
+		s.broken("HF1-ATT-06", "a batch of %d bytes where maxBatch is %d", b.Size, most)
+	}
+	if n := uint64(b.Logs()); n > 0 {
+		next := &p.next
+		if e.from != 0 {
+			next = &e.from
+		}
+		s.lines(next, b, n)
+	}
+	if !s.HoldAck {
+		s.take()
+	}
+	select {
+	case s.news <- struct{}{}:
+	default:
+	}
+}
+
+func (s *Session) lines(next *uint64, b *wire.Batch, n uint64) {
+	if *next != 0 && b.First != *next && (b.First < *next || b.First > s.ack+1) { // it may skip what the ack covers (HF1-NUM-08)
+		s.broken("HF1-ATT-05", "on a path line %d comes where %d is next", b.First, *next)
+	}
+	if b.First > s.recv+1 {
+		s.broken("HF1-ATT-05", "first is %d where the position is %d", b.First, s.recv)
+		return
+	}
+	*next = b.First + n
+	at := b.First - 1
+	for _, l := range b.Lines {
+		if !l.Log() {
+			continue
+		}
+		at++
+		if at <= s.recv {
+			continue
+		}
+		s.recv = at
+		s.line(l, at)
+	}
+}
+
+func (s *Session) line(l wire.Line, at uint64) {
+	s.bytes += len(l.Data) + 16
+	switch {
+	case s.closed != nil:
+		s.broken("HF1-CLO-01", "line %d after the server's !close", at)
+	case s.more && l.Kind != s.kind:
+		s.broken("HF1-BAT-09", "a piece is continued by %s", l)
+	case l.Is("!close"):
+		s.closed = &l
+		return
+	}
+	s.piece, s.kind, s.more = append(s.piece, l.Data...), l.Kind, l.More
+	if !l.More {
+		s.messages = append(s.messages, Message{string(s.piece), l.Kind == wire.Binary, at})
+		s.piece = nil
+	}
+}
+
+// broken notes the first rule that the server broke; the next look of the case tells it. Under the lock.
+func (s *Session) broken(requirement, format string, args ...any) {
+	if s.fault == nil {
+		s.fault = &wire.Error{Requirement: requirement, Text: fmt.Sprintf(format, args...)}
+	}
+}
+
+// Check fails the case if anything the server sent so far broke a rule.
+func (s *Session) Check() {
+	s.mu.Lock()
+	fault := s.fault
+	s.mu.Unlock()
+	if fault != nil {
+		s.T.Break(fault.Requirement, "%s", fault.Text)
+	}
+}
+
+// wait waits for news until done says yes. False: the time is over.
+func (s *Session) wait(within time.Duration, done func() bool) bool {
+	timer := time.NewTimer(within)
+	defer timer.Stop()
+	for {
+		s.Check()
+		s.mu.Lock()
+		ok := done()
+		s.mu.Unlock()
+		if ok {
+			return true
+		}
+		select {
+		case <-s.news:
+		case <-timer.C:
+			return false
+		case <-s.T.Context().Done():
+			return false
+		}
+	}
+}
+
+// Within is how long an answer may take that is due at once: the slowest of machines under load, not what a user would bear.
+const Within = 4 * time.Second
+
+// Expect waits for the next messages, given as lines: tHello, or bSGk=.
+func (s *Session) Expect(lines ...string) {
+	s.ExpectWithin(Within, lines...)
+}
+
+// ExpectWithin is Expect with another bound.
+func (s *Session) ExpectWithin(d time.Duration, lines ...string) {
+	for _, want := range lines {
+		if !s.wait(d, func() bool { return len(s.messages) > s.next }) {
+			s.T.Fatalf("the message %.100q did not come in %v", want, d)
+		}
+		got := s.message(s.next)
+		s.next++
+		if show := got.line(); show != want {
+			s.T.Fatalf("the message %.200q came where %.200q was due", show, want)
+		}
+	}
+}
+
+func (s *Session) message(i int) Message { s.mu.Lock(); defer s.mu.Unlock(); return s.messages[i] }
+
+func (m Message) line() string {
+	if m.Binary {
+		return "b" + base64.StdEncoding.EncodeToString([]byte(m.Data))
+	}
+	return "t" + wire.Escape(m.Data)
+}
+
+// NextMessage waits for a message, whatever it says.
+func (s *Session) NextMessage() Message {
+	if !s.wait(Within, func() bool { return len(s.messages) > s.next }) {
+		s.T.Fatalf("no message came in %v", Within)
+	}
+	s.next++
+	return s.message(s.next - 1)
+}
+
+// WaitMessages waits until n messages have come in all.
+func (s *Session) WaitMessages(n int, within time.Duration) {
+	if !s.wait(within, func() bool { return len(s.messages) >= n }) {
+		s.T.Fatalf("%d messages came in %v, not %d", s.Count(), within, n)
+	}
+}
+
+// Count counts the messages that came.
+func (s *Session) Count() int { s.mu.Lock(); defer s.mu.Unlock(); return len(s.messages) }
+
+// Quiet checks that no message comes for a while.
+func (s *Session) Quiet(d time.Duration) {
+	if s.wait(d, func() bool { return len(s.messages) > s.next }) {
+		s.T.Fatalf("the message %.100q came where none is due", s.message(s.next).line())
+	}
+}
+
+// WaitClose waits for the server's !close.
+func (s *Session) WaitClose() wire.Line {
+	if !s.wait(Within, func() bool { return s.closed != nil }) {
+		s.T.Break("HF1-CLO-01", "no !close came in %v", Within)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return *s.closed
+}
