@@ -28,6 +28,7 @@ const modules = [
   { name: 'holdfast', source: 'index', budget: 9220 },
   { name: 'websocket', source: 'websocket', budget: 1900 },
   { name: 'reload', source: 'reload', budget: 2000 },
+  { name: 'doctor', source: 'doctor', budget: 16000 },
 ]
 
 /** The scripts: dist/NAME with the exports of these sources under the global `Holdfast`. */

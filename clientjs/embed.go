@@ -14,3 +14,8 @@ var Script []byte
 //
 //go:embed dist/holdfast.mjs
 var Module []byte
+
+// Doctor is the module holdfast/doctor, for the page that diagnoses. It must not be written to.
+//
+//go:embed dist/doctor.mjs
+var Doctor []byte
