@@ -1,11 +1,12 @@
 // Time: every deadline is judged by the wall clock at every input (HF1-LIV-07).
 
 import { connect, raceFrom } from './attach.js'
+import { ask, cut, rotate } from './learn.js'
+import { remember } from './memory.js'
 import { finish, hangup, kill, pollAnew, postFailed } from './paths.js'
 import { better, pingPath, sayUse, tidy } from './select.js'
 import { lineWaits, pump } from './send.js'
-import { ask, cut, rotate } from './learn.js'
-import { due, isPoll, patience, trace, type Machine, type Path } from './state.js'
+import { due, isPoll, patience, Rest, Rests, trace, type Machine, type Path } from './state.js'
 import { asking, blameless, late, pongBy } from './wake.js'
 import { died, proved, settledAt, shrink, takeRest } from './ways.js'
 
@@ -39,6 +40,7 @@ function judge(m: Machine): void {
   better(m)
   tidy(m)
   ending(m)
+  remember(m)
 }
 
 /** Judges one path. */
@@ -52,11 +54,12 @@ function alive(m: Machine, path: Path): void {
     if (path === m._cur || path._pongs > 1) {
       path._proven = true
       proved(path._way)
+      if (path === m._cur) m._best = path._way
       trace(m, 'proven', path)
     } else if (!path._pingI) pingPath(m, path) // a path that stands by proves that it still answers
   }
   // HF1-LIV-13
-  if (path._proven && !path._suspect && path._way._rests && due(m, settledAt(path))) path._way._rests = 0
+  if (path._proven && !path._suspect && path._way._facts[Rests] && due(m, settledAt(path))) path._way._facts[Rests] = 0
   // HF1-SSE-03, HF1-SSE-08: its first bytes passed and then nothing until a buffer fills, or each event comes with the next.
   if (due(m, path._beaconBy) && !path._suspect) {
     if (!blameless(m, path)) takeRest(m, path._way)
@@ -115,7 +118,7 @@ export function doubt(m: Machine, path: Path, reason: string): void {
   if (path !== m._cur) return kill(m, path, 4002, reason)
   path._suspect = true
   if (path._useful || path._proven) m._tries = 0
-  if (!cut(m, path) && path._way._rest <= m._now) died(m, path)
+  if (!cut(m, path) && path._way._facts[Rest]! <= m._now) died(m, path)
   shrink(path)
   path._proven = path._charged = true // booked: its end is not charged twice
   raceFrom(m, m._now)

@@ -3,7 +3,7 @@
 import type { Fields } from './control.js'
 import { dial, fault, finish, forget, kill } from './paths.js'
 import { confirm, pingPath, use } from './select.js'
-import { clamp, due, trace, type Conn, type Machine, type Path, type Way } from './state.js'
+import { clamp, due, Rest, trace, type Conn, type Machine, type Path, type Way } from './state.js'
 import { takeRest } from './ways.js'
 
 export const maxPaths = 4
@@ -87,13 +87,17 @@ function raceU(m: Machine): number {
 export const mayRaise = (m: Machine): boolean =>
   m._heardU >= m._u || !m._paths.some((p) => p._useU === m._u || opensWith(p, m._u))
 
-/** The best transport that this race has not tried and that does not rest; when all rest, the one whose rest ends first. */
+/**
+ * The best transport that this race has not tried and that does not rest, the one that last proved itself before all; when
+ * all rest, the one whose rest ends first.
+ */
 export function nextWay(m: Machine): Way | undefined {
   const untried = m._ways.filter((w) => !w._tried)
-  const rested = untried.find((w) => w._rest <= m._now)
+  const rested = untried.filter((w) => w._facts[Rest]! <= m._now)
+  const first = rested.find((w) => w === m._best) ?? rested[0]
   // While something that did not rest is under way, none is woken.
-  if (rested || (isOpening(m) && untried.length < m._ways.length)) return rested
-  return untried.sort((a, b) => a._rest - b._rest)[0]
+  if (first || (isOpening(m) && untried.length < m._ways.length)) return first
+  return untried.sort((a, b) => a._facts[Rest]! - b._facts[Rest]!)[0]
 }
 
 const isOpening = (m: Machine) => m._paths.some((p) => !p._openedAt)
@@ -189,5 +193,5 @@ export function refused(m: Machine, path: Path, { reason, retry }: Fields, conn:
   if (wait)
     if (!m._cur || m._cur._suspect) raceFrom(m, (m._notBefore = m._now + wait))
     else if (reason === 'unknown') takeRest(m, path._way) // this transport leads to another server
-    else path._way._rest = Math.max(path._way._rest, m._now + wait)
+    else path._way._facts[Rest] = Math.max(path._way._facts[Rest]!, m._now + wait)
 }

@@ -3,7 +3,7 @@
 import { attach, makeRoom, maxPaths } from './attach.js'
 import { doubt, isActive } from './alive.js'
 import { pingPath, use } from './select.js'
-import { due, isPoll, type Conn, type Lesson, type Machine, type Path } from './state.js'
+import { Age, due, Hold, Idle, isPoll, type Conn, type Machine, type Path, type Way } from './state.js'
 import { blameless } from './wake.js'
 
 /** When a byte last went over the path's own carrier, either way. What is posted for a stream goes another. */
@@ -23,12 +23,16 @@ export function hears(m: Machine, path: Path): void {
 }
 
 /** Two values in a row that are within a part-th are a rule, the lower of them. Tells whether that is a new thing to know. */
-function learn(lesson: Lesson, value: number, part: number): boolean {
-  const before = lesson._before!
-  const least = Math.min(value, before)
-  lesson._before = value
-  if (!(Math.abs(value - before) <= before / part) || least >= lesson._known!) return false
-  lesson._known = least
+function learn({ _facts, _before }: Way, fact: number, value: number, part: number): boolean {
+  const before = _before[fact]!
+  _before[fact] = value
+  return Math.abs(value - before) <= before / part && lower(_facts, fact, Math.min(value, before))
+}
+
+/** Keeps the lower one, and tells whether it is new. */
+function lower(facts: number[], fact: number, value: number): boolean {
+  if (facts[fact] && value >= facts[fact]) return false
+  facts[fact] = value
   return true
 }
 
@@ -37,36 +41,39 @@ function learn(lesson: Lesson, value: number, part: number): boolean {
  * ended; else the client no longer believes in it.
  */
 export function cut(m: Machine, path: Path, visible?: boolean): boolean {
-  const { _idle, _age } = path._way
+  const way = path._way
   if (!path._openedAt || path._charged || path._beaconBy || isPoll(path) || blameless(m, path)) return false
   const silence = visible
     ? Math.max(path._gap, m._now - last(path))
     : // When nobody was asked, what the server had promised to say did not come (HF1-LIV-01).
       path._gap || Math.min(m._now - path._heard, path === m._cur && isActive(m) ? 5e3 : m._server.ping)
   // A silence that it lived through before did not kill it (HF1-LIV-16).
-  if (silence >= 2e3 && silence > path._endured) return learn(_idle, silence, 4)
-  _idle._before = silence
+  if (silence >= 2e3 && silence > path._endured) return learn(way, Idle, silence, 4)
+  way._before[Idle] = silence
   const age = (visible ? m._now : path._heard) - path._openedAt
-  return age >= 12e3 && learn(_age, age, 10) // HF1-LIV-17
+  return age >= 12e3 && learn(way, Age, age, 10) // HF1-LIV-17
 }
 
 /** How long a poll may hang: as long as the server says, or as is known to work. */
-export const holdOf = (m: Machine, { _way }: Path): number => Math.min(m._server.hold, _way._hold || 25e3)
+export const holdOf = (m: Machine, { _way }: Path): number => Math.min(m._server.hold, _way._facts[Hold] || 25e3)
 
 /** Learns from a poll that failed how long the next may hang, and tells whether that explains the failure (HF1-POL-08). */
 export function holdFailed(m: Machine, { _kind, _path, _born }: Conn): boolean {
   const lasted = m._now - _born
   const hold = holdOf(m, _path)
-  const shorter = Math.max(~~(0.7 * Math.min(lasted, hold)), 5e3)
-  if (_kind !== 'poll' || lasted < 3e3 || shorter >= _path._way._hold! || blameless(m, _path)) return false
-  _path._way._hold = shorter
-  return lasted < hold
+  return (
+    _kind === 'poll' &&
+    lasted >= 3e3 &&
+    !blameless(m, _path) &&
+    lower(_path._way._facts, Hold, Math.max(~~(0.7 * Math.min(lasted, hold)), 5e3)) &&
+    lasted < hold
+  )
 }
 
 /** Pings a path before it has been silent for so long that it would die, and the path in use when the server is late. */
 export function ask(m: Machine, path: Path): void {
   if (isPoll(path) || path._suspect || path._pingI || path._leaveBy) return
-  const idle = path._way._idle._known
+  const idle = path._way._facts[Idle]
   const early = last(path) + Math.max(idle! / 2, 1e3)
   // HF1-LIV-18; while lines come and go silence alone is enough.
   let at = path === m._cur && !isActive(m) ? path._heard + m._server.ping + 1e3 : 0
@@ -88,7 +95,7 @@ export function rotate(m: Machine): void {
   const fresh = m._paths.find((p) => p !== path && p._way === _way && !p._leaveBy && !p._suspect)
   if (fresh && _rotateAt) {
     if (fresh._openedAt) use(m, fresh)
-  } else if (due(m, _rotateAt || (!isPoll(path) && _way._age._known && path._openedAt + 0.8 * _way._age._known) || 0)) {
+  } else if (due(m, _rotateAt || (!isPoll(path) && _way._facts[Age] && path._openedAt + 0.8 * _way._facts[Age]) || 0)) {
     path._rotateAt = m._now + 10e3
     due(m, path._rotateAt)
     if (_rotateAt) {

@@ -4,7 +4,7 @@ import { attach, maxPaths, mayRaise, raceFrom } from './attach.js'
 import type { Fields } from './control.js'
 import { speaks } from './learn.js'
 import { kill, linger, say } from './paths.js'
-import { due, patience, trace, type Machine, type Path } from './state.js'
+import { due, patience, Rest, trace, type Machine, type Path } from './state.js'
 import { carried } from './ways.js'
 
 /** Reads a selection that the server states: a path is ours only if it is named with our own highest u (HF1-SEL-06). */
@@ -21,6 +21,7 @@ export function confirm(m: Machine, { u, att }: Fields['sel']): void {
 function choose(m: Machine, path: Path): void {
   const old = m._cur
   m._cur = path
+  if (path._proven && !path._charged) m._best = path._way
   path._detached = false
   path._leaveBy = 0
   raceFrom(m)
@@ -90,8 +91,8 @@ export function better(m: Machine): void {
     const path = m._paths.find((p) => p._way === way && !p._suspect && p !== _cur && !p._leaveBy)
     if (path) {
       if (path._openedAt && path._proven) use(m, path)
-    } else if (way._rest > m._now) {
-      due(m, way._rest)
+    } else if (way._facts[Rest]! > m._now) {
+      due(m, way._facts[Rest])
       continue
     } else if (m._paths.length < maxPaths) attach(m, way)
     return // one at a time, the best first

@@ -15,7 +15,7 @@ import type { Events, Message, Options, Session, Transport } from './types.js'
  * messages may be sent right away.
  */
 export function connect(url: string, options: Options = {}): Session {
-  const { auth, meta, credentials = 'same-origin', buffer = 8 << 20, maxBatch = 65536, renew = true, store } = options
+  const { auth, meta, credentials = 'same-origin', buffer = 8 << 20, maxBatch = 65536, renew = true, store, memory } = options
   const wire: Wire = {
     _url: new URL(url, globalThis.location?.href).href.replace(/^(ws|http)/, ''),
     _fetch: options.fetch ?? fetch,
@@ -45,8 +45,20 @@ export function connect(url: string, options: Options = {}): Session {
   const emit = <K extends keyof Events>(type: K, event: Events[K]): void =>
     listeners[type]?.forEach((listener) => new Promise(() => listener(event)))
 
+  // A store may be missing, be refused to the page, be full, or have been written to by anybody.
+  const key = 'holdfast http' + wire._url.split('?')[0]
+  const keep = () => (memory ?? (globalThis.document && localStorage)) as Storage
+  const recalled = (): unknown => {
+    try {
+      return JSON.parse(keep().getItem(key)!)
+    } catch {
+      return null
+    }
+  }
+
   const begin = (): void => {
     m = newMachine({
+      _memory: recalled(),
       _key: randomName(32),
       _transports: (options.transports ?? ['websocket', 'sse', 'longpoll']).filter(
         (name) => name !== 'websocket' || wire._WebSocket,
@@ -126,6 +138,11 @@ export function connect(url: string, options: Options = {}): Session {
     _trace(trace) {
       if (trace.what === 'proven') renewals = 0
       emit('trace', trace)
+    },
+    _remember(text) {
+      try {
+        keep().setItem(key, text)
+      } catch {}
     },
     _end() {
       const fates = m._over!

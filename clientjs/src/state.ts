@@ -5,15 +5,16 @@
 import type { Carrier, Kind } from './carriers.js'
 import type { Fields } from './control.js'
 import { newLogs, type Logs } from './log.js'
+import { recall } from './memory.js'
 import type { End, Step, Trace, Transport } from './types.js'
 
-/** A limit of a transport that deaths teach. */
-export interface Lesson {
-  /** As the last death would have it. */
-  _before?: number
-  /** As two in a row had it. */
-  _known?: number
-}
+/** The facts that are remembered of a transport. */
+export const Rest = 0
+export const Rests = 1
+export const Idle = 2
+export const Age = 3
+export const Hold = 4
+export const Limit = 5
 
 /** What the client knows of one transport. */
 export interface Way {
@@ -22,22 +23,19 @@ export interface Way {
   _rank: number
   /** Deaths before proof, in a row. */
   _young: number
-  /** Rests so far, each twice as long; while there are any the transport is on probation (HF1-LIV-13). */
-  _rests: number
-  /** Not before then, unless nothing else is left (HF1-LIV-09). */
-  _rest: number
   /** It did not open; charged once another transport does. */
   _failed?: boolean
   /** This race has tried it. */
   _tried?: boolean
-  /** The silence at which paths die, and the age. */
-  _idle: Lesson
-  _age: Lesson
-  /** Polls that hang for longer fail. */
-  _hold?: number
-  /** Largest batch; 0: never halved (HF1-ATT-07). */
-  _limit: number
-  /** Full batches that arrived since `_limit` last changed. */
+  /**
+   * Rest: not before then, unless nothing else is left (HF1-LIV-09). Rests: how many so far, each twice as long; while there
+   * are any the transport is on probation (HF1-LIV-13). Idle, Age: when paths die. Hold: polls that hang for longer fail.
+   * Limit: largest batch, 0 if never halved (HF1-ATT-07).
+   */
+  _facts: number[]
+  /** Idle and Age as the last death would have them. */
+  _before: number[]
+  /** Full batches that arrived since the limit last changed. */
   _full: number
 }
 
@@ -126,6 +124,8 @@ export interface Host {
   /** Ask the application for credentials, then call `authorized`. */
   _ask(): void
   _trace(trace: Trace): void
+  /** Keep it for the next session to this endpoint. */
+  _remember(memory: string): void
   /** The session has ended: see `_over`. */
   _end(): void
 }
@@ -139,6 +139,8 @@ export interface Config {
   _takesMessage: number
   _auth?: unknown
   _meta: unknown
+  /** What an earlier session handed out, parsed; undefined: nothing is to be remembered. */
+  _memory?: unknown
   /** In [0, 1). */
   _random: () => number
   _clock: () => number
@@ -168,6 +170,13 @@ export interface Machine extends Config, Logs {
   _sentAt: number
 
   _ways: Way[]
+  /** The last that was in use and proven: it is tried first (HF1-LIV-19). */
+  _best?: Way | undefined
+  /** What is known began to be learned then. */
+  _since?: number
+  /** What was handed out last, and when. */
+  _remembered?: string
+  _toldAt?: number
   _paths: Path[]
   _conns: Conn[]
   _atts: number
@@ -222,32 +231,37 @@ export interface Machine extends Config, Logs {
   _over?: End
 }
 
-export const newMachine = (config: Config): Machine => ({
-  ...config,
-  ...newLogs(),
-  _ways: config._transports.map((name, rank) => ({ _name: name, _rank: rank, _young: 0, _rests: 0, _rest: 0, _idle: {}, _age: {}, _limit: 0, _full: 0 })),
-  _paths: [],
-  _conns: [],
-  _actions: [],
-  // What is missing here is not asked for before `opened`.
-  _server: { win: 1 << 21, lim: { maxMessage: 1 << 20 } } as Machine['_server'],
-  _waitAuth: true,
-  _now: 0,
-  _deadline: 0,
-  _u: 0,
-  _heardU: 0,
-  _known: 0,
-  _sentDown: 0,
-  _sentAt: 0,
-  _atts: 0,
-  _pings: 0,
-  _rtt: 0,
-  _lastRecv: 0,
-  _progress: 0,
-  _wokeAt: 0,
-  _empties: 0,
-  _tries: 0,
-})
+export function newMachine(config: Config): Machine {
+  const m: Machine = {
+    ...config,
+    ...newLogs(),
+    _ways: config._transports.map((name, rank) => ({ _name: name, _rank: rank, _young: 0, _facts: [0, 0, 0, 0, 0, 0], _before: [], _full: 0 })),
+    _paths: [],
+    _conns: [],
+    _actions: [],
+    // What is missing here is not asked for before `opened`.
+    _server: { win: 1 << 21, lim: { maxMessage: 1 << 20 } } as Machine['_server'],
+    _waitAuth: true,
+    _now: 0,
+    _deadline: 0,
+    _u: 0,
+    _heardU: 0,
+    _known: 0,
+    _sentDown: 0,
+    _sentAt: 0,
+    _atts: 0,
+    _pings: 0,
+    _rtt: 0,
+    _lastRecv: 0,
+    _progress: 0,
+    _wokeAt: 0,
+    _empties: 0,
+    _tries: 0,
+  }
+  m._now = m._clock()
+  recall(m)
+  return m
+}
 
 /** The time has come. If not, it is a deadline to wake for. */
 export function due(m: Machine, at = 0): boolean {

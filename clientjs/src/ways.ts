@@ -1,6 +1,6 @@
 // What the client learns of a transport: how paths over it live and die, and the size of batch that passes.
 
-import type { Machine, Path, Way } from './state.js'
+import { Limit, Rest, Rests, type Machine, type Path, type Way } from './state.js'
 import { blameless } from './wake.js'
 
 /** The largest batch there may be, and the size below which none is halved. */
@@ -19,7 +19,7 @@ export function died(m: Machine, path: Path, working?: Way): void {
     !path._openedAt
       ? working && working !== way // else it does open, if not this time
       : path._proven
-        ? way._rests && m._now < settledAt(path)
+        ? way._facts[Rests] && m._now < settledAt(path)
         : ++way._young > 1
   )
     takeRest(m, way)
@@ -29,17 +29,17 @@ export function died(m: Machine, path: Path, working?: Way): void {
 export function takeRest(m: Machine, way: Way): void {
   way._young = 0
   way._failed = false
-  way._rest = m._now + Math.min(20e3 * 2 ** way._rests++, 600e3)
+  way._facts[Rest] = m._now + Math.min(20e3 * 2 ** way._facts[Rests]!++, 600e3)
 }
 
 /** The transport works here, for now. */
 export function proved(way: Way): void {
-  way._young = way._rest = 0
+  way._young = way._facts[Rest] = 0
   way._failed = false
 }
 
 /** The largest batch for a path. */
-export const limitOf = ({ _way }: Path): number => _way._limit || largest
+export const limitOf = ({ _way }: Path): number => _way._facts[Limit] || largest
 
 /**
  * Books a batch that was made and ends with line `to`. One as large as the first does not take its place, or a flow that
@@ -55,7 +55,7 @@ export function wrote(path: Path, size: number, to: number): void {
 /** The path died, or the batch is known not to have arrived: halve (HF1-ATT-07). */
 export function shrink(path: Path): void {
   if (path._underway > floor) {
-    path._way._limit = Math.max(path._underway >> 1, floor)
+    path._way._facts[Limit] = Math.max(path._underway >> 1, floor)
     path._way._full = 0
   }
   path._underway = 0
@@ -65,8 +65,9 @@ export function shrink(path: Path): void {
 export function carried(path: Path, ack: number): void {
   const way = path._way
   if (!path._underway || ack < path._underwayTo!) return
-  if (way._limit && path._underway > way._limit / 2 && ++way._full > 15) {
-    way._limit = Math.min(way._limit * 2, largest)
+  const limit = way._facts[Limit]
+  if (limit && path._underway > limit / 2 && ++way._full > 15) {
+    way._facts[Limit] = Math.min(limit * 2, largest)
     way._full = 0
   }
   path._underway = 0
