@@ -34,14 +34,14 @@ function parseFields(name, json) {
   let depth = 0;
   let outer = "";
   for (const token of json.matchAll(/[[{]|[\]}]|("(?:\\.|[^"])*")(\s*:\s*)?/g)) {
-    const [text, key, colon] = token;
+    const [text2, key, colon] = token;
     if (colon) {
       const field = JSON.parse(key);
       if (depth < 2) outer = field;
       const path = depth < 2 ? field : outer + "." + field;
-      if (depth < 3) values[path] = path in values ? "" : json.slice(token.index + text.length);
+      if (depth < 3) values[path] = path in values ? "" : json.slice(token.index + text2.length);
     } else if (!key) {
-      depth += /[[{]/.test(text) ? 1 : -1;
+      depth += /[[{]/.test(text2) ? 1 : -1;
       if (depth > 8) fail();
     }
   }
@@ -54,13 +54,13 @@ function parseFields(name, json) {
 
 // src/codec.ts
 var utf8 = new TextEncoder();
-var byteLength = (text) => utf8.encode(text).length;
+var byteLength = (text2) => utf8.encode(text2).length;
 var costOf = (data) => 16 + (typeof data === "string" ? byteLength(data) : data.length);
 var escapes = { "\\": "\\", n: "\n", r: "\r", "\n": "n", "\r": "r" };
 var binaryString = (bytes) => String.fromCharCode(...bytes);
-function fromBase64(text) {
-  const raw = atob(text);
-  if (btoa(raw) !== text) fail();
+function fromBase64(text2) {
+  const raw = atob(text2);
+  if (btoa(raw) !== text2) fail();
   return Uint8Array.from(raw, (c) => c.charCodeAt(0));
 }
 var randomName = (bytes) => btoa(binaryString(crypto.getRandomValues(new Uint8Array(bytes)))).replace(/\W/g, (c) => ({ "+": "-", "/": "_" })[c] ?? "");
@@ -70,10 +70,10 @@ var messageLine = (data, more) => ({
   _data: data,
   _more: more
 });
-function parseLine(text) {
-  const [, plus, type, rest, name, , json] = /^(?:(\+?)([tb])([^]*)|([!?][a-z][a-z\d-]{0,31})( (\{[^]*\}))?)$/.exec(text) ?? fail();
+function parseLine(text2) {
+  const [, plus, type, rest, name, , json] = /^(?:(\+?)([tb])([^]*)|([!?][a-z][a-z\d-]{0,31})( (\{[^]*\}))?)$/.exec(text2) ?? fail();
   if (name) {
-    if (byteLength(text) > 8191) fail();
+    if (byteLength(text2) > 8191) fail();
     return { _log: name === "!close", _cost: 0, _name: name, _fields: parseFields(name, json ?? "{}") };
   }
   const unescape = (_, c) => /[\\nr]/.test(c) ? escapes[c] : fail();
@@ -81,23 +81,23 @@ function parseLine(text) {
 }
 function parse(batch, limit) {
   const binary = typeof batch !== "string";
-  const text = binary ? binaryString(batch.subarray(0, Math.min(110, batch.indexOf(10) + 1))) : batch.replace(/^\uFEFF/, "");
-  const [head, ...lines2] = text.split(/\r?\n/);
+  const text2 = binary ? binaryString(batch.subarray(0, Math.min(110, batch.indexOf(10) + 1))) : batch.replace(/^\uFEFF/, "");
+  const [head, ...lines2] = text2.split(/\r?\n/);
   const [, first, ack, , plus] = /^@([1-9]\d{0,15}) (0|[1-9]\d{0,15})( [\w-]{1,64})?( \+)?$/.exec(head) ?? fail();
-  if ((binary ? batch.length : byteLength(text)) > limit || lines2.pop() !== "" || plus && !binary || /\r(?!\n)/.test(text)) fail();
-  const parsed = binary ? [messageLine(batch.subarray(text.length), !!plus)] : lines2.map(parseLine);
+  if ((binary ? batch.length : byteLength(text2)) > limit || lines2.pop() !== "" || plus && !binary || /\r(?!\n)/.test(text2)) fail();
+  const parsed = binary ? [messageLine(batch.subarray(text2.length), !!plus)] : lines2.map(parseLine);
   if (Math.max(+first + parsed.filter((l) => l._log).length, +ack) > 2 ** 53 - 1) fail();
   return { _first: +first, _ack: +ack, _lines: parsed };
 }
 var encodeControl = (name, fields) => `!${name} ${JSON.stringify(fields)}
 `;
-function encodeEntry(text, cost, more, raw) {
-  const line = (more ? "+" : "") + text;
+function encodeEntry(text2, cost, more, raw) {
+  const line = (more ? "+" : "") + text2;
   return { _line: line, _raw: raw, _cost: cost, _more: more, _end: 0 };
 }
-function cut(text, bytes) {
-  const piece = text.slice(0, utf8.encodeInto(text.slice(0, bytes), new Uint8Array(bytes)).read);
-  return piece !== text && /\\*$/.exec(piece)[0].length % 2 ? piece.slice(0, -1) : piece;
+function cut(text2, bytes) {
+  const piece = text2.slice(0, utf8.encodeInto(text2.slice(0, bytes), new Uint8Array(bytes)).read);
+  return piece !== text2 && /\\*$/.exec(piece)[0].length % 2 ? piece.slice(0, -1) : piece;
 }
 function encodeMessage(data) {
   const entries = [];
@@ -119,10 +119,10 @@ function encodeMessage(data) {
 }
 var wrap = (preamble, batch) => preamble + batch + ".\n";
 function unwrap(preamble, body) {
-  const text = body.replace(/\r\n/g, "\n");
-  const end2 = text.search(/\n\.\n?$/) + 1;
-  if (!text.startsWith(preamble + "@") || !end2 || text.includes("\r")) fail("not holdfast");
-  return text.slice(preamble.length, end2);
+  const text2 = body.replace(/\r\n/g, "\n");
+  const end2 = text2.search(/\n\.\n?$/) + 1;
+  if (!text2.startsWith(preamble + "@") || !end2 || text2.includes("\r")) fail("not holdfast");
+  return text2.slice(preamble.length, end2);
 }
 
 // src/carriers.ts
@@ -162,21 +162,21 @@ function post(wire, kind, batch, take, closed2) {
     if (answer.status !== 200) fail("status " + answer.status);
     const reader = answer.body.getReader();
     const decoder = new TextDecoder("utf-8", { fatal: true });
-    let text = "";
+    let text2 = "";
     for (; ; ) {
       const { done, value } = await reader.read();
-      text += decoder.decode(value, { stream: !done });
-      const events = stream ? text.split(/\n\r?\n/) : [];
-      text = events.pop() ?? text;
+      text2 += decoder.decode(value, { stream: !done });
+      const events = stream ? text2.split(/\n\r?\n/) : [];
+      text2 = events.pop() ?? text2;
       for (const event of events) {
         const data = [...event.matchAll(/^data:([^\r\n]*)/gm)].map((m) => m[1]).join("\n");
         if (data && (preamble || /\n\.$/.test(data))) take(unwrap(preamble, data));
         if (data) preamble = "";
       }
-      if (text.length > 2 * wire._takesBatch + 4096) fail("too large");
+      if (text2.length > 2 * wire._takesBatch + 4096) fail("too large");
       if (done) break;
     }
-    if (!stream) take(unwrap(preamble, text));
+    if (!stream) take(unwrap(preamble, text2));
     return "";
   };
   const end2 = () => abort.abort();
@@ -265,33 +265,84 @@ function told(log) {
   log._takenCost = 0;
 }
 
+// src/memory.ts
+var day = 864e5;
+var bounds = (now) => [
+  [now + 1, now + 6e5],
+  [1, 64],
+  [2e3, 36e5],
+  [12e3, day],
+  [5e3, 25e3],
+  [1024, 1 << 20]
+];
+var text = ({ _ways, _best }) => JSON.stringify([_best?._name ?? "", Object.fromEntries(_ways.map((way) => [way._name, way._facts]))]);
+function recall(m) {
+  const { _now, _ways } = m;
+  const [version, since, best, facts] = [0, 1, 2, 3].map((i) => Object(m._memory)[i]);
+  const age = _now - since;
+  if (version === 1 && facts && age >= 0 && age < day) {
+    m._since = _now - age;
+    m._best = _ways.find((way) => way._name === best);
+    for (const way of _ways)
+      way._facts = bounds(_now).map(([low, high], i) => {
+        const value = facts[way._name]?.[i];
+        return value === +value && value >= low && value <= high ? Math.floor(value) : 0;
+      });
+  }
+  m._remembered = text(m);
+}
+function remember(m) {
+  if (m._since && due(m, m._since + day)) {
+    for (const { _facts } of m._ways) _facts[Idle] = _facts[Age] = _facts[Hold] = 0;
+    m._since = m._now;
+  }
+  if (text(m) === m._remembered || m._toldAt && !due(m, m._toldAt + 1e3)) return;
+  m._since ||= m._now;
+  due(m, m._since + day);
+  m._remembered = text(m);
+  m._toldAt = m._now;
+  const written = `[1,${m._since},${m._remembered.slice(1)}`;
+  m._actions.push((host) => host._remember(written));
+}
+
 // src/state.ts
-var newMachine = (config) => ({
-  ...config,
-  ...newLogs(),
-  _ways: config._transports.map((name, rank) => ({ _name: name, _rank: rank, _young: 0, _rests: 0, _rest: 0, _idle: {}, _age: {}, _limit: 0, _full: 0 })),
-  _paths: [],
-  _conns: [],
-  _actions: [],
-  // What is missing here is not asked for before `opened`.
-  _server: { win: 1 << 21, lim: { maxMessage: 1 << 20 } },
-  _waitAuth: true,
-  _now: 0,
-  _deadline: 0,
-  _u: 0,
-  _heardU: 0,
-  _known: 0,
-  _sentDown: 0,
-  _sentAt: 0,
-  _atts: 0,
-  _pings: 0,
-  _rtt: 0,
-  _lastRecv: 0,
-  _progress: 0,
-  _wokeAt: 0,
-  _empties: 0,
-  _tries: 0
-});
+var Rest = 0;
+var Rests = 1;
+var Idle = 2;
+var Age = 3;
+var Hold = 4;
+var Limit = 5;
+function newMachine(config) {
+  const m = {
+    ...config,
+    ...newLogs(),
+    _ways: config._transports.map((name, rank) => ({ _name: name, _rank: rank, _young: 0, _facts: [0, 0, 0, 0, 0, 0], _before: [], _full: 0 })),
+    _paths: [],
+    _conns: [],
+    _actions: [],
+    // What is missing here is not asked for before `opened`.
+    _server: { win: 1 << 21, lim: { maxMessage: 1 << 20 } },
+    _waitAuth: true,
+    _now: 0,
+    _deadline: 0,
+    _u: 0,
+    _heardU: 0,
+    _known: 0,
+    _sentDown: 0,
+    _sentAt: 0,
+    _atts: 0,
+    _pings: 0,
+    _rtt: 0,
+    _lastRecv: 0,
+    _progress: 0,
+    _wokeAt: 0,
+    _empties: 0,
+    _tries: 0
+  };
+  m._now = m._clock();
+  recall(m);
+  return m;
+}
 function due(m, at = 0) {
   if (at > m._now) m._deadline = Math.min(m._deadline || at, at);
   return !!at && at <= m._now;
@@ -352,19 +403,19 @@ function died(m, path, working) {
   const way = path._way;
   if (path._charged || blameless(m, path)) return;
   if (!path._openedAt && !working) way._failed = true;
-  if (!path._openedAt ? working && working !== way : path._proven ? way._rests && m._now < settledAt(path) : ++way._young > 1)
+  if (!path._openedAt ? working && working !== way : path._proven ? way._facts[Rests] && m._now < settledAt(path) : ++way._young > 1)
     takeRest(m, way);
 }
 function takeRest(m, way) {
   way._young = 0;
   way._failed = false;
-  way._rest = m._now + Math.min(2e4 * 2 ** way._rests++, 6e5);
+  way._facts[Rest] = m._now + Math.min(2e4 * 2 ** way._facts[Rests]++, 6e5);
 }
 function proved(way) {
-  way._young = way._rest = 0;
+  way._young = way._facts[Rest] = 0;
   way._failed = false;
 }
-var limitOf = ({ _way }) => _way._limit || largest;
+var limitOf = ({ _way }) => _way._facts[Limit] || largest;
 function wrote(path, size, to) {
   if (size > path._underway) {
     path._underway = size;
@@ -373,7 +424,7 @@ function wrote(path, size, to) {
 }
 function shrink(path) {
   if (path._underway > floor) {
-    path._way._limit = Math.max(path._underway >> 1, floor);
+    path._way._facts[Limit] = Math.max(path._underway >> 1, floor);
     path._way._full = 0;
   }
   path._underway = 0;
@@ -381,8 +432,9 @@ function shrink(path) {
 function carried(path, ack) {
   const way = path._way;
   if (!path._underway || ack < path._underwayTo) return;
-  if (way._limit && path._underway > way._limit / 2 && ++way._full > 15) {
-    way._limit = Math.min(way._limit * 2, largest);
+  const limit = way._facts[Limit];
+  if (limit && path._underway > limit / 2 && ++way._full > 15) {
+    way._facts[Limit] = Math.min(limit * 2, largest);
     way._full = 0;
   }
   path._underway = 0;
@@ -400,6 +452,7 @@ function confirm(m, { u, att }) {
 function choose(m, path) {
   const old = m._cur;
   m._cur = path;
+  if (path._proven && !path._charged) m._best = path._way;
   path._detached = false;
   path._leaveBy = 0;
   raceFrom(m);
@@ -456,8 +509,8 @@ function better(m) {
     const path = m._paths.find((p) => p._way === way && !p._suspect && p !== _cur && !p._leaveBy);
     if (path) {
       if (path._openedAt && path._proven) use(m, path);
-    } else if (way._rest > m._now) {
-      due(m, way._rest);
+    } else if (way._facts[Rest] > m._now) {
+      due(m, way._facts[Rest]);
       continue;
     } else if (m._paths.length < maxPaths) attach(m, way);
     return;
@@ -486,38 +539,37 @@ function hears(m, path) {
   path._gap = 0;
   path._heard = m._now;
 }
-function learn(lesson, value, part) {
-  const before = lesson._before;
-  const least = Math.min(value, before);
-  lesson._before = value;
-  if (!(Math.abs(value - before) <= before / part) || least >= lesson._known) return false;
-  lesson._known = least;
+function learn({ _facts, _before }, fact, value, part) {
+  const before = _before[fact];
+  _before[fact] = value;
+  return Math.abs(value - before) <= before / part && lower(_facts, fact, Math.min(value, before));
+}
+function lower(facts, fact, value) {
+  if (facts[fact] && value >= facts[fact]) return false;
+  facts[fact] = value;
   return true;
 }
 function cut2(m, path, visible) {
-  const { _idle, _age } = path._way;
+  const way = path._way;
   if (!path._openedAt || path._charged || path._beaconBy || isPoll(path) || blameless(m, path)) return false;
   const silence = visible ? Math.max(path._gap, m._now - last(path)) : (
     // When nobody was asked, what the server had promised to say did not come (HF1-LIV-01).
     path._gap || Math.min(m._now - path._heard, path === m._cur && isActive(m) ? 5e3 : m._server.ping)
   );
-  if (silence >= 2e3 && silence > path._endured) return learn(_idle, silence, 4);
-  _idle._before = silence;
+  if (silence >= 2e3 && silence > path._endured) return learn(way, Idle, silence, 4);
+  way._before[Idle] = silence;
   const age = (visible ? m._now : path._heard) - path._openedAt;
-  return age >= 12e3 && learn(_age, age, 10);
+  return age >= 12e3 && learn(way, Age, age, 10);
 }
-var holdOf = (m, { _way }) => Math.min(m._server.hold, _way._hold || 25e3);
+var holdOf = (m, { _way }) => Math.min(m._server.hold, _way._facts[Hold] || 25e3);
 function holdFailed(m, { _kind, _path, _born }) {
   const lasted = m._now - _born;
   const hold = holdOf(m, _path);
-  const shorter = Math.max(~~(0.7 * Math.min(lasted, hold)), 5e3);
-  if (_kind !== "poll" || lasted < 3e3 || shorter >= _path._way._hold || blameless(m, _path)) return false;
-  _path._way._hold = shorter;
-  return lasted < hold;
+  return _kind === "poll" && lasted >= 3e3 && !blameless(m, _path) && lower(_path._way._facts, Hold, Math.max(~~(0.7 * Math.min(lasted, hold)), 5e3)) && lasted < hold;
 }
 function ask(m, path) {
   if (isPoll(path) || path._suspect || path._pingI || path._leaveBy) return;
-  const idle = path._way._idle._known;
+  const idle = path._way._facts[Idle];
   const early2 = last(path) + Math.max(idle / 2, 1e3);
   let at = path === m._cur && !isActive(m) ? path._heard + m._server.ping + 1e3 : 0;
   if (idle) at = Math.min(at || early2, early2);
@@ -533,7 +585,7 @@ function rotate(m) {
   const fresh = m._paths.find((p) => p !== path && p._way === _way && !p._leaveBy && !p._suspect);
   if (fresh && _rotateAt) {
     if (fresh._openedAt) use(m, fresh);
-  } else if (due(m, _rotateAt || !isPoll(path) && _way._age._known && path._openedAt + 0.8 * _way._age._known || 0)) {
+  } else if (due(m, _rotateAt || !isPoll(path) && _way._facts[Age] && path._openedAt + 0.8 * _way._facts[Age] || 0)) {
     path._rotateAt = m._now + 1e4;
     due(m, path._rotateAt);
     if (_rotateAt) {
@@ -696,9 +748,10 @@ function raceU(m) {
 var mayRaise = (m) => m._heardU >= m._u || !m._paths.some((p) => p._useU === m._u || opensWith(p, m._u));
 function nextWay(m) {
   const untried = m._ways.filter((w) => !w._tried);
-  const rested = untried.find((w) => w._rest <= m._now);
-  if (rested || isOpening(m) && untried.length < m._ways.length) return rested;
-  return untried.sort((a, b) => a._rest - b._rest)[0];
+  const rested = untried.filter((w) => w._facts[Rest] <= m._now);
+  const first = rested.find((w) => w === m._best) ?? rested[0];
+  if (first || isOpening(m) && untried.length < m._ways.length) return first;
+  return untried.sort((a, b) => a._facts[Rest] - b._facts[Rest])[0];
 }
 var isOpening = (m) => m._paths.some((p) => !p._openedAt);
 function attach(m, way, u) {
@@ -779,7 +832,7 @@ function refused(m, path, { reason, retry }, conn) {
   if (wait)
     if (!m._cur || m._cur._suspect) raceFrom(m, m._notBefore = m._now + wait);
     else if (reason === "unknown") takeRest(m, path._way);
-    else path._way._rest = Math.max(path._way._rest, m._now + wait);
+    else path._way._facts[Rest] = Math.max(path._way._facts[Rest], m._now + wait);
 }
 
 // src/send.ts
@@ -911,6 +964,7 @@ function judge(m) {
   better(m);
   tidy(m);
   ending(m);
+  remember(m);
 }
 function alive(m, path) {
   if (!path._openedAt) {
@@ -921,10 +975,11 @@ function alive(m, path) {
     if (path === m._cur || path._pongs > 1) {
       path._proven = true;
       proved(path._way);
+      if (path === m._cur) m._best = path._way;
       trace(m, "proven", path);
     } else if (!path._pingI) pingPath(m, path);
   }
-  if (path._proven && !path._suspect && path._way._rests && due(m, settledAt(path))) path._way._rests = 0;
+  if (path._proven && !path._suspect && path._way._facts[Rests] && due(m, settledAt(path))) path._way._facts[Rests] = 0;
   if (due(m, path._beaconBy) && !path._suspect) {
     if (!blameless(m, path)) takeRest(m, path._way);
     doubt(m, path, path._beacons ? "one-behind" : "threshold");
@@ -966,7 +1021,7 @@ function doubt(m, path, reason) {
   if (path !== m._cur) return kill(m, path, 4002, reason);
   path._suspect = true;
   if (path._useful || path._proven) m._tries = 0;
-  if (!cut2(m, path) && path._way._rest <= m._now) died(m, path);
+  if (!cut2(m, path) && path._way._facts[Rest] <= m._now) died(m, path);
   shrink(path);
   path._proven = path._charged = true;
   raceFrom(m, m._now);
@@ -1110,7 +1165,7 @@ var handlers = {
 
 // src/session.ts
 function connect2(url, options = {}) {
-  const { auth, meta, credentials = "same-origin", buffer = 8 << 20, maxBatch = 65536, renew = true, store } = options;
+  const { auth, meta, credentials = "same-origin", buffer = 8 << 20, maxBatch = 65536, renew = true, store, memory } = options;
   const wire = {
     _url: new URL(url, globalThis.location?.href).href.replace(/^(ws|http)/, ""),
     _fetch: options.fetch ?? fetch,
@@ -1127,11 +1182,24 @@ function connect2(url, options = {}) {
   let shownHeld = 0;
   const inbox = [];
   const listeners = {};
-  const iterators = [];
   let waiters = [];
   const emit = (type, event) => listeners[type]?.forEach((listener) => new Promise(() => listener(event)));
+  const remembered = (text2) => {
+    const key = "holdfast http" + wire._url.split("?")[0];
+    try {
+      const shelf = memory ?? (globalThis.document && localStorage);
+      return text2 ? shelf.setItem(key, text2) : JSON.parse(shelf.getItem(key));
+    } catch {
+      return;
+    }
+  };
+  const wait = (test) => new Promise((resolve, reject) => {
+    waiters.push([test, resolve, reject]);
+    soon();
+  });
   const begin = () => {
     m = newMachine({
+      _memory: remembered(),
       _key: randomName(32),
       _transports: (options.transports ?? ["websocket", "sse", "longpoll"]).filter(
         (name) => name !== "websocket" || wire._WebSocket
@@ -1201,12 +1269,14 @@ function connect2(url, options = {}) {
       if (trace2.what === "proven") renewals = 0;
       emit("trace", trace2);
     },
+    _remember: remembered,
     _end() {
       const fates = m._over;
       const kind = ~~(fates.code / 100);
       const again = renew && !m._closing && (kind === 42 || kind === 41 && unheard(m));
       deliver();
-      for (const [, , reject] of waiters.splice(0)) reject(Error(`closed ${fates.code} ${fates.reason}`));
+      for (const [test, resolve, reject] of waiters.splice(0))
+        test() ? resolve() : reject(Error(`closed ${fates.code} ${fates.reason}`));
       if (again) {
         begin();
         setTimeout(host._ask, Math.random() * Math.min(3e4, 500 * 2 ** renewals++));
@@ -1236,7 +1306,7 @@ function connect2(url, options = {}) {
     for (const action of m._actions.splice(0)) action(host);
     deliver();
     if (m._actions[0]) soon();
-    waiters = waiters.filter(([number, resolve]) => number > m._base || resolve());
+    waiters = waiters.filter(([test, resolve]) => !test() || resolve());
     if (m._server.id !== shownId && m._server.ping) {
       shownId = m._server.id;
       if (shownId) emit("open", { id: shownId });
@@ -1249,7 +1319,6 @@ function connect2(url, options = {}) {
     if (!held && shownHeld) emit("drain", void 0);
     shownHeld = held;
     store?._keep(m);
-    if (inbox[0] || m._over) for (const woken of iterators.splice(0)) woken();
     clearTimeout(timer);
     if (m._deadline) timer = setTimeout(happen, Math.min(m._deadline - Date.now(), 1e9));
   };
@@ -1279,10 +1348,10 @@ function connect2(url, options = {}) {
       shownHeld += cost;
       return lastNumber(m);
     },
-    drained: () => new Promise((resolve, reject) => {
-      waiters.push([lastNumber(m), resolve, reject]);
-      soon();
-    }),
+    drained() {
+      const number = lastNumber(m);
+      return wait(() => number <= m._base);
+    },
     on(type, listener) {
       const set = listeners[type] ??= /* @__PURE__ */ new Set();
       set.add(listener);
@@ -1300,7 +1369,7 @@ function connect2(url, options = {}) {
         const message = inbox[0] && shift();
         if (message) yield message;
         else if (m._over) return;
-        else await new Promise((resolve) => iterators.push(resolve));
+        else await wait(() => inbox[0] || m._over);
       }
     }
   };

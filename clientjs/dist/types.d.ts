@@ -109,6 +109,12 @@ export interface Options {
     maxBatch?: number;
     /** Whether a new session begins when one is over (42xx). Default: true. */
     renew?: boolean;
+    /**
+     * Where it is kept what the network did to each transport: under `holdfast` and the endpoint, for a day, so that the next
+     * session begins with what worked. Nothing of the session or of its messages is kept. Default: `localStorage`, in a page;
+     * `false`: nothing is kept.
+     */
+    memory?: Pick<Storage, 'getItem' | 'setItem'> | false;
     /** Keeps the session, so that the page goes on with it when it is loaded again: see `holdfast/reload`. */
     store?: Store;
 }

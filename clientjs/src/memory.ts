@@ -23,8 +23,7 @@ const text = ({ _ways, _best }: Machine) =>
  */
 export function recall(m: Machine): void {
   const { _now, _ways } = m
-  // Whatever it is, it has no iterator or is taken apart.
-  const [version, since, best, facts] = Array.isArray(m._memory) ? m._memory : []
+  const [version, since, best, facts] = [0, 1, 2, 3].map((i) => Object(m._memory)[i])
   const age = _now - since
   if (version === 1 && facts && age >= 0 && age < day) {
     m._since = _now - age
@@ -44,7 +43,7 @@ export function remember(m: Machine): void {
     for (const { _facts } of m._ways) _facts[Idle] = _facts[Age] = _facts[Hold] = 0
     m._since = m._now
   }
-  if (m._memory === undefined || text(m) === m._remembered || (m._toldAt && !due(m, m._toldAt + 1e3))) return
+  if (text(m) === m._remembered || (m._toldAt && !due(m, m._toldAt + 1e3))) return
   m._since ||= m._now
   due(m, m._since + day)
   m._remembered = text(m)

@@ -37,28 +37,34 @@ export function connect(url: string, options: Options = {}): Session {
   /** What came and was not taken yet, with the session it came in. */
   const inbox: [Machine, Received][] = []
   const listeners: { [K in keyof Events]?: Set<(event: Events[K]) => void> } = {}
-  const iterators: (() => void)[] = []
-  let waiters: [number, () => void, (reason: Error) => void][] = []
+  let waiters: [() => unknown, () => void, (reason: Error) => void][] = []
 
   // A promise runs its executor at once. What a listener throws becomes a rejection that nobody handles, which the platform
   // reports, and harms no other listener.
   const emit = <K extends keyof Events>(type: K, event: Events[K]): void =>
     listeners[type]?.forEach((listener) => new Promise(() => listener(event)))
 
-  // A store may be missing, be refused to the page, be full, or have been written to by anybody.
-  const key = 'holdfast http' + wire._url.split('?')[0]
-  const keep = () => (memory ?? (globalThis.document && localStorage)) as Storage
-  const recalled = (): unknown => {
+  /** Keeps what is to be remembered, or gives what was. The store may be missing, be refused to the page, be full, or hold anything. */
+  const remembered = (text?: string): unknown => {
+    const key = 'holdfast http' + wire._url.split('?')[0]
     try {
-      return JSON.parse(keep().getItem(key)!)
+      const shelf = (memory ?? (globalThis.document && localStorage)) as Storage
+      return text ? shelf.setItem(key, text) : JSON.parse(shelf.getItem(key)!)
     } catch {
-      return null
+      return
     }
   }
 
+  /** Resolves once the test holds, and rejects if the session ends before that. */
+  const wait = (test: () => unknown) =>
+    new Promise<void>((resolve, reject) => {
+      waiters.push([test, resolve, reject])
+      soon()
+    })
+
   const begin = (): void => {
     m = newMachine({
-      _memory: recalled(),
+      _memory: remembered(),
       _key: randomName(32),
       _transports: (options.transports ?? ['websocket', 'sse', 'longpoll']).filter(
         (name) => name !== 'websocket' || wire._WebSocket,
@@ -139,18 +145,15 @@ export function connect(url: string, options: Options = {}): Session {
       if (trace.what === 'proven') renewals = 0
       emit('trace', trace)
     },
-    _remember(text) {
-      try {
-        keep().setItem(key, text)
-      } catch {}
-    },
+    _remember: remembered,
     _end() {
       const fates = m._over!
       const kind = ~~(fates.code / 100)
       // A page that would go on with a session that is over wants another one.
       const again = renew && !m._closing && (kind === 42 || (kind === 41 && unheard(m)))
       deliver()
-      for (const [, , reject] of waiters.splice(0)) reject(Error(`closed ${fates.code} ${fates.reason}`))
+      for (const [test, resolve, reject] of waiters.splice(0))
+        test() ? resolve() : reject(Error(`closed ${fates.code} ${fates.reason}`))
       if (again) {
         begin()
         // Not at once: a server that goes away has many clients.
@@ -186,7 +189,7 @@ export function connect(url: string, options: Options = {}): Session {
     for (const action of m._actions.splice(0)) action(host)
     deliver()
     if (m._actions[0]) soon()
-    waiters = waiters.filter(([number, resolve]) => number > m._base || resolve())
+    waiters = waiters.filter(([test, resolve]) => !test() || resolve())
     if (m._server.id !== shownId && m._server.ping) {
       shownId = m._server.id
       if (shownId) emit('open', { id: shownId })
@@ -199,7 +202,6 @@ export function connect(url: string, options: Options = {}): Session {
     if (!held && shownHeld) emit('drain', undefined)
     shownHeld = held
     store?._keep(m)
-    if (inbox[0] || m._over) for (const woken of iterators.splice(0)) woken()
     clearTimeout(timer)
     if (m._deadline) timer = setTimeout(happen, Math.min(m._deadline - Date.now(), 1e9))
   }
@@ -231,11 +233,10 @@ export function connect(url: string, options: Options = {}): Session {
       shownHeld += cost
       return lastNumber(m)
     },
-    drained: () =>
-      new Promise((resolve, reject) => {
-        waiters.push([lastNumber(m), resolve, reject])
-        soon()
-      }),
+    drained() {
+      const number = lastNumber(m)
+      return wait(() => number <= m._base)
+    },
     on(type, listener) {
       const set = (listeners[type] ??= new Set() as never) as Set<typeof listener>
       set.add(listener)
@@ -253,7 +254,7 @@ export function connect(url: string, options: Options = {}): Session {
         const message = inbox[0] && shift()
         if (message) yield message
         else if (m._over) return
-        else await new Promise<void>((resolve) => iterators.push(resolve))
+        else await wait(() => inbox[0] || m._over)
       }
     },
   }

@@ -125,7 +125,7 @@ export interface Host {
   _ask(): void
   _trace(trace: Trace): void
   /** Keep it for the next session to this endpoint. */
-  _remember(memory: string): void
+  _remember(memory: string): unknown
   /** The session has ended: see `_over`. */
   _end(): void
 }
@@ -139,7 +139,7 @@ export interface Config {
   _takesMessage: number
   _auth?: unknown
   _meta: unknown
-  /** What an earlier session handed out, parsed; undefined: nothing is to be remembered. */
+  /** What an earlier session handed out, parsed. */
   _memory?: unknown
   /** In [0, 1). */
   _random: () => number

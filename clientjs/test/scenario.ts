@@ -34,14 +34,14 @@ export class Scenario {
 
   private create(): Machine {
     const { transports = 'websocket,sse,longpoll', maxBatch = 65536, maxMessage = 1 << 20, win = 1 << 21 } = this.config
-    const { auth = 'null', meta = 'null', memory } = this.config
+    const { auth = 'null', meta = 'null', memory = 'null' } = this.config
     const m = newMachine({
       _key: key,
       _transports: (transports as string).split(',') as Transport[],
       _takesBatch: +maxBatch,
       _takesMessage: +maxMessage,
       _meta: JSON.parse(meta) ?? undefined,
-      _memory: memory && JSON.parse(memory),
+      _memory: JSON.parse(memory),
       _random: () => 0.5,
       _clock: () => epoch + this.now,
     })
@@ -197,7 +197,7 @@ export class Scenario {
       _ask: () => this.say('auth'),
       _trace: ({ what, transport, attachment, reason }) =>
         this.say(`; ${what} ${transport}/${attachment} ${reason}`.trimEnd()),
-      _remember: (memory) => this.say(`remember ${memory}`),
+      _remember: (memory) => this.config['memory'] && this.say(`remember ${memory}`),
       _end: () => this.over(),
     }
     for (const action of this.m._actions.splice(0)) action(host)
