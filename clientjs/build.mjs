@@ -29,6 +29,7 @@ const modules = [
   { name: 'websocket', source: 'websocket', budget: 1900 },
   { name: 'reload', source: 'reload', budget: 2000 },
   { name: 'doctor', source: 'doctor', budget: 16000 },
+  { name: 'tabs', source: 'tabs', budget: 6200 },
 ]
 
 /** The scripts: dist/NAME with the exports of these sources under the global `Holdfast`. */

@@ -27,3 +27,12 @@ export async function pages(t) {
 
 /** Texts that browsertest tells apart. */
 export const messages = (word, count) => Array.from({ length: count }, (_, i) => `${word} #${i + 1}`)
+
+/** One of them in the form of a file that browsertest reads. */
+export function packed(text) {
+  const bytes = Buffer.from(text)
+  const head = Buffer.alloc(5)
+  head.write('t')
+  head.writeUInt32BE(bytes.length, 1)
+  return Buffer.concat([head, bytes])
+}

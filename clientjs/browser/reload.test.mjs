@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { messages, pages } from './pages.mjs'
+import { messages, packed, pages } from './pages.mjs'
 import { built, chromium, lacking, scratch, serve, shown, until } from './machines.mjs'
 
 const program = built('server/browsertest')
@@ -70,15 +70,6 @@ async function setUp(t) {
   const page = await chromium(t, folder)
   await page.goto(`${origin}/?server=${server}`)
   return { page, server, down }
-}
-
-/** As browsertest reads it. */
-function packed(text) {
-  const bytes = Buffer.from(text)
-  const head = Buffer.alloc(5)
-  head.write('t')
-  head.writeUInt32BE(bytes.length, 1)
-  return Buffer.concat([head, bytes])
 }
 
 /** Begins the session in a page that was just loaded; what was taken and sent is in its sessionStorage. */

@@ -117,3 +117,66 @@ export class FakeLocks {
 export function stubGlobals(names: Record<string, unknown>): void {
   for (const [name, value] of Object.entries(names)) vi.stubGlobal(name, value)
 }
+
+/** BroadcastChannels of an origin. */
+export class FakeChannels {
+  private readonly open = new Set<{ name: string; hear: (data: unknown) => void }>()
+
+  of(life: Life): new (name: string) => BroadcastChannel {
+    const { open } = this
+    return class {
+      onmessage: ((event: { data: unknown }) => void) | null = null
+      private readonly self: { name: string; hear: (data: unknown) => void }
+      constructor(name: string) {
+        this.self = { name, hear: (data) => life.step() && this.onmessage?.({ data }) }
+        open.add(this.self)
+        life.onDeath.push(() => this.close())
+      }
+      postMessage(data: unknown): void {
+        if (!life.step()) return
+        const copy = structuredClone(data)
+        for (const other of open) if (other !== this.self && other.name === this.self.name) setTimeout(() => open.has(other) && other.hear(copy), 1)
+      }
+      close(): void {
+        open.delete(this.self)
+      }
+    } as unknown as new (name: string) => BroadcastChannel
+  }
+}
+
+/** A page's view of the origin's IndexedDB: what has not been committed when it dies never is. */
+export function databaseOf(life: Life, factory: IDBFactory, fail: () => boolean = () => false): IDBFactory {
+  const patch = (db: IDBDatabase) => {
+    const transaction = db.transaction.bind(db)
+    db.transaction = (...args: Parameters<IDBDatabase['transaction']>) => {
+      if (fail()) throw new DOMException('full', 'QuotaExceededError')
+      if (!life.step()) throw new DOMException('dead', 'InvalidStateError')
+      const t = transaction(...args)
+      const undo = () => {
+        try {
+          t.abort()
+        } catch {
+          // it was committed
+        }
+      }
+      life.onDeath.push(undo)
+      // The page may die before it learns that it is committed, but then it is.
+      t.addEventListener('complete', () => {
+        life.onDeath = life.onDeath.filter((act) => act !== undo)
+        life.step()
+      })
+      return t
+    }
+    return db
+  }
+  return {
+    open(name: string, version: number) {
+      const request = factory.open(name, version)
+      request.addEventListener('success', () => {
+        patch(request.result)
+        life.onDeath.push(() => request.result.close())
+      })
+      return request
+    },
+  } as unknown as IDBFactory
+}
