@@ -301,6 +301,11 @@ func (s *scenario) printf(format string, args ...any) {
 
 // act does what the machine asks and writes it down.
 func (s *scenario) act() {
+	for _, p := range s.m.paths {
+		if n := requests(s.m, p); n > 2 { // in no scenario, rotation and retries included (HF1-POL-04)
+			s.printf("%d requests on %s/%d", n, p.way.name, p.att)
+		}
+	}
 	for _, a := range append([]action(nil), s.m.drain()...) {
 		switch a.kind {
 		case actDial:

@@ -212,6 +212,9 @@ func (c *simClient) check() {
 	ctl := 0
 	for _, p := range m.paths {
 		ctl = max(ctl, len(p.ctl))
+		if n := requests(m, p); n > 2 {
+			c.w.fail("POL-04: %s has %d requests under way on %s/%d", c.name, n, p.way.name, p.att)
+		}
 	}
 	switch {
 	case len(m.paths) > maxPaths:
@@ -227,6 +230,16 @@ func (c *simClient) check() {
 	if win := m.cfg.win; m.out.bytes() > win+(64<<10) { // the window that opened tells may be less than what was kept before
 		c.w.fail("I6: %s keeps %d bytes, its window is %d", c.name, m.out.bytes(), win)
 	}
+}
+
+// requests counts the carriers of a path (HF1-POL-04): a session that switches has those of the old path and of the new.
+func requests(m *clientMachine, p *clientPath) (n int) {
+	for _, c := range m.conns {
+		if c.path == p {
+			n++
+		}
+	}
+	return n
 }
 
 // punctual: a machine that is woken for no reason must find nothing to do, and no deadline that it had not planned.
