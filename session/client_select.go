@@ -81,6 +81,7 @@ func (m *clientMachine) pingPath(p *clientPath, now time.Time) {
 	p.pingI, p.pingAt = m.pings, now
 	p.speaks(now)
 	p.say("ping", pingControl{I: m.pings})
+	p.ctl = m.greased(p.ctl)
 }
 
 // ponged closes a round trip.

@@ -47,6 +47,10 @@ func (m *serverMachine) alive(p *serverPath, now time.Time) {
 		m.endPath(p, transport.CodeDetached)
 		return
 	}
+	if p.carried >= 2*m.cfg.streamMost && p.kind == transport.KindStream { // HF1-SSE-07
+		m.endPath(p, transport.CodeRotate)
+		return
+	}
 	if p.kind == transport.KindOpen { // HF1-LIV-03
 		if len(p.polls) == 0 && m.due(now, m.idleAt(p)) {
 			m.limit(p).lost(&p.underway)
@@ -70,7 +74,7 @@ func (m *serverMachine) alive(p *serverPath, now time.Time) {
 	m.pings++
 	p.unanswered++
 	p.pingI, p.pingAt, p.spoke = m.pings, now, now
-	p.ctl = appendControl(p.ctl, true, "ping", pingControl{I: m.pings})
+	p.ctl = m.greased(appendControl(p.ctl, true, "ping", pingControl{I: m.pings}))
 	m.due(now, now.Add(every))
 }
 

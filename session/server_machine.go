@@ -17,6 +17,7 @@ type serverConfig struct {
 	win        int64
 	ping, hold time.Duration
 	ttl, grace time.Duration
+	streamMost int64
 	random     func() string // a run, a challenge
 	ticket     func(m *serverMachine, t ticketControl) string
 	observe    func(observation)
@@ -85,6 +86,7 @@ type serverPath struct {
 	beacon       uint64    // the next beacon of a stream; 0 none
 	beaconAt     time.Time
 	underway     underway
+	carried      int64 // bytes with log lines
 }
 
 // serverConn is one carrier. The machine keeps its part here, so that a carrier costs one allocation.

@@ -90,12 +90,29 @@ func (m *serverMachine) write(p *serverPath, b *outBatch, ctl []byte, socket boo
 		}
 		m.lastLog = now
 		p.underway.wrote(b.size, p.pos)
+		m.carried(p, b.size, now)
 		if before < sent {
 			m.observe("replay", p, "", int(min(p.pos, sent)-before))
 		}
 	}
 	m.told()
 }
+
+// carried counts what a stream has brought down: what reads it may keep all of it (HF1-SSE-07). The client is asked for a fresh one in time.
+func (m *serverMachine) carried(p *serverPath, size int, now time.Time) {
+	before := p.carried
+	p.carried += int64(size)
+	switch most := m.cfg.streamMost; {
+	case p.kind != transport.KindStream:
+	case before < most && p.carried >= most:
+		p.ctl = appendControl(p.ctl, false, nameMove, nil)
+	case p.carried >= 2*most:
+		m.due(now, now.Add(time.Millisecond))
+	}
+}
+
+// streamMost is how much a stream carries before it is to be replaced, in bytes.
+const streamMost = 4 << 20
 
 // firstBytes is what every path that is of any use passes (I7).
 const firstBytes = 2048

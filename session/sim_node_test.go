@@ -49,6 +49,7 @@ func (n *simNode) table() *Table {
 	cfg.IssueTicket = func(Ticket) string { return n.w.draw() }
 	t := NewTable(cfg)
 	t.machine.random = n.w.draw
+	t.machine.streamMost = pick(n.w, 20_000, 200_000, int64(streamMost))
 	return t
 }
 

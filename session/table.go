@@ -153,7 +153,7 @@ func NewTable(cfg TableConfig) *Table {
 	t := &Table{cfg: cfg, seed: maphash.MakeSeed()}
 	t.machine = serverConfig{
 		node: cfg.Node, maxBatch: cfg.MaxBatch, maxMessage: cfg.MaxMessage, win: int64(cfg.Window),
-		ping: cfg.Ping, hold: cfg.Hold, ttl: cfg.TTL, grace: cfg.CloseGrace, random: randomID,
+		ping: cfg.Ping, hold: cfg.Hold, ttl: cfg.TTL, grace: cfg.CloseGrace, random: randomID, streamMost: streamMost,
 	}
 	if cfg.Observe != nil {
 		t.machine.observe = func(o observation) { cfg.Observe(Observation{o.what, o.transport, o.other, o.n, o.rtt}) }
