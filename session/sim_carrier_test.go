@@ -29,6 +29,7 @@ type simCarrier struct {
 	rate             int           // bytes a second; 0: no limit
 	upAt, downAt     time.Duration // what is sent later arrives later
 	upSize, downSize int           // in flight
+	passed           time.Duration // when something last did
 }
 
 const sendBuffer = 64 << 10
@@ -75,6 +76,8 @@ func (ca *simCarrier) dial() {
 		return
 	}
 	ca.upAt = ca.w.at + round // the handshake
+	ca.passed = ca.upAt
+	ca.grow()
 	ca.stray()
 	ca.serve = &simServe{n: ca.node, ca: ca, pre: ca.pre}
 	ca.up(b.kind, data, true)
@@ -117,6 +120,7 @@ func (ca *simCarrier) up(binary bool, data []byte, first bool) {
 
 // arrive is the server's transport: it takes the bytes apart.
 func (ca *simCarrier) arrive(v *simServe, binary bool, data []byte, first bool) {
+	ca.passed = max(ca.passed, ca.w.at)
 	switch {
 	case ca.dead && !first || v.ended:
 		return
@@ -231,6 +235,7 @@ func (ca *simCarrier) down(v *simServe, binary bool, data []byte, last bool) {
 
 // deliver is the client's transport.
 func (ca *simCarrier) deliver(binary bool, data []byte) {
+	ca.passed = max(ca.passed, ca.w.at)
 	if !ca.open || ca.dead {
 		return
 	}

@@ -267,6 +267,14 @@ func (c *simClient) ended() {
 		return
 	}
 	c.checked = true
+	for _, way := range c.m.ways {
+		if way.idle > 0 {
+			c.w.counts.learned++
+		}
+		if way.age > 0 {
+			c.w.counts.learned++
+		}
+	}
 	e := *c.m.over
 	c.w.tracef("%s over: %d %q known=%v remote=%v", c.name, e.code, e.reason, e.known, e.remote)
 	c.w.counts.ends[e.code]++

@@ -18,12 +18,14 @@ type simCounts struct {
 	controls                                           [2]map[string]int // up, down
 	refusals                                           map[string]int
 	batches                                            int
+	habits                                             map[string]int // carriers that died of their network's habits, by which
+	learned                                            int            // idle gaps and ages
 }
 
 func (n *simCounts) init() {
 	if n.ends == nil {
 		n.ends, n.refusals = map[transport.Code]int{}, map[string]int{}
-		n.controls = [2]map[string]int{{}, {}}
+		n.controls, n.habits = [2]map[string]int{{}, {}}, map[string]int{}
 	}
 }
 
@@ -77,6 +79,8 @@ func (n *simCounts) add(o *simCounts) {
 		n.fates[i] += o.fates[i]
 	}
 	addTo(n.ends, o.ends)
+	addTo(n.habits, o.habits)
+	n.learned += o.learned
 	addTo(n.refusals, o.refusals)
 	for i := range n.controls {
 		addTo(n.controls[i], o.controls[i])
@@ -105,6 +109,8 @@ func (n *simCounts) String() string {
 	line("up", n.controls[0])
 	line("down", n.controls[1])
 	line("refusals", n.refusals)
+	n.habits["learned"] = n.learned
+	line("habits", n.habits)
 	ends := map[string]int{}
 	for k, v := range n.ends {
 		ends[fmt.Sprint(int(k))] = v
@@ -120,6 +126,11 @@ const (
 
 // missing lists what a full run must have done and has not.
 func (n *simCounts) missing() (out []string) {
+	for _, k := range []string{"old", "idle", "learned"} {
+		if n.habits[k] == 0 {
+			out = append(out, fmt.Sprintf("no carrier died of age or silence, or nobody learned it: %q", k))
+		}
+	}
 	if n.delivered < simMessagesAtLeast {
 		out = append(out, fmt.Sprintf("%d messages delivered, want %d", n.delivered, simMessagesAtLeast))
 	}

@@ -26,6 +26,7 @@ type weather struct {
 	storms       []simFault
 	every        time.Duration // a storm, on average
 	routes       map[string]*simRoute
+	habits       map[string]simHabit
 }
 
 // simRoute is how new carriers of one transport fare.

@@ -63,6 +63,7 @@ type simFailure struct{ what string }
 func newWorld(seed uint64, counts *simCounts, log io.Writer) *world {
 	w := &world{seed: seed, rng: rand.New(rand.NewPCG(seed, 0x686f6c6466617374)), counts: counts, log: log}
 	w.weather = w.drawWeather()
+	w.weather.habits = w.drawHabits()
 	for i := range 2 {
 		w.nodes = append(w.nodes, newSimNode(w, i))
 	}
