@@ -19,6 +19,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"server", "URL", "test the server at a URL", runServer},
+		{"client", "-- COMMAND…", "test the client that an adapter drives", runClient},
 		{"middlebox", "", "serve a hostile proxy in front of a server", runMiddlebox},
 	}
 }

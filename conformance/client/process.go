@@ -1,0 +1,268 @@
+// Package client tests a client from outside: it runs an adapter, a program that drives the client under test and speaks JSON lines on
+// its standard input and output (docs/conformance.md, "The adapter protocol").
+package client
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Command is a line to the adapter.
+type Command struct {
+	Session    int             `json:"session"`
+	Do         string          `json:"do"` // connect, send, take, drained, close
+	URL        string          `json:"url,omitempty"`
+	Transports []string        `json:"transports,omitempty"`
+	Auth       json.RawMessage `json:"auth,omitempty"`
+	Meta       json.RawMessage `json:"meta,omitempty"`
+	MaxBatch   int             `json:"maxBatch,omitempty"`
+	Hold       bool            `json:"hold,omitempty"` // the application takes nothing before "take"
+	Text       *string         `json:"text,omitempty"`
+	Base64     *string         `json:"base64,omitempty"`
+	Malformed  bool            `json:"malformed,omitempty"` // send text that is not well-formed Unicode
+	Code       int             `json:"code,omitempty"`
+	Reason     string          `json:"reason,omitempty"`
+}
+
+// Event is a line from the adapter.
+type Event struct {
+	Session int     `json:"session"`
+	Event   string  `json:"event"` // ready, open, message, sent, refused, drained, closed, trace
+	Number  uint64  `json:"number"`
+	Text    *string `json:"text"`
+	Base64  *string `json:"base64"`
+	Error   string  `json:"error"`
+	// Of closed: messages up to Delivered were taken by the server's application; if Exact, none of the others was.
+	Code      int    `json:"code"`
+	Reason    string `json:"reason"`
+	Remote    bool   `json:"remote"`
+	Delivered uint64 `json:"delivered"`
+	Exact     bool   `json:"exact"`
+	// Of trace, for people, and for the path a client says to be on.
+	What       string `json:"what"`
+	Transport  string `json:"transport"`
+	Attachment uint64 `json:"attachment"`
+	// Of ready.
+	Client     string   `json:"client"`
+	Transports []string `json:"transports"`
+}
+
+// Process is a running adapter. Its methods may be called concurrently.
+type Process struct {
+	Client     string   // what the adapter says it drives
+	Transports []string // it has
+
+	cmd    *exec.Cmd
+	stdin  io.WriteCloser
+	gone   chan struct{}
+	write  sync.Mutex
+	mu     sync.Mutex
+	last   int
+	open   map[int]*Session
+	output strings.Builder // everything it said on both outputs, to look for secrets; bounded
+	err    error
+}
+
+// maxOutput bounds what is kept of an adapter's output.
+const maxOutput = 8 << 20
+
+// startTime bounds how long an adapter may take until it is ready; a browser needs a while.
+const startTime = 30 * time.Second
+
+// Start runs an adapter and waits until it is ready. It ends with ctx, or by Stop.
+func Start(ctx context.Context, command, env []string, stderr io.Writer) (*Process, error) {
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 5 * time.Second
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	p := &Process{cmd: cmd, stdin: stdin, gone: make(chan struct{}), open: map[int]*Session{}}
+	cmd.Stderr = &echo{p, stderr}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	ready := make(chan Event, 1)
+	go p.read(stdout, ready)
+	select {
+	case e := <-ready:
+		p.Client, p.Transports = e.Client, e.Transports
+		return p, nil
+	case <-p.gone:
+		return nil, fmt.Errorf("the adapter ended before it was ready: %w", p.err)
+	case <-time.After(startTime):
+		p.Stop()
+		return nil, errors.New("the adapter was not ready in time")
+	}
+}
+
+// echo keeps what the adapter says on standard error, and passes it on.
+type echo struct {
+	p  *Process
+	to io.Writer
+}
+
+func (e *echo) Write(b []byte) (int, error) {
+	e.p.keep(string(b))
+	return e.to.Write(b)
+}
+
+func (p *Process) keep(s string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.output.Len() < maxOutput {
+		p.output.WriteString(s)
+	}
+}
+
+// Output is what the adapter has said so far, on both outputs.
+func (p *Process) Output() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.output.String()
+}
+
+func (p *Process) read(stdout io.Reader, ready chan<- Event) {
+	in := bufio.NewScanner(stdout)
+	in.Buffer(nil, 32<<20)
+	for in.Scan() {
+		var e Event
+		if err := json.Unmarshal(in.Bytes(), &e); err != nil {
+			p.keep(in.Text() + "\n")
+			continue // a client that prints is odd, not wrong; secrets in it are found
+		}
+		if e.Event == "trace" {
+			p.keep(in.Text() + "\n")
+		}
+		if e.Event == "ready" {
+			ready <- e
+			continue
+		}
+		p.mu.Lock()
+		s := p.open[e.Session]
+		p.mu.Unlock()
+		if s != nil {
+			s.add(e)
+		}
+	}
+	p.err = p.cmd.Wait()
+	close(p.gone)
+}
+
+// Stop ends the adapter.
+func (p *Process) Stop() {
+	_ = p.stdin.Close()
+	select {
+	case <-p.gone:
+	case <-time.After(3 * time.Second):
+		_ = p.cmd.Process.Kill()
+		<-p.gone
+	}
+}
+
+func (p *Process) command(c Command) error {
+	line, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	p.write.Lock()
+	defer p.write.Unlock()
+	_, err = p.stdin.Write(append(line, '\n'))
+	return err
+}
+
+// Session is one session of the client under test.
+type Session struct {
+	p  *Process
+	id int
+
+	mu      sync.Mutex
+	changed chan struct{}
+	log     func(format string, args ...any)
+
+	Events []Event // under Look
+}
+
+// Connect begins a session.
+func (p *Process) Connect(c Command, log func(format string, args ...any)) (*Session, error) {
+	p.mu.Lock()
+	p.last++
+	s := &Session{p: p, id: p.last, changed: make(chan struct{}), log: log}
+	p.open[s.id] = s
+	p.mu.Unlock()
+	c.Do = "connect"
+	return s, s.Do(c)
+}
+
+// Do sends a command of the session's.
+func (s *Session) Do(c Command) error {
+	c.Session = s.id
+	return s.p.command(c)
+}
+
+// Forget closes the session, and keeps its events no longer. It gives the client a moment to say goodbye, so that nothing of a case goes on
+// beside the next.
+func (s *Session) Forget() {
+	_ = s.Do(Command{Do: "close"})
+	s.Look(context.Background(), 500*time.Millisecond, func(all []Event) bool {
+		return slices.ContainsFunc(all, func(e Event) bool { return e.Event == "closed" })
+	})
+	s.p.mu.Lock()
+	delete(s.p.open, s.id)
+	s.p.mu.Unlock()
+}
+
+func (s *Session) add(e Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Events = append(s.Events, e)
+	close(s.changed)
+	s.changed = make(chan struct{})
+	switch {
+	case e.Event == "trace":
+		s.log("client: %s %s/%d %s", e.What, e.Transport, e.Attachment, e.Reason)
+	case e.Event == "message" && e.Text != nil:
+		s.log("client: message %d %.60q", e.Number, *e.Text)
+	default:
+		s.log("client: %s %d %d %s", e.Event, e.Number, e.Code, e.Error)
+	}
+}
+
+// Look calls f with the events so far until it is true, at most for d.
+func (s *Session) Look(ctx context.Context, d time.Duration, f func([]Event) bool) bool {
+	over := time.NewTimer(d)
+	defer over.Stop()
+	for {
+		s.mu.Lock()
+		ok, changed := f(s.Events), s.changed
+		s.mu.Unlock()
+		if ok {
+			return true
+		}
+		select {
+		case <-changed:
+		case <-over.C:
+			return false
+		case <-ctx.Done():
+			return false
+		case <-s.p.gone:
+			return false
+		}
+	}
+}

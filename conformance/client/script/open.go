@@ -1,0 +1,162 @@
+package script
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/holdfast-rt/holdfast/conformance/wire"
+)
+
+// open attaches a path, and creates the session where there is none.
+func (s *Server) open(transport string, b *wire.Batch) *Path {
+	o := &b.Lines[0]
+	key, run, att := o.Text("key"), o.Text("run"), o.Number("att")
+	if raw, err := base64.RawURLEncoding.Strict().DecodeString(key); err != nil || len(raw) != 32 || len(key) != 43 {
+		s.fault("HF1-WHO-01", "the key is %q: 32 bytes as base64url without padding are wanted", key)
+	}
+	var f struct {
+		Auth json.RawMessage
+		Lim  struct{ MaxBatch uint64 }
+		V    []uint64
+	}
+	_ = json.Unmarshal(o.JSON, &f)
+	if len(f.V) == 0 || f.V[0] != 1 {
+		s.fault("HF1-ATT-09", "!open offers the versions %v", f.V)
+	}
+	s.Opens++
+	s.Auths = append(s.Auths, string(f.Auth))
+	if key != s.Key || s.Run == "" {
+		if run != "" && s.Run != "" && s.Ended == "" {
+			s.fault("HF1-CLO-06", "another key while the session lives")
+		}
+		s.begin(key)
+	}
+	switch {
+	case run == "" && s.Repeated && time.Since(s.repeatedAt) > 3*time.Second: // one that raced may come later
+		s.fault("HF1-WHO-03", "an !open without run, after the run was repeated")
+	case run != "" && run != s.Run:
+		s.fault("HF1-WHO-03", "!open repeats the run %q, not %q", run, s.Run)
+	}
+	if att == 0 {
+		s.fault("HF1-ATT-01", "!open with att 0")
+	}
+	if run != "" && b.Logs() > 0 {
+		s.fault("HF1-ATT-08", "an !open with run carries log lines")
+	}
+	if early := s.early(b); early > 4<<10 && b.Logs() > 1 {
+		s.fault("HF1-ATT-08", "%d bytes of early messages in an !open", early)
+	}
+	p := &Path{s: s, Att: att, Transport: transport, Began: time.Now(), wrote: time.Now(), Alive: true, Ack: b.Ack, Position: o.Number("recv"), U: o.Number("u"), Challenge: random()}
+	if p.Lim = f.Lim.MaxBatch; p.Lim == 0 {
+		p.Lim = 65536
+	}
+	s.attach(p)
+	return p
+}
+
+func (s *Server) early(b *wire.Batch) (n int) {
+	for _, l := range b.Lines {
+		if l.Log() {
+			n += len(l.Data)
+		}
+	}
+	return n
+}
+
+// begin makes a new session.
+func (s *Server) begin(key string) {
+	if s.Key != "" {
+		s.down = nil
+	}
+	s.Key, s.Run, s.Repeated, s.Ended, s.Closing = key, random(), false, "", false
+	s.U, s.Att, s.Recv, s.Taken, s.Sent, s.Acked, s.told = 0, 0, 0, 0, 0, 0, 0
+	s.up, s.size, s.part, s.Messages, s.Paths = nil, nil, nil, nil, nil
+	s.high = map[uint64]bool{}
+}
+
+// attach puts a path into its place, and selects it if its u says so.
+func (s *Server) attach(p *Path) {
+	if old := s.path(p.Att); old != nil {
+		if old.Transport != p.Transport || old.Detached {
+			s.fault("HF1-ATT-01", "the attachment %d is used twice", p.Att)
+		}
+		old.end(nil)
+	}
+	if p.Position > s.Sent {
+		s.fault("HF1-NUM-09", "!open with a position of %d where %d lines were sent", p.Position, s.Sent)
+	}
+	s.Paths = append(s.Paths, p)
+	p.next = max(p.Position, s.Acked) + 1
+	if p.U > s.U {
+		s.selects(p, p.U, p.Position)
+	}
+}
+
+// addressed finds the path that a poll or up speaks of; nil: an answer was given already.
+func (s *Server) addressed(q *Request) (*Path, *Reply) {
+	l := &q.Batch.Lines[0]
+	if s.Run == "" || (l.Text("run") != s.Run && l.Text("key") != s.Key) {
+		return nil, &Reply{Batch: "@1 0\n!refused {\"reason\":\"unknown\"}\n"}
+	}
+	s.known(l)
+	p := s.path(l.Number("att"))
+	switch {
+	case s.Ended != "":
+		return nil, &Reply{Batch: s.head(1) + s.Ended + "\n"}
+	case p == nil:
+		s.fault("HF1-ATT-01", "a request of the attachment %d, which was never opened", l.Number("att"))
+		return nil, &Reply{Batch: "@1 0\n!detach {\"code\":4004,\"gone\":true}\n"}
+	case !p.Alive && (q.Kind == "poll" || q.Batch.Find("!use") != nil):
+		return nil, &Reply{Batch: s.head(1) + "!detach {\"code\":4005,\"gone\":true}\n"}
+	}
+	return p, nil
+}
+
+// answerUp takes an up and answers it.
+func (s *Server) answerUp(q *Request) *Reply {
+	p, r := s.addressed(q)
+	if r != nil {
+		return r
+	}
+	p.Upped++
+	s.take(q.Batch)
+	answers := s.controls(p, q.Batch)
+	s.after(q.Batch)
+	if p.Transport == SSE && p.Alive && !strings.Contains(strings.Join(answers, " "), "!reply") {
+		for _, a := range answers { // HF1-LIV-02: to an up of a stream on the stream
+			p.Control(a)
+		}
+		answers = nil
+	}
+	r = s.reply(nil, "")
+	for _, a := range answers {
+		if !strings.HasPrefix(a, "!reply") {
+			r.Batch += a + "\n"
+		}
+	}
+	return r
+}
+
+// after does what follows from what was taken: echoes, and the end after the client's !close.
+func (s *Server) after(*wire.Batch) {
+	if s.Closing && s.Ended == "" && (s.Holds == nil || !s.Holds()) {
+		s.End(4100, "")
+	}
+	s.flush()
+	s.change()
+}
+
+// reply is the answer to an up or poll; p is given if it may carry down lines.
+func (s *Server) reply(p *Path, more string) *Reply {
+	if s.Ended != "" {
+		return &Reply{Batch: s.head(1) + s.Ended + "\n"}
+	}
+	line := s.ReplyLine() + "\n" + more
+	if p == nil || p.Att != s.Att {
+		return &Reply{Batch: s.head(s.Acked+1) + line}
+	}
+	head, lines, _ := strings.Cut(s.lines(p), "\n")
+	return &Reply{Batch: head + "\n" + line + lines}
+}

@@ -1,0 +1,267 @@
+// Package script is a server that does what a case tells it: a small honest server of one session, whose every answer and frame a case
+// can alter, delay, double or withhold. It judges all that the client sends, strictly, and notes the first requirement that breaks.
+package script
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/holdfast-rt/holdfast/conformance/suite"
+	"github.com/holdfast-rt/holdfast/conformance/wire"
+)
+
+// Server serves one session, or several one after another. Its fields are set before the client connects; hooks are called with the
+// server locked, and must neither block nor call its methods, those of Path and Request excepted.
+type Server struct {
+	URL string // the endpoint
+
+	MaxBatch, MaxMessage, Win, Ping, Hold, TTL int // what opened states; times in ms
+
+	Echo   bool // sends every message back
+	Silent bool // sends no pings
+	Lossy  bool // frames and requests get lost: a hole in the numbers is not the client's fault, nor is a copy
+	// Holds keeps acks at this number, if it is set: the application is slow.
+	Holds func() bool
+
+	// Refuse, if it is set, is the answer to everything.
+	Refuse string
+	// Upgrade is asked for each handshake of a WebSocket: 0 accepts, -1 never answers, a status refuses.
+	Upgrade func(n int, r *http.Request) int
+	// Request is asked first about each POST; nil lets the server answer.
+	Request func(q *Request) *Reply
+	// Alter may change what the server has decided to answer.
+	Alter func(q *Request, r *Reply)
+	// Frame is told of each batch that came in a frame; false has it vanish.
+	Frame func(p *Path, b *wire.Batch) bool
+	// Send is told of each batch that goes into a frame or event; what it returns goes instead.
+	Send func(p *Path, batch string) []string
+
+	// State, under lock; cases read it through Do and Until.
+	State
+
+	t       *suite.T
+	mu      sync.Mutex
+	changed chan struct{}
+	broken  *wire.Error
+	nonces  map[string]string // and the request that each came with
+	began   time.Time
+	done    context.Context
+}
+
+// State is what the server knows.
+type State struct {
+	Key, Run string
+	U, Att   uint64 // the selection
+	Paths    []*Path
+	Upgrades int
+	Requests []*Request // all there were
+	Trap     int        // requests to where a redirect leads
+
+	Recv     uint64    // lines of the client's log
+	Taken    uint64    // the last line of the last whole message
+	Messages []Message // what the client sent
+	Sent     uint64    // lines of the server's log that were sent
+	Acked    uint64    // by the client
+	Repeated bool      // the client has repeated the run
+	Opens    int
+	Refusals int
+	Closing  bool // the client's !close was taken
+	Ended    string
+	Auths    []string // the auth of each open
+
+	up         []string // the client's log
+	down       []string // the server's log, lines with LF
+	told       uint64   // the highest ack sent
+	repeatedAt time.Time
+	size       []int  // payload + 16 of each line
+	part       []byte // pieces of the message that is coming
+	high       map[uint64]bool
+}
+
+// Message is a whole message of the client.
+type Message struct {
+	Data   string
+	Binary bool
+	Number uint64
+}
+
+// New starts a server for a case. It ends with the case.
+func New(t *suite.T) *Server {
+	s := &Server{
+		t: t, MaxBatch: 65536, MaxMessage: 1 << 20, Win: 2 << 20, Ping: 20000, Hold: 20000, TTL: 120000,
+		changed: make(chan struct{}), nonces: map[string]string{}, began: time.Now(),
+	}
+	s.high = map[uint64]bool{}
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("the suite cannot listen: %v", err)
+	}
+	s.URL = "http://" + l.Addr().String() + "/holdfast"
+	done, end := context.WithCancel(context.WithoutCancel(t.Context()))
+	s.done = done
+	h := &http.Server{Handler: s, ReadHeaderTimeout: time.Minute, BaseContext: func(net.Listener) context.Context { return done }}
+	go func() { _ = h.Serve(l) }()
+	t.Cleanup(func() {
+		s.mu.Lock()
+		for _, p := range s.Paths {
+			p.end(nil)
+		}
+		s.mu.Unlock()
+		end()
+		_ = h.Close()
+	})
+	return s
+}
+
+// fault notes the first requirement that the client breaks. The server is locked.
+func (s *Server) fault(requirement, format string, args ...any) {
+	if s.broken == nil {
+		s.broken = &wire.Error{Requirement: requirement, Text: fmt.Sprintf(format, args...)}
+		s.t.Logf("BROKEN %v", s.broken)
+		s.change()
+	}
+}
+
+// Fault is for cases: it notes that a requirement is broken. The server is locked.
+func (s *Server) Fault(requirement, format string, args ...any) {
+	s.fault(requirement, format, args...)
+}
+
+func (s *Server) faulty(err error) {
+	var e *wire.Error
+	if errors.As(err, &e) {
+		s.fault(e.Requirement, "%s", e.Text)
+	} else if err != nil {
+		s.fault("HF1-BAT-01", "%v", err)
+	}
+}
+
+func (s *Server) change() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// Do runs f with the server locked, and fails the case if the client has broken a requirement by now.
+func (s *Server) Do(f func()) {
+	s.mu.Lock()
+	if f != nil {
+		f()
+	}
+	broken := s.broken
+	s.change()
+	s.mu.Unlock()
+	if broken != nil {
+		s.t.Break(broken.Requirement, "%s", broken.Text)
+	}
+}
+
+// Until waits until f, called with the server locked, is true. What names what is awaited: if it does not come within d the case fails
+// with the requirement.
+func (s *Server) Until(d time.Duration, requirement, what string, f func() bool) {
+	if !s.Within(d, f) {
+		s.t.Break(requirement, "not within %s: %s", d, what)
+	}
+}
+
+// Within is Until that tells instead of failing.
+func (s *Server) Within(d time.Duration, f func() bool) bool {
+	over := time.NewTimer(d)
+	defer over.Stop()
+	for {
+		ok := false
+		var changed chan struct{}
+		s.Do(func() { ok = f() })
+		s.mu.Lock()
+		changed = s.changed
+		ok = ok || f()
+		s.mu.Unlock()
+		if ok {
+			return true
+		}
+		select {
+		case <-changed:
+		case <-over.C:
+			return false
+		case <-s.t.Context().Done():
+			return false
+		}
+	}
+}
+
+// Never watches for d that f does not become true.
+func (s *Server) Never(d time.Duration, requirement, what string, f func() bool) {
+	if s.Within(d, f) {
+		s.t.Break(requirement, "%s", what)
+	}
+}
+
+// Say puts lines (without LF) into the server's log and sends what may be sent.
+func (s *Server) Say(lines ...string) {
+	s.Do(func() {
+		for _, l := range lines {
+			s.down = append(s.down, l+"\n")
+		}
+		s.flush()
+	})
+}
+
+// Got waits until the client's messages are these, whole and in order.
+func (s *Server) Got(d time.Duration, requirement string, want ...string) {
+	s.Until(d, requirement, fmt.Sprintf("messages %.200q", want), func() bool {
+		if len(s.Messages) > len(want) {
+			s.fault(requirement, "more messages than were sent: %d, not %d", len(s.Messages), len(want))
+			return true
+		}
+		for i, m := range s.Messages {
+			if m.Data != want[i] {
+				s.fault(requirement, "message %d is %.80q, not %.80q", i+1, m.Data, want[i])
+				return true
+			}
+		}
+		return len(s.Messages) == len(want)
+	})
+	s.Do(nil)
+}
+
+// Flush sends again what the selected path has not acknowledged, or what there is. The server is locked.
+func (s *Server) Flush() { s.flush() }
+
+// Nudge sends an ack on the selected path, or answers the hanging poll, so that a change of Holds is heard.
+func (s *Server) Nudge() {
+	s.Do(func() {
+		p := s.path(s.Att)
+		switch {
+		case p == nil || !p.Alive:
+		case p.Transport != LongPoll:
+			p.Control("?grease-nudge")
+		case p.poll != nil:
+			q := p.poll
+			p.poll = nil
+			q.honest(s.reply(p, ""))
+		}
+	})
+}
+
+func random() string {
+	b := make([]byte, 18)
+	_, _ = rand.Read(b)
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// later runs f, locked, after d, unless the case ends.
+func (s *Server) later(d time.Duration, f func()) {
+	time.AfterFunc(d, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.done.Err() == nil {
+			f()
+		}
+	})
+}

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+
+	"github.com/holdfast-rt/holdfast/conformance/client"
+	"github.com/holdfast-rt/holdfast/conformance/client/cases"
+	"github.com/holdfast-rt/holdfast/conformance/suite"
+)
+
+// runClient tests a client, through an adapter that it starts.
+func runClient(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writer) int {
+	set := flag.NewFlagSet("client", flag.ContinueOnError)
+	set.SetOutput(stderr)
+	set.Usage = func() {
+		fmt.Fprintln(stderr, "Usage: holdfast-conformance client [FLAGS] -- COMMAND…\n\nCOMMAND is an adapter of the client, docs/conformance.md tells of them.")
+		set.PrintDefaults()
+	}
+	server := set.String("server", "", "`URL` of a server that echoes, for the cases that go through the middlebox (default: one of the suite's own)")
+	var flags suite.Flags
+	flags.Add(set)
+	switch err := set.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return suite.ExitPassed
+	case err != nil:
+		return suite.ExitUsage
+	case set.NArg() == 0 && !flags.List:
+		set.Usage()
+		return suite.ExitUsage
+	}
+	all, err := cases.Client()
+	if err != nil {
+		fmt.Fprintf(stderr, "holdfast-conformance: %v\n", err)
+		return suite.ExitUsage
+	}
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	var target *client.Target
+	find := func() (any, error) {
+		var err error
+		target, err = client.NewTarget(ctx, set.Args(), nil, *server, stderr)
+		return target, err
+	}
+	defer func() {
+		if target != nil {
+			target.Stop()
+		}
+	}()
+	return suite.Main(ctx, "conformance", all, &flags, find, stdout, stderr)
+}
