@@ -507,7 +507,8 @@ ${report.began}, took ${took(report.tookMs)}
     if (t.openedMs >= 0) text += ` opened in ${t.openedMs} ms`;
     if (t.rttMs >= 0) text += `, ping ${t.rttMs} ms`;
     if (t.watchedMs > 0) text += `, seen to live for ${took(t.watchedMs)}`;
-    text += (t.session && `, session ${t.session}`) + "\n";
+    text += (t.session && `
+${" ".repeat(22)} session ${t.session}`) + "\n";
   }
   if (!report.findings.length) text += "\nNothing was found.\n";
   report.findings.forEach((f, i) => {

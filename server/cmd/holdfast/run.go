@@ -17,6 +17,7 @@ import (
 	"github.com/holdfast-rt/holdfast/server"
 	"github.com/holdfast-rt/holdfast/server/conformance"
 	"github.com/holdfast-rt/holdfast/server/demo"
+	"github.com/holdfast-rt/holdfast/server/doctor"
 	"github.com/holdfast-rt/holdfast/server/gateway"
 	"github.com/holdfast-rt/holdfast/server/internal/config"
 	"github.com/holdfast-rt/holdfast/server/jwtauth"
@@ -157,6 +158,9 @@ func (b *binary) routes() http.Handler {
 		b.mountAdmin(e)
 	}
 	if b.cfg.ServeDemo() {
+		page := echo.WrapHandler(doctor.Page(doctor.Options{}))
+		e.Any("/doctor", page)
+		e.Any("/doctor/*", page)
 		e.Any("/*", echo.WrapHandler(demo.Page()))
 	}
 	return e
@@ -212,6 +216,7 @@ func (b *binary) announce() {
 	base := "http://" + b.publicL.Addr().String()
 	if b.cfg.ServeDemo() {
 		fmt.Fprintf(b.stdout, "Demo page: %s/\n", base)
+		fmt.Fprintf(b.stdout, "Doctor:    %s/doctor\n", base)
 	}
 	fmt.Fprintf(b.stdout, "Endpoint:  %s/holdfast\n", base)
 	if b.adminL != nil {

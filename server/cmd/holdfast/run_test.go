@@ -125,7 +125,7 @@ func TestServeAndDrain(t *testing.T) {
 	p := start(t, "-addr", "127.0.0.1:0", "-log-level", "debug")
 	base := strings.TrimSuffix(p.stdout.find(t, `Demo page: (\S+)`), "/")
 	for path, want := range map[string]string{
-		"/": "<!doctype html>", "/holdfast.js": "Holdfast", "/holdfast/holdfast.mjs": "export", "/healthz": "ok", "/readyz": "ready", "/metrics": "holdfast_sessions",
+		"/": "<!doctype html>", "/doctor": "Holdfast doctor", "/doctor/doctor.mjs": "export", "/holdfast.js": "Holdfast", "/holdfast/holdfast.mjs": "export", "/healthz": "ok", "/readyz": "ready", "/metrics": "holdfast_sessions",
 	} {
 		code, header, text := get(t, base+path)
 		if code != 200 || !strings.Contains(strings.ToLower(text), strings.ToLower(want)) || header.Get("X-Content-Type-Options") != "nosniff" {
@@ -185,7 +185,7 @@ func TestNothingUnaskedInPublic(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]int{
-		"/": 404, "/metrics": 404, "/healthz": 404, "/readyz": 404, "/holdfast.js": 200, "/holdfast": 426,
+		"/": 404, "/doctor": 404, "/doctor/": 404, "/metrics": 404, "/healthz": 404, "/readyz": 404, "/holdfast.js": 200, "/holdfast": 426,
 		"/holdfast/": 426, "/holdfast/holdfast.js": 200, "/holdfast/x": 404, "/holdfast/x/holdfast.js": 404, "/holdfast.js/x": 404,
 	} {
 		if code, _, _ := get(t, "http://127.0.0.1:"+port+path); code != want {

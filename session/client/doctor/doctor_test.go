@@ -3,8 +3,11 @@ package doctor_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"log/slog"
 	"net/http"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -270,5 +273,33 @@ func TestStreams(t *testing.T) {
 				check(t, r, doctor.Degraded, "fits fails fits", map[string]string{c.id: c.says})
 			})
 		})
+	}
+}
+
+// docs/doctor.md has every finding, and says the same of it.
+func TestDocs(t *testing.T) {
+	docs, err := os.ReadFile("../../../docs/doctor.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.ReadFile("findings.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var findings map[string]struct {
+		Severity, Title, Advice string
+		Class                   []string
+	}
+	if err := json.Unmarshal(file, &findings); err != nil {
+		t.Fatal(err)
+	}
+	for id, f := range findings {
+		row := regexp.MustCompile("(?m)^\\| `" + id + "` .*$").FindString(string(docs))
+		if !strings.Contains(row, f.Title) || !strings.Contains(row, f.Advice) || !strings.Contains(row, "| "+strings.Join(f.Class, " ")+" |") {
+			t.Errorf("%s: the row is %q", id, row)
+		}
+	}
+	if rows := strings.Count(string(docs), "<br>"); rows != len(findings) {
+		t.Errorf("%d rows for %d findings", rows, len(findings))
 	}
 }

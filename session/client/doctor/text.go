@@ -26,7 +26,7 @@ func (r *Report) Text() string {
 			fmt.Fprintf(&b, ", seen to live for %s", took(time.Duration(t.Watched)*time.Millisecond))
 		}
 		if t.Session != "" {
-			fmt.Fprintf(&b, ", session %s", t.Session)
+			fmt.Fprintf(&b, "\n%22s session %s", "", t.Session)
 		}
 		b.WriteByte('\n')
 	}

@@ -1,0 +1,81 @@
+// Package doctor serves the page on which a visitor's browser finds out what the network does to sessions. The diagnosis itself is
+// clientjs's holdfast/doctor; on the command line it is session/client/doctor.
+package doctor
+
+import (
+	"bytes"
+	"embed"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/holdfast-rt/holdfast/clientjs"
+)
+
+//go:embed page
+var files embed.FS
+
+// policy lets the page use its own files and its own server, and nothing inline.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// Options are those of [Page]. The zero value takes every default.
+type Options struct {
+	// Endpoint is the path of the Server on the page's own host. Default: /holdfast.
+	Endpoint string
+}
+
+// Page serves the page and its files, under whatever path it is mounted at, with and without a slash at the end: mount it for both that path
+// and everything below it. It holds nothing secret, shows nothing of the server, and may be given to everybody; whoever opens it can start
+// some ten short sessions, which count against his address's limits like any other. It is to be served by the same host as the endpoint.
+func Page(o Options) http.Handler {
+	if o.Endpoint == "" {
+		o.Endpoint = "/holdfast"
+	}
+	page, err := fs.Sub(files, "page")
+	if err != nil {
+		panic(err) // the name is a constant
+	}
+	var index bytes.Buffer
+	if err := template.Must(template.ParseFS(page, "index.html")).Execute(&index, o); err != nil {
+		panic(err) // a string fits everywhere
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", policy)
+		h.Set("Cache-Control", "no-store")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			h.Set("Allow", "GET, HEAD")
+			http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+			return
+		}
+		asked := r.URL.Path
+		if u, err := url.ParseRequestURI(r.RequestURI); err == nil {
+			asked = u.Path // what http.StripPrefix leaves does not tell whether there was a slash
+		}
+		switch name := path.Base(asked); {
+		case strings.HasSuffix(asked, "/"):
+			serve(w, r, "index.html", index.Bytes())
+		case name == "doctor.mjs":
+			serve(w, r, "doctor.js", clientjs.Doctor)
+		default:
+			content, err := fs.ReadFile(page, name)
+			if err != nil || name == "index.html" { // the page itself, without its slash: its files are below it
+				h.Set("Location", "./"+url.PathEscape(name)+"/")
+				w.WriteHeader(http.StatusPermanentRedirect)
+				return
+			}
+			serve(w, r, name, content)
+		}
+	})
+}
+
+func serve(w http.ResponseWriter, r *http.Request, name string, content []byte) {
+	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(content))
+}
