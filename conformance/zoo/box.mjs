@@ -23,6 +23,7 @@ export class Box {
 
   /** `slot` is the cell's place in the list: its ports are the same in every run, unless somebody else has them. */
   constructor(slot, programs = {}) {
+    this.slot = slot
     this.programs = programs
     this.#next = firstPort + slot * portsOfCell
     this.folder = scratch(this)
@@ -71,8 +72,7 @@ export class Box {
 
   /** Starts a program that listens on `port`, and waits until it does. */
   async program(port, command, args, environment = {}) {
-    const words = Object.entries(environment).map(([name, value]) => `${name}=${value}`)
-    const { child, gone, log } = start(this, 'env', [...words, command, ...args])
+    const { child, gone, log } = start(this, command, args, environment)
     this.logs.push([command, log])
     let failed = false
     gone.then(() => { failed = true })
@@ -92,11 +92,17 @@ export class Box {
   /** Starts conformance/middlebox before the server; returns its port. */
   middlebox(modes) { return serve(this, this.programs.middlebox, ['middlebox', '-mode', modes, '-target', `http://127.0.0.1:${this.upstream}`]) }
 
+  /** A certificate that nobody trusts; returns the files of the key and of the certificate. */
+  certificate() {
+    const files = ['key.pem', 'cert.pem'].map((name) => join(this.folder, name))
+    execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=zoo', '-addext', 'subjectAltName=IP:127.0.0.1',
+      '-keyout', files[0], '-out', files[1]], { stdio: 'ignore' })
+    return files
+  }
+
   /** A TLS terminator before a port, for what intercepts https; returns its port. */
   async tls(upstream) {
-    execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=zoo', '-addext', 'subjectAltName=IP:127.0.0.1',
-      '-keyout', 'key.pem', '-out', 'cert.pem'], { cwd: this.folder, stdio: 'ignore' })
-    const [key, cert] = ['key.pem', 'cert.pem'].map((name) => readFileSync(join(this.folder, name)))
+    const [key, cert] = this.certificate().map((file) => readFileSync(file))
     return this.listen(createTlsServer({ key, cert, ALPNProtocols: ['http/1.1'] }, (client) => joined(client, connect(upstream, '127.0.0.1'))))
   }
 

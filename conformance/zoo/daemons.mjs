@@ -6,7 +6,7 @@ import { join } from 'node:path'
 /** Lets nginx pass WebSockets on; without it the Upgrade is dropped. */
 export const upgrades = 'proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $upgrading; proxy_set_header Host $http_host;'
 
-export async function nginx(box, { main = '', http = '', server = '', location = '' } = {}) {
+export async function nginx(box, { main = '', http = '', server = '', location = '', listen = '' } = {}) {
   const port = await box.port()
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${box.folder}/${name};`).join(' ')
   const user = process.getuid() === 0 ? 'user root;' : ''
@@ -18,7 +18,7 @@ http {
   ${http}
   upstream app { ${box.upstreams.map((up) => `server 127.0.0.1:${up};`).join(' ')} }
   server {
-    listen 127.0.0.1:${port}; ${server}
+    listen 127.0.0.1:${port} ${listen}; ${server}
     location / { proxy_pass http://app; ${location} }
   }
 }
@@ -27,14 +27,14 @@ http {
   return port
 }
 
-export async function haproxy(box, { timeout = '60s', frontend = '', backend = '', server = '' } = {}) {
+export async function haproxy(box, { timeout = '60s', frontend = '', backend = '', server = '', bind = '' } = {}) {
   const port = await box.port()
   const file = box.write('haproxy.cfg', `defaults
   mode http
   timeout connect 2s
 ${['client', 'server', 'tunnel'].map((name) => `  timeout ${name} ${timeout}`).join('\n')}
 frontend f
-  bind 127.0.0.1:${port}
+  bind 127.0.0.1:${port} ${bind}
   ${frontend}
   default_backend b
 backend b

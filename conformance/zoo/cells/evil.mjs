@@ -74,6 +74,7 @@ export default [
 
   { name: 'latency', class: 'latency', title: '100 to 300 ms each way', start: tcp({ latency: [100, 300] }) },
   { name: 'latency-requests', class: 'latency', title: '100 to 300 ms each way; no WebSocket', start: async (box) => wire(box, await box.middlebox('refuse-upgrade:403'), { latency: [100, 300] }) },
+  { name: 'slow-link', class: 'latency', title: '16 kB a second and 200 ms, each way', start: tcp({ rate: 16_000, latency: [200, 200] }) },
   {
     name: 'headers-changed', class: 'headers', title: 'no Accept, Origin, Sec-Fetch-Site or User-Agent; replies become text/html that may be cached; no WebSocket',
     start: noWebSocket(`${['Accept', 'Origin', 'Sec-Fetch-Site', 'Sec-Fetch-Mode', 'User-Agent'].map((name) => `strip:${name}`).join(',')},` +

@@ -1,7 +1,14 @@
 // Debian's middleboxes in configurations that people meet. `ci`: part of the short schedule.
+import { readFileSync } from 'node:fs'
 import { apache, caddy, haproxy, lighttpd, mitmproxy, nginx, privoxy, squid, tinyproxy, trafficServer, upgrades, varnish } from '../daemons.mjs'
 
 const proxyPass = (box) => `ProxyPass / http://127.0.0.1:${box.upstream}/`
+
+const certified = (box) => {
+  const [key, cert] = box.certificate()
+  return `ssl_certificate ${cert}; ssl_certificate_key ${key};`
+}
+const bundle = (box) => box.write('bundle.pem', box.certificate().map((file) => readFileSync(file, 'utf8')).join(''))
 
 export default [
   {
@@ -27,6 +34,16 @@ export default [
     name: 'nginx-two-nodes', needs: ['nginx'], nodes: 2, class: 'stickiness',
     title: 'round robin over two nodes that know nothing of each other, WebSockets pass',
     start: (box) => nginx(box, { location: upgrades }),
+  },
+  {
+    name: 'nginx-two-nodes-requests', needs: ['nginx'], nodes: 2, class: 'stickiness',
+    title: 'the same without Upgrade: every other request reaches the wrong node',
+    start: (box) => nginx(box, { location: 'proxy_buffering off;' }),
+  },
+  {
+    name: 'nginx-h2', needs: ['nginx', 'openssl'], https: true, class: 'HTTP/2',
+    title: 'https with HTTP/2 to the browser, HTTP/1.0 to the server, no Upgrade',
+    start: (box) => nginx(box, { listen: 'ssl http2', server: certified(box), location: 'proxy_buffering off;' }),
   },
   {
     name: 'nginx-http10', needs: ['nginx'], class: 'HTTP/1.0',
@@ -61,6 +78,11 @@ export default [
     name: 'haproxy-5s', needs: ['haproxy'], ci: true, class: 'F12 F15',
     title: 'every timeout at 5 s',
     start: (box) => haproxy(box, { timeout: '5s' }),
+  },
+  {
+    name: 'haproxy-h2', needs: ['haproxy', 'openssl'], https: true, class: 'F07',
+    title: 'https with HTTP/2, and WebSockets as extended CONNECT (RFC 8441)',
+    start: (box) => haproxy(box, { bind: `ssl crt ${bundle(box)} alpn h2,http/1.1` }),
   },
   {
     name: 'haproxy-waits', needs: ['haproxy'], class: 'F08',
