@@ -83,6 +83,7 @@ type clientMachine struct {
 	lastLog  time.Time     // a log line came or went
 	activeAt time.Time     // the first one after a time without
 	lastRecv time.Time     // a log line came
+	ackedAt  time.Time     // the ack moved
 	progress time.Time     // the ack moved, or lines went out when none were outstanding
 	ackAt    time.Time     // an ack of its own is due
 	rewindAt time.Time     // a rewind was asked
@@ -272,7 +273,7 @@ func (m *clientMachine) acked(ack uint64, now time.Time) bool {
 	if !m.out.acked(ack) {
 		return false
 	}
-	m.progress = now
+	m.progress, m.ackedAt = now, now
 	if !m.closeBy.IsZero() { // the end is coming nearer
 		m.closeBy = now.Add(closeGrace)
 	}

@@ -1000,7 +1000,7 @@ function stalled(m) {
   const path = m._cur;
   if (!path || path._suspect) return;
   if (path._pingI && due(m, pongBy(m, path))) {
-    if (m._progress <= path._pingAt) return doubt(m, path, "no pong");
+    if (!(m._ackedAt > path._pingAt)) return doubt(m, path, "no pong");
     path._pingI = 0;
     path._stallPing = false;
     m._again = true;
@@ -1126,7 +1126,7 @@ function rewind(m, path) {
 }
 function acked(m, ack) {
   if (!free(m, ack)) return false;
-  m._progress = m._now;
+  m._progress = m._ackedAt = m._now;
   if (m._closeBy) m._closeBy = m._now + grace;
   m._known = Math.max(m._known, ack);
   for (const path of m._paths) {

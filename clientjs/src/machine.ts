@@ -127,7 +127,7 @@ function rewind(m: Machine, path: Path): void {
 /** Frees the log (I2) and moves positions that an ack has overtaken (HF1-NUM-08). */
 function acked(m: Machine, ack: number): boolean {
   if (!free(m, ack)) return false
-  m._progress = m._now
+  m._progress = m._ackedAt = m._now
   if (m._closeBy) m._closeBy = m._now + grace // the end is coming nearer
   m._known = Math.max(m._known, ack)
   for (const path of m._paths) {

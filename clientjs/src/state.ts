@@ -192,6 +192,8 @@ export interface Machine extends Config, Logs {
   _lastRecv: number
   /** The ack moved, or lines went out when none were outstanding. */
   _progress: number
+  /** The ack moved. */
+  _ackedAt?: number
   /** An ack of its own is due. */
   _ackAt?: number
   /** A rewind was asked. */
