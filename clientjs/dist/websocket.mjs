@@ -82,8 +82,9 @@ var Socket = class extends EventTarget {
       }
       await task();
       const [, code, reason] = /^(?:(\d{4}) ?)?([^]*)$/.exec(end.reason);
-      if (end.remote && end.code < 4200 && values.readyState) this.#finish(+(code ?? 1e3), reason);
-      else this.#finish(1006, end.code + " " + end.reason);
+      const said = end.remote && end.code < 4200;
+      const failed = !said || !values.readyState;
+      this.#finish(failed, failed ? 1006 : +(code ?? 1e3), said ? reason : end.code + " " + end.reason);
     };
     void run();
   }
@@ -98,12 +99,12 @@ var Socket = class extends EventTarget {
     if (this.#values.readyState) return;
     this.#turn(2);
     this.#session.close(4100, "1006");
-    void task().then(() => this.#finish(1006, ""));
+    void task().then(() => this.#finish(true, 1006, ""));
   }
-  #finish(code, reason) {
+  #finish(failed, code, reason) {
     const fields = { code, reason, wasClean: code !== 1006 };
     const event = globalThis.CloseEvent ? new CloseEvent("close", fields) : Object.assign(new Event("close"), fields);
-    this.#turn(3, ...fields.wasClean ? [] : [new Event("error")], event);
+    this.#turn(3, ...failed ? [new Event("error"), event] : [event]);
   }
   #then(act) {
     const fail = () => this.#session.close(4100, "1009");
@@ -158,6 +159,7 @@ var Socket = class extends EventTarget {
     const names = "url readyState bufferedAmount onopen onerror onclose extensions protocol close onmessage binaryType send";
     for (const name of names.split(" "))
       define(prototype, name, name in prototype ? {} : {
+        configurable: true,
         get() {
           return this.#values[name] ?? null;
         },

@@ -104,8 +104,9 @@ class Socket extends EventTarget {
       }
       await task()
       const [, code, reason] = /^(?:(\d{4}) ?)?([^]*)$/.exec(end.reason)!
-      if (end.remote && end.code < 4200 && values.readyState) this.#finish(+(code ?? 1000), reason!)
-      else this.#finish(1006, end.code + ' ' + end.reason)
+      const said = end.remote && end.code < 4200
+      const failed = !said || !values.readyState
+      this.#finish(failed, failed ? 1006 : +(code ?? 1000), said ? reason! : end.code + ' ' + end.reason)
     }
     void run()
   }
@@ -122,13 +123,13 @@ class Socket extends EventTarget {
     if (this.#values.readyState) return
     this.#turn(2)
     this.#session.close(4100, '1006')
-    void task().then(() => this.#finish(1006, ''))
+    void task().then(() => this.#finish(true, 1006, ''))
   }
 
-  #finish(code: number, reason: string): void {
+  #finish(failed: boolean, code: number, reason: string): void {
     const fields = { code, reason, wasClean: code !== 1006 }
     const event = globalThis.CloseEvent ? new CloseEvent('close', fields) : Object.assign(new Event('close'), fields)
-    this.#turn(3, ...(fields.wasClean ? [] : [new Event('error')]), event)
+    this.#turn(3, ...(failed ? [new Event('error'), event] : [event]))
   }
 
   #then(act: () => unknown): void {
@@ -188,6 +189,7 @@ class Socket extends EventTarget {
     const names = 'url readyState bufferedAmount onopen onerror onclose extensions protocol close onmessage binaryType send'
     for (const name of names.split(' '))
       define(prototype, name, name in prototype ? {} : {
+        configurable: true,
         get(this: Socket) {
           return (this.#values as any)[name] ?? null
         },

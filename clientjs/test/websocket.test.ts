@@ -359,7 +359,7 @@ describe('close', () => {
     [4100, '1005', 'close 3 1005  true'],
     [4100, '', 'close 3 1000  true'],
     [4101, 'kicked', 'close 3 1000 kicked true'],
-    [4100, '1006 backend gone', 'error 3|close 3 1006 backend gone false'],
+    [4100, '1006 backend gone', 'close 3 1006 backend gone false'],
     [4200, 'restart', 'error 3|close 3 1006 4200 restart false'],
     [4304, '', 'error 3|close 3 1006 4304  false'],
   ])('the server ends the session with %i %j', async (code, reason, told) => {

@@ -6,6 +6,8 @@
 //	GET  /up           the messages that the page is to send
 //	GET  /report?id=   what the application knows of a session
 //	GET  /traffic?id=  what arrived of a session's scheduled traffic, and when
+//	GET  /backend/…    a plain WebSocket server
+//	*    /gateway/holdfast     the gateway to it
 //	*    /holdfast     the endpoint; "meta":"crossing" selects the counting application, {"traffic":…} the scheduled one of
 //	                   conformance/zoo, otherwise it echoes
 package main
@@ -28,6 +30,7 @@ import (
 
 	"github.com/holdfast-rt/holdfast/server"
 	"github.com/holdfast-rt/holdfast/server/demo"
+	"github.com/holdfast-rt/holdfast/server/gateway"
 	"github.com/holdfast-rt/holdfast/session"
 )
 
@@ -77,13 +80,33 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return serve(ctx, routes(srv, app, zoo), out)
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	gate, err := behind("ws://"+l.Addr().String()+"/backend/", cfg.Logger)
+	if err != nil {
+		return err
+	}
+	return serve(ctx, l, routes(srv, gate, app, zoo), out)
 }
 
-func routes(srv *server.Server, app *crossing, zoo *traffic) http.Handler {
+// behind makes a Server whose sessions are connected with a WebSocket server.
+func behind(target string, log *slog.Logger) (*server.Server, error) {
+	g, err := gateway.New(gateway.Config{Target: target, Logger: log})
+	if err != nil {
+		return nil, err
+	}
+	return server.New(server.Config{OnSession: g.OnSession, Logger: log})
+}
+
+func routes(srv, gate *server.Server, app *crossing, zoo *traffic) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/holdfast", srv)
 	mux.Handle("GET /holdfast.js", srv)
+	mux.Handle("/gateway/holdfast", gate)
+	mux.Handle("/backend/", &backend{seen: make(map[string]string)})
 	mux.Handle("GET /demo/", http.StripPrefix("/demo", demo.Page()))
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -109,12 +132,7 @@ func routes(srv *server.Server, app *crossing, zoo *traffic) http.Handler {
 	return mux
 }
 
-func serve(ctx context.Context, h http.Handler, out io.Writer) error {
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
+func serve(ctx context.Context, l net.Listener, h http.Handler, out io.Writer) error {
 	fmt.Fprintln(out, l.Addr())
 	hs := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
 	go func() {

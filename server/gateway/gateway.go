@@ -103,6 +103,11 @@ func (g *Gateway) serve(s *session.Session) {
 	}
 	conn.SetReadLimit(int64(g.cfg.MaxMessage))
 	p.conn = conn
+	if len(req.Protocols) == 0 && conn.Subprotocol() != "" { // browsers take that for no WebSocket's answer
+		_ = conn.Close()
+		p.end(codeAbnormal, "a subprotocol that nobody offered")
+		return
+	}
 	if len(req.Protocols) > 0 { // the client waits for it, so that the choice is the backend's
 		if _, err := s.Send(context.Background(), session.Text(conn.Subprotocol())); err != nil {
 			_ = conn.Close()
