@@ -168,6 +168,7 @@ func (m *clientMachine) doubt(p *clientPath, reason string, now time.Time) {
 		return
 	}
 	m.trace("suspect", p, reason)
+	p.charged = m.cut(p, false, now) || p.charged
 	if p != m.cur {
 		m.kill(p, transport.CodeIdle, reason, now)
 		return
@@ -176,7 +177,7 @@ func (m *clientMachine) doubt(p *clientPath, reason string, now time.Time) {
 	if p.useful || p.proven {
 		m.race.tries = 0
 	}
-	if !m.cut(p, false, now) && !p.way.resting(now) && !m.blameless(p, now) {
+	if !p.way.resting(now) && !m.blameless(p, now) {
 		p.way.died(p, nil, now)
 	}
 	p.way.limit.lost(&p.underway)

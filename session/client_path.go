@@ -131,7 +131,7 @@ func (m *clientMachine) kill(p *clientPath, code transport.Code, reason string, 
 	}
 	wanted := code == transport.CodeFault || code == transport.CodeIdle || code >= 4300
 	m.trace("died", p, reason)
-	if wanted && !m.blameless(p, now) && !m.cut(p, true, now) {
+	if wanted && !m.blameless(p, now) {
 		p.way.died(p, m.working(p), now)
 	}
 	if wanted {
@@ -191,6 +191,7 @@ func (m *clientMachine) closed(conn int, fault error, now time.Time) {
 		}
 	case c.kind == transport.KindOpen && p.state == pathOpen: // answered and done
 	default:
+		p.charged = m.cut(p, true, now) || p.charged
 		m.kill(p, transport.CodeFault, reason, now)
 	}
 	m.step(now)

@@ -621,7 +621,7 @@ function kill(m, path, code, reason) {
   if (!m._paths.includes(path)) return;
   trace(m, "died", path, reason);
   if (code === 4005 || code === 4002 || code >= 4300) {
-    if (!cut2(m, path, true)) died(m, path, _cur === path || _cur?._suspect ? void 0 : _cur?._way);
+    died(m, path, _cur === path || _cur?._suspect ? void 0 : _cur?._way);
     shrink(path);
   }
   m._paths = m._paths.filter((p) => p !== path);
@@ -1018,10 +1018,11 @@ function stalled(m) {
 function doubt(m, path, reason) {
   if (path._suspect) return;
   trace(m, "suspect", path, reason);
+  path._charged ||= cut2(m, path);
   if (path !== m._cur) return kill(m, path, 4002, reason);
   path._suspect = true;
   if (path._useful || path._proven) m._tries = 0;
-  if (!cut2(m, path) && path._way._facts[Rest] <= m._now) died(m, path);
+  if (path._way._facts[Rest] <= m._now) died(m, path);
   shrink(path);
   path._proven = path._charged = true;
   raceFrom(m, m._now);
@@ -1073,8 +1074,10 @@ function closed(m, conn, reason) {
   late(m);
   if (!m._conns.includes(conn)) return;
   forget(m, conn);
-  if (!conn._by) kill(m, conn._path, 4005, reason || "ended");
-  else if (reason) postFailed(m, conn, reason);
+  if (!conn._by) {
+    conn._path._charged ||= cut2(m, conn._path, true);
+    kill(m, conn._path, 4005, reason || "ended");
+  } else if (reason) postFailed(m, conn, reason);
 }
 function received(m, conn, batch) {
   if (!m._conns.includes(conn)) return;

@@ -115,10 +115,11 @@ function stalled(m: Machine): void {
 export function doubt(m: Machine, path: Path, reason: string): void {
   if (path._suspect) return
   trace(m, 'suspect', path, reason)
+  path._charged ||= cut(m, path)
   if (path !== m._cur) return kill(m, path, 4002, reason)
   path._suspect = true
   if (path._useful || path._proven) m._tries = 0
-  if (!cut(m, path) && path._way._facts[Rest]! <= m._now) died(m, path)
+  if (path._way._facts[Rest]! <= m._now) died(m, path)
   shrink(path)
   path._proven = path._charged = true // booked: its end is not charged twice
   raceFrom(m, m._now)

@@ -6,7 +6,7 @@ import { active, doubt, step } from './alive.js'
 import { opened, refused } from './attach.js'
 import { parse, type Entry, type Packet } from './codec.js'
 import { fail, type Fault, type Fields } from './control.js'
-import { hears } from './learn.js'
+import { cut, hears } from './learn.js'
 import { admit, append, appendClose, free, heldBytes, lastNumber, type Received } from './log.js'
 import { detached, fault, finish, forget, grace, kill, polled, postFailed, say } from './paths.js'
 import { ponged, replied } from './select.js'
@@ -63,8 +63,10 @@ export function closed(m: Machine, conn: Conn, reason: string): void {
   late(m) // before its end is judged
   if (!m._conns.includes(conn)) return
   forget(m, conn)
-  if (!conn._by) kill(m, conn._path, 4005, reason || 'ended')
-  else if (reason) postFailed(m, conn, reason)
+  if (!conn._by) {
+    conn._path._charged ||= cut(m, conn._path, true)
+    kill(m, conn._path, 4005, reason || 'ended')
+  } else if (reason) postFailed(m, conn, reason)
 }
 
 /** Takes one batch from a carrier. */

@@ -4,7 +4,7 @@ import { lost } from './attach.js'
 import type { Kind } from './carriers.js'
 import { encodeControl } from './codec.js'
 import type { Fields } from './control.js'
-import { cut, holdFailed } from './learn.js'
+import { holdFailed } from './learn.js'
 import { due, isPoll, trace, unheard, type Conn, type Machine, type Path } from './state.js'
 import { died, shrink } from './ways.js'
 
@@ -42,7 +42,7 @@ export function kill(m: Machine, path: Path, code: number, reason: string): void
   trace(m, 'died', path, reason)
   // 4004 and the like are no fault of the transport.
   if (code === 4005 || code === 4002 || code >= 4300) {
-    if (!cut(m, path, true)) died(m, path, _cur === path || _cur?._suspect ? undefined : _cur?._way)
+    died(m, path, _cur === path || _cur?._suspect ? undefined : _cur?._way)
     shrink(path)
   }
   m._paths = m._paths.filter((p) => p !== path)
