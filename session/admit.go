@@ -215,6 +215,9 @@ func (t *Table) find(ctx context.Context, c *serverConn, r request, who *Peer, n
 	if r.packet.ack > 0 || r.open.Recv > 0 { // nothing was ever sent to it (HF1-NUM-09)
 		return nil, false, &ProtocolError{transport.CodePosition, "a position in a session that is not there"}
 	}
+	if err := t.mayBegin(r); err != nil {
+		return nil, false, err
+	}
 	if err := t.room(who); err != nil {
 		return nil, false, err
 	}
@@ -244,6 +247,18 @@ func (t *Table) mayAct(m *serverMachine, p *packet, ctl []any, addressed bool) e
 		return err
 	}
 	return m.admissible(p, ctl)
+}
+
+// mayBegin checks the batch that would make a session: nothing of one that breaks a rule acts (HF1-BAT-01), so it makes none. A message that
+// is too large is left to the session, which it ends (HF1-NUM-10).
+func (t *Table) mayBegin(r request) error {
+	if err := misplaced(r.ctl, true); err != nil {
+		return err
+	}
+	if err := new(recvLog).check(r.packet, t.cfg.MaxMessage); codeOf(err) == transport.CodeMalformed {
+		return err
+	}
+	return nil
 }
 
 // room asks the limits for one more session.

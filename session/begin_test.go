@@ -80,3 +80,25 @@ func TestOnSessionIsSlow(t *testing.T) {
 		close(stuck)
 	})
 }
+
+// TestRefusedOpenBeginsNothing: an !open whose batch breaks a rule is refused, and no application hears of it (HF1-BAT-01).
+func TestRefusedOpenBeginsNothing(t *testing.T) {
+	open, _, _ := strings.Cut(plainOpen, "thello")
+	for name, lines := range map[string]string{
+		"a control out of place":      "!ping {\"i\":1}\n",
+		"pieces of two types":         "+ta\nbAA==\n",
+		"a line after !close":         "!close {\"code\":4100,\"reason\":\"\"}\nta\n",
+		"a code that ends no session": "!close {\"code\":4000,\"reason\":\"\"}\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				begun := false
+				tab := NewTable(TableConfig{OnSession: func(*Session) { begun = true }})
+				tab.Serve(t.Context(), &oneBatch{kind: transport.KindOpen, text: open + lines}, &Peer{OriginOK: true})
+				if n := tab.Len(); begun || n != 0 {
+					t.Errorf("begun %v, %d sessions", begun, n)
+				}
+			})
+		})
+	}
+}

@@ -2,6 +2,7 @@ package cases
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"encoding/hex"
 	"fmt"
@@ -24,13 +25,14 @@ var files embed.FS
 
 // script is a case that is data. It has one of refuse, accept and post; conformance/cases/README.md tells what they mean.
 type script struct {
-	ID     string   `yaml:"id"`
-	Checks []string `yaml:"checks"`
-	Says   string   `yaml:"says"`
-	Only   []string `yaml:"only"` // transports; default all
-	Refuse []item   `yaml:"refuse"`
-	Accept []item   `yaml:"accept"`
-	Post   []post   `yaml:"post"`
+	ID      string   `yaml:"id"`
+	Checks  []string `yaml:"checks"`
+	Says    string   `yaml:"says"`
+	Only    []string `yaml:"only"`    // transports; default all
+	Profile string   `yaml:"profile"` // of post; default poll
+	Refuse  []item   `yaml:"refuse"`
+	Accept  []item   `yaml:"accept"`
+	Post    []post   `yaml:"post"`
 }
 
 // item is a batch: lines behind the right head, or the whole of it.
@@ -74,7 +76,6 @@ type post struct {
 	Header  map[string]string `yaml:"header"`
 	Status  int               `yaml:"status"`
 	Refused string            `yaml:"refused"` // the reason, with status 200
-	Detach  bool              `yaml:"detach"`
 }
 
 func scripts() (suite.Set, error) {
@@ -117,7 +118,7 @@ func (s *script) cases() (suite.Set, error) {
 	}
 	if len(s.Post) > 0 {
 		return suite.Set{{
-			ID: s.ID, Requirements: s.Checks, Sentence: s.Says, Profile: suite.Poll, Role: suite.Server,
+			ID: s.ID, Requirements: s.Checks, Sentence: s.Says, Profile: cmp.Or(s.Profile, suite.Poll), Role: suite.Server,
 			Run: func(t *suite.T) { s.posts(t) },
 		}}, nil
 	}

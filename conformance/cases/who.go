@@ -14,6 +14,8 @@ func whoCases() suite.Set {
 	return slices.Concat(
 		each("who/id", "The id is derived from the key, and the run is random.", []string{"HF1-WHO-02", "HF1-WHO-03"}, whoID),
 		each("who/same-key", "An open without run creates the session or attaches to the one of that key: a repeated open never makes two.", []string{"HF1-WHO-04"}, whoSameKey),
+		each("who/refused-makes-none", "An open that is refused makes no session: nothing of a batch that breaks a rule acts.",
+			[]string{"HF1-BAT-01", "HF1-WHO-04"}, whoRefused),
 		each("who/race", "Opens that race never make two sessions, and early messages come once.", []string{"HF1-WHO-04"}, whoRace),
 		each("who/wrong-run", "A request whose run is not the session's is refused unknown, before anything of it is applied.", []string{"HF1-WHO-05"}, whoWrongRun),
 		each("who/authenticated-first", "Every open is authenticated before any lookup.", []string{"HF1-WHO-07"}, whoAuth),
@@ -54,6 +56,24 @@ func whoSameKey(_ *suite.T, s *server.Session, kind string) {
 	}
 	_ = p
 	s.Quiet(300 * time.Millisecond)
+}
+
+func whoRefused(_ *suite.T, s *server.Session, kind string) {
+	for _, wrong := range []server.Open{
+		{Recv: number(3)},
+		{Lines: []string{`!ping {"i":1}`}},
+		{Lines: []string{"+tone", "bAA=="}},
+		{Lines: []string{`!close {"code":4100,"reason":""}`, "tlate"}},
+	} {
+		wrong.Att, wrong.U, wrong.Meta = 1, number(1), server.App("sink")
+		if _, e := s.Attempt(kind, wrong); e.Batch == nil || e.Batch.Find("!refused") == nil {
+			s.T.Fatalf("a wrong open was answered by %s", e)
+		}
+		s.SetUp(0)
+	}
+	p := s.Open(kind, server.Open{Att: 1, U: number(1), Meta: server.App("echo")})
+	p.Send("tone")
+	s.Expect("tone") // the application is the one of this open
 }
 
 func whoRace(t *suite.T, s *server.Session, kind string) {
