@@ -65,7 +65,7 @@ func Parse(doc string) ([]Requirement, error) {
 	return all, nil
 }
 
-// Cases finds the cases of a requirement, each by its name without the transport.
+// Cases finds the cases of a requirement, sorted, each by its name without the transport.
 func Cases(set suite.Set, id string) []string {
 	var names []string
 	for _, c := range set {
@@ -74,6 +74,7 @@ func Cases(set suite.Set, id string) []string {
 			names = append(names, name)
 		}
 	}
+	slices.Sort(names)
 	return names
 }
 

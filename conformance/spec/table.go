@@ -34,7 +34,7 @@ func Replace(doc, table string) (string, error) {
 // Table writes, for each requirement with a MUST, its cases and the mutants that they fail.
 func Table(all []Requirement, tested []Tested) string {
 	var b strings.Builder
-	b.WriteString("\n| requirement | binds | cases | mutants |\n|---|---|---|---|\n")
+	b.WriteString("\n| requirement | binds | cases for servers | cases for clients | mutants |\n|---|---|---|---|---|\n")
 	for _, r := range all {
 		if r.Must == "" {
 			continue
@@ -43,16 +43,16 @@ func Table(all []Requirement, tested []Tested) string {
 		for _, t := range tested {
 			names := Cases(t.Cases, r.ID)
 			if len(names) == 0 && t.Reasons[r.ID] != "" && r.Binds(t.Role) {
-				names = []string{"— (" + string(t.Role) + ", below)"}
+				names = []string{"— (below)"}
 			}
-			cases = append(cases, names...)
+			cases = append(cases, strings.Join(names, ", "))
 			mutants = append(mutants, t.Mutants[r.ID]...)
 		}
 		binds := map[string]string{"C": "client", "S": "server"}[r.Must]
 		if binds == "" {
 			binds = "both"
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", r.ID, binds, strings.Join(cases, ", "), strings.Join(mutants, ", "))
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", r.ID, binds, strings.Join(cases, " | "), strings.Join(mutants, ", "))
 	}
 	b.WriteString("\nNot observable from outside:\n\n| requirement | role | why |\n|---|---|---|\n")
 	for _, t := range tested {

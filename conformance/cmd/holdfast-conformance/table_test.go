@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/holdfast-rt/holdfast/conformance/cases"
+	client "github.com/holdfast-rt/holdfast/conformance/client/cases"
 	"github.com/holdfast-rt/holdfast/conformance/spec"
 	"github.com/holdfast-rt/holdfast/conformance/suite"
 )
@@ -18,7 +19,11 @@ func tested(t *testing.T) []spec.Tested {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return []spec.Tested{{Role: suite.Server, Cases: set, Reasons: cases.Unobservable}}
+	clients, err := client.Client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []spec.Tested{{Role: suite.Server, Cases: set, Reasons: cases.Unobservable}, {Role: suite.Client, Cases: clients}}
 }
 
 func TestTableIsUpToDate(t *testing.T) {
