@@ -48,6 +48,7 @@ func (m *serverMachine) alive(p *serverPath, now time.Time) {
 		return
 	}
 	if p.carried >= 2*m.cfg.streamMost && p.kind == transport.KindStream { // HF1-SSE-07
+		m.limit(p).lost(&p.underway) // it may have died of it, and its end would no longer be noticed (I7)
 		m.endPath(p, transport.CodeRotate)
 		return
 	}
