@@ -270,6 +270,13 @@ var doctorFindings_default = {
     title: "WebSockets fall silent while they look open",
     advice: "A device on the way forgot the connection. Look at the session tables and timeouts of firewalls and NAT."
   },
+  "ws-one-behind": {
+    severity: "fault",
+    transport: "websocket",
+    class: ["F10"],
+    title: "Each WebSocket message arrives only with the next",
+    advice: "A scanner or a proxy holds back the last piece. Exempt this host from inspection, or switch buffering of upgraded connections off."
+  },
   "ws-altered": {
     severity: "fault",
     transport: "websocket",
@@ -374,7 +381,7 @@ var doctorFindings_default = {
     advice: "Something limits the size of requests or frames. Holdfast sends smaller ones, which is slower. Raise the limit to 128 KiB.",
     config: {
       nginx: "client_max_body_size 1m; client_body_buffer_size 128k;",
-      HAProxy: "tune.bufsize 131072  # only if request bodies are inspected",
+      HAProxy: "tune.bufsize 131072  # where request bodies are inspected",
       Apache: "LimitRequestBody 1048576",
       Caddy: "request_body { max_size 1MB }"
     }
@@ -734,10 +741,16 @@ ${lines.join("")}`;
     if (!ours && (status === 404 || status === 405) || status === 501) return { id: "not-holdfast", evidence };
     return { id: status === 413 ? "size-cap" : "post-refused", evidence };
   }
+  /** Makes a POST, reads its answer and takes it. */
+  async post(kind, batch, wait) {
+    const packet = await this.exchange(kind, batch, wait);
+    return !isTrouble(packet) && !this.take(packet) ? { id: "", evidence: "" } : packet;
+  }
   /** Makes a POST and reads its answer whole. */
-  async post(kind, batch, wait, signal = this.d.signal) {
+  async exchange(kind, batch, wait) {
+    const { signal } = this.d;
     const began = performance.now();
-    const answer = await this.send(kind, batch, wait, signal);
+    const answer = await this.send(kind, batch, wait);
     if ("id" in answer) return answer;
     let late = false;
     const timer = setTimeout(() => {
@@ -755,7 +768,8 @@ ${lines.join("")}`;
       answer.abort();
     }
     const packet = decode(text, answer.preamble);
-    return !isTrouble(packet) && !this.take(packet) ? { id: "", evidence: "" } : packet;
+    if (!isTrouble(packet)) lookAtCaching(this.d, answer.response.headers);
+    return packet;
   }
   /** Books what went wrong. */
   trouble({ id, evidence }) {
@@ -822,7 +836,7 @@ var relays = [
   "X-Zscaler-Transaction-Id"
 ];
 var maxSkew = 9e4;
-function lookAtHeader({ found, url }, { status, headers }, sent) {
+function lookAtHeader({ found }, { status, headers }, sent) {
   for (const name of relays) {
     const value = headers.get(name);
     if (value) found.find("intermediary", `${name}: ${clean(value, 80)}`);
@@ -836,13 +850,14 @@ function lookAtHeader({ found, url }, { status, headers }, sent) {
   const skew = date - (Date.now() - rtt / 2);
   if (Math.abs(skew) > maxSkew + rtt)
     found.find("clock-skew", `the server's Date is ${Math.round(Math.abs(skew) / 1e3)} s ${skew < 0 ? "behind" : "ahead of"} this device's clock`);
-  if (status !== 200 || /^text\/html/.test(headers.get("Content-Type") ?? "")) return;
+}
+function lookAtCaching({ found, url }, headers) {
   const cache = headers.get("Cache-Control") ?? "";
   for (const word of ["no-store", "no-transform"])
-    if (!cache.includes(word)) found.find("headers-stripped", `Cache-Control: ${word} is missing from an answer with status 200`);
+    if (!cache.includes(word)) found.find("headers-stripped", `Cache-Control: ${word} is missing from an answer of the server's`);
   const same = !globalThis.location || location.origin === url.origin;
   if (same && headers.get("X-Content-Type-Options") !== "nosniff")
-    found.find("headers-stripped", "X-Content-Type-Options: nosniff is missing from an answer with status 200");
+    found.find("headers-stripped", "X-Content-Type-Options: nosniff is missing from an answer of the server's");
 }
 
 // src/doctorPoll.ts
@@ -857,6 +872,11 @@ async function tryPolls(p) {
   if (isTrouble(answer)) p.trouble(answer);
   else {
     p.result.rttMs = Math.round(performance.now() - sent);
+    const mixed = await mixedUp(p);
+    if (mixed) {
+      p.trouble(mixed);
+      return p.bye();
+    }
     p.d.progress(p, "Trying large requests.");
     await largeBodies(p);
     p.d.progress(p, "Holding a request open.");
@@ -864,6 +884,12 @@ async function tryPolls(p) {
     p.result.watchedMs = Math.round(performance.now() - p.began);
   }
   await p.bye();
+}
+async function mixedUp(p) {
+  const wait = p.d.left(waits.speak);
+  const answers = await Promise.all([900, 901].map((i) => p.exchange("up", p.batch(p.up(), ping(i)), wait)));
+  answers.push(await p.post("poll", p.batch(p.poll(1e3), ping(902)), p.d.left(waits.speak)));
+  return answers.filter(isTrouble).find(({ id }) => id === "reply-reused");
 }
 async function holdOne(p, hold) {
   const end = performance.now() + Math.min(hold, p.d.left(6e4) - p.patience);
@@ -877,6 +903,7 @@ async function holdOne(p, hold) {
     const should = `a poll that the server was to answer after ${took(left)}`;
     if (isTrouble(answer)) {
       if (answer.id === "post-blackholed") p.find("poll-cut", `${should} had no answer after ${took(age)}`);
+      else if (answer.id === "reply-reused") p.trouble(answer);
       else if (answer.id) p.find("poll-cut", `${should} ended after ${took(age)}: ${answer.evidence}`);
       return;
     }
@@ -998,13 +1025,21 @@ var Socket = class {
     if (this.dead) return this.died(", before the server's first word");
     this.say(ping(1));
     p.unread = "ws-first-frame";
-    const got = await this.until(p.d.left(waits.speak), () => this.pongs.has(1) || !!p.opened);
-    if (p.opened) p.find("ws-silent", `the answer to the first frame came later than ${took(waits.speak)}`);
+    const got = await this.until(p.d.left(waits.speak), () => this.pongs.has(1));
+    if (p.opened && !got && await this.oneBehind())
+      p.find("ws-one-behind", "the answer to the first frame came when a second was sent, the answer to that when a third was");
+    else if (p.opened) p.find("ws-silent", `the answer to the first frame came later than ${took(waits.speak)}`);
     else if (got) p.find("ws-first-frame", "the answer to the second frame came, the answer to the first did not");
     else if (p.spent || p.failed) return false;
     else if (this.dead) return this.died(", before the server's first word");
     else p.find("ws-swallowed", `it opened, then no frame came within ${took(this.age)}, though two were sent`);
     return false;
+  }
+  /** Looks whether the answer to the second frame comes with the answer to a third, which does not come. */
+  async oneBehind() {
+    this.say(ping(2));
+    await this.until(this.p.d.left(this.p.patience), () => this.pongs.has(2));
+    return this.pongs.has(1) && !this.pongs.has(2);
   }
   async ping() {
     const { p } = this;
@@ -1181,18 +1216,20 @@ async function threshold(s) {
     return true;
   }
   const before = s.bytes;
+  const { sent, came } = await flood(p, () => s.until(flushWait, () => s.bytes > before));
+  if (came) p.find("sse-threshold", `${s.times("header", "opened", "beacon 2")}; more came when the server had sent about ${sent} KiB more`);
+  return came || p.failed;
+}
+var flushWait = 20;
+async function flood(p, came) {
   let sent = 0;
-  for (let i = 200; i < 216 && p.d.left(6e4) > 2e3; i++) {
+  for (let i = 200; i < 250 && p.d.left(6e4) > 5e3; i++) {
     const pings = Array.from({ length: 40 }, (_, n) => ping(i * 1e6 + n));
-    if (isTrouble(await p.post("up", p.batch(p.up(), ...pings), p.d.left(waits.speak)))) return false;
+    if (isTrouble(await p.post("up", p.batch(p.up(), ...pings), p.d.left(waits.speak)))) break;
     sent += 40 * 'data:!pong {"i":200000000}\n'.length;
-    if (await s.until(150, () => s.bytes > before)) {
-      p.find("sse-threshold", `${s.times("header", "opened", "beacon 2")}; more came when the server had sent about ${(sent >> 10) + 1} KiB more`);
-      return true;
-    }
-    if (s.settled) return p.failed;
+    if (await came()) return { sent: (sent >> 10) + 1, came: true };
   }
-  return false;
+  return { sent: (sent >> 10) + 1, came: false };
 }
 async function whole(s) {
   const { p } = s;
@@ -1213,6 +1250,11 @@ async function heldWhole(p, came) {
     return;
   }
   let what = `no byte of the answer within ${took(waits.header)}, while a request beside it was answered`;
+  const more = await flood(p, () => p.until(flushWait, came));
+  if (more.came) {
+    p.find("sse-threshold", `${what}; it came when the server had sent about ${more.sent} KiB more`);
+    return p.bye();
+  }
   const asked = performance.now();
   const answer = await p.post("up", p.batch(p.up(), detach), p.d.left(waits.speak));
   if (!isTrouble(answer) && await p.until(p.d.left(waits.speak), came))
@@ -1281,6 +1323,7 @@ var Stream = class {
       if (packet.id !== "reply-truncated") streamTrouble(this.p, packet);
       return;
     }
+    if (!this.seen.has("first")) lookAtCaching(this.p.d, this.answer.response.headers);
     this.see("first");
     if (!this.p.take(packet)) return;
     if (packet._lines.some((l) => l._name === "!opened")) this.see("opened");

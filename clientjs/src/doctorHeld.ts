@@ -49,18 +49,24 @@ async function threshold(s: Stream): Promise<boolean> {
     return true
   }
   const before = s.bytes
+  const { sent, came } = await flood(p, () => s.until(flushWait, () => s.bytes > before))
+  if (came) p.find('sse-threshold', `${s.times('header', 'opened', 'beacon 2')}; more came when the server had sent about ${sent} KiB more`)
+  return came || p.failed
+}
+
+/** What a proxy has to pass on what is in a full buffer. */
+const flushWait = 20
+
+/** Has the server say more on the stream, about 1 KiB at a time, until something came; `sent` is how many KiB that was. */
+async function flood(p: Probe, came: () => Promise<boolean>): Promise<{ sent: number; came: boolean }> {
   let sent = 0
-  for (let i = 200; i < 216 && p.d.left(60_000) > 2000; i++) {
+  for (let i = 200; i < 250 && p.d.left(60_000) > 5000; i++) { // what ends the stream comes after this
     const pings = Array.from({ length: 40 }, (_, n) => ping(i * 1_000_000 + n))
-    if (isTrouble(await p.post('up', p.batch(p.up(), ...pings), p.d.left(waits.speak)))) return false
+    if (isTrouble(await p.post('up', p.batch(p.up(), ...pings), p.d.left(waits.speak)))) break
     sent += 40 * 'data:!pong {"i":200000000}\n'.length
-    if (await s.until(150, () => s.bytes > before)) {
-      p.find('sse-threshold', `${s.times('header', 'opened', 'beacon 2')}; more came when the server had sent about ${(sent >> 10) + 1} KiB more`)
-      return true
-    }
-    if (s.settled) return p.failed
+    if (await came()) return { sent: (sent >> 10) + 1, came: true }
   }
-  return false
+  return { sent: (sent >> 10) + 1, came: false }
 }
 
 /** Has the server end the stream, and looks whether what was held comes with the end. */
@@ -85,6 +91,11 @@ export async function heldWhole(p: Probe, came: () => boolean): Promise<void> {
     return
   }
   let what = `no byte of the answer within ${took(waits.header)}, while a request beside it was answered`
+  const more = await flood(p, () => p.until(flushWait, came))
+  if (more.came) {
+    p.find('sse-threshold', `${what}; it came when the server had sent about ${more.sent} KiB more`)
+    return p.bye()
+  }
   const asked = performance.now()
   const answer = await p.post('up', p.batch(p.up(), detach), p.d.left(waits.speak))
   if (!isTrouble(answer) && (await p.until(p.d.left(waits.speak), came)))

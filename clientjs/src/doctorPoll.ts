@@ -1,6 +1,6 @@
 // Long polling, and how large a request or a frame may be.
 
-import { isTrouble, numbers, ping, waits, type Probe } from './doctorProbe.js'
+import { isTrouble, numbers, ping, waits, type Probe, type Trouble } from './doctorProbe.js'
 import { took } from './doctorReport.js'
 
 /** Tries a long-poll attachment: open, a ping by `up`, large bodies, a poll held by the server. */
@@ -15,6 +15,11 @@ export async function tryPolls(p: Probe): Promise<void> {
   if (isTrouble(answer)) p.trouble(answer)
   else {
     p.result.rttMs = Math.round(performance.now() - sent)
+    const mixed = await mixedUp(p)
+    if (mixed) {
+      p.trouble(mixed)
+      return p.bye()
+    }
     p.d.progress(p, 'Trying large requests.')
     await largeBodies(p)
     p.d.progress(p, 'Holding a request open.')
@@ -22,6 +27,17 @@ export async function tryPolls(p: Probe): Promise<void> {
     p.result.watchedMs = Math.round(performance.now() - p.began)
   }
   await p.bye()
+}
+
+/**
+ * Looks whether a cache or a coalescing proxy mixes answers up: two requests of a kind at a time, and two polls in a row, of which the first
+ * is answered at once for what it carries (HF1-POL-03). Whatever else goes wrong with them the other tests tell.
+ */
+async function mixedUp(p: Probe): Promise<Trouble | undefined> {
+  const wait = p.d.left(waits.speak)
+  const answers = await Promise.all([900, 901].map((i) => p.exchange('up', p.batch(p.up(), ping(i)), wait)))
+  answers.push(await p.post('poll', p.batch(p.poll(1000), ping(902)), p.d.left(waits.speak)))
+  return answers.filter(isTrouble).find(({ id }) => id === 'reply-reused')
 }
 
 /** Lets a poll hang. One that brings messages of the application's is followed by another: only a silent one is a test. */
@@ -37,6 +53,7 @@ async function holdOne(p: Probe, hold: number): Promise<void> {
     const should = `a poll that the server was to answer after ${took(left)}`
     if (isTrouble(answer)) {
       if (answer.id === 'post-blackholed') p.find('poll-cut', `${should} had no answer after ${took(age)}`)
+      else if (answer.id === 'reply-reused') p.trouble(answer)
       else if (answer.id) p.find('poll-cut', `${should} ended after ${took(age)}: ${answer.evidence}`)
       return
     }

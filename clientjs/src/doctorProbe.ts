@@ -256,10 +256,17 @@ export class Probe {
     return { id: status === 413 ? 'size-cap' : 'post-refused', evidence }
   }
 
+  /** Makes a POST, reads its answer and takes it. */
+  async post(kind: Kind, batch: string, wait: number): Promise<Packet | Trouble> {
+    const packet = await this.exchange(kind, batch, wait)
+    return !isTrouble(packet) && !this.take(packet) ? { id: '', evidence: '' } : packet // take has booked it
+  }
+
   /** Makes a POST and reads its answer whole. */
-  async post(kind: Kind, batch: string, wait: number, signal = this.d.signal): Promise<Packet | Trouble> {
+  async exchange(kind: Kind, batch: string, wait: number): Promise<Packet | Trouble> {
+    const { signal } = this.d
     const began = performance.now()
-    const answer = await this.send(kind, batch, wait, signal)
+    const answer = await this.send(kind, batch, wait)
     if ('id' in answer) return answer
     let late = false
     const timer = setTimeout(() => {
@@ -277,7 +284,8 @@ export class Probe {
       answer.abort() // it has come, or is of no use
     }
     const packet = decode(text, answer.preamble)
-    return !isTrouble(packet) && !this.take(packet) ? { id: '', evidence: '' } : packet
+    if (!isTrouble(packet)) lookAtCaching(this.d, answer.response.headers)
+    return packet
   }
 
   /** Books what went wrong. */
@@ -346,7 +354,7 @@ const relays = [
 const maxSkew = 90_000
 
 /** Notes what the header of an answer tells of those in between. Any answer will do. */
-function lookAtHeader({ found, url }: Diagnosis, { status, headers }: Response, sent: number): void {
+function lookAtHeader({ found }: Diagnosis, { status, headers }: Response, sent: number): void {
   for (const name of relays) {
     const value = headers.get(name)
     if (value) found.find('intermediary', `${name}: ${clean(value, 80)}`)
@@ -360,11 +368,14 @@ function lookAtHeader({ found, url }: Diagnosis, { status, headers }: Response, 
   const skew = date - (Date.now() - rtt / 2)
   if (Math.abs(skew) > maxSkew + rtt) // NaN is not
     found.find('clock-skew', `the server's Date is ${Math.round(Math.abs(skew) / 1000)} s ${skew < 0 ? 'behind' : 'ahead of'} this device's clock`)
-  if (status !== 200 || /^text\/html/.test(headers.get('Content-Type') ?? '')) return
+}
+
+/** Notes what is missing from the header of an answer that is the server's. */
+export function lookAtCaching({ found, url }: Diagnosis, headers: Headers): void {
   const cache = headers.get('Cache-Control') ?? ''
   for (const word of ['no-store', 'no-transform'])
-    if (!cache.includes(word)) found.find('headers-stripped', `Cache-Control: ${word} is missing from an answer with status 200`)
+    if (!cache.includes(word)) found.find('headers-stripped', `Cache-Control: ${word} is missing from an answer of the server's`)
   const same = !globalThis.location || location.origin === url.origin
   if (same && headers.get('X-Content-Type-Options') !== 'nosniff')
-    found.find('headers-stripped', 'X-Content-Type-Options: nosniff is missing from an answer with status 200')
+    found.find('headers-stripped', "X-Content-Type-Options: nosniff is missing from an answer of the server's")
 }

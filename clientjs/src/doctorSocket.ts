@@ -101,13 +101,22 @@ class Socket {
     // The loss of one frame must not be taken for more (HF1-WSK-04). A second one shows which it was.
     this.say(ping(1))
     p.unread = 'ws-first-frame'
-    const got = await this.until(p.d.left(waits.speak), () => this.pongs.has(1) || !!p.opened)
-    if (p.opened) p.find('ws-silent', `the answer to the first frame came later than ${took(waits.speak)}`)
+    const got = await this.until(p.d.left(waits.speak), () => this.pongs.has(1))
+    if (p.opened && !got && (await this.oneBehind()))
+      p.find('ws-one-behind', 'the answer to the first frame came when a second was sent, the answer to that when a third was')
+    else if (p.opened) p.find('ws-silent', `the answer to the first frame came later than ${took(waits.speak)}`)
     else if (got) p.find('ws-first-frame', 'the answer to the second frame came, the answer to the first did not')
     else if (p.spent || p.failed) return false
     else if (this.dead) return this.died(", before the server's first word")
     else p.find('ws-swallowed', `it opened, then no frame came within ${took(this.age)}, though two were sent`)
     return false
+  }
+
+  /** Looks whether the answer to the second frame comes with the answer to a third, which does not come. */
+  private async oneBehind(): Promise<boolean> {
+    this.say(ping(2))
+    await this.until(this.p.d.left(this.p.patience), () => this.pongs.has(2))
+    return this.pongs.has(1) && !this.pongs.has(2)
   }
 
   async ping(): Promise<boolean> {

@@ -1,6 +1,6 @@
 // Event streams: the beacons, pings by POST beside the stream, its life. The times at which things come are the evidence.
 
-import { batchOf, decode, isTrouble, numbers, ping, pong, Probe, waits, type Answer, type Trouble } from './doctorProbe.js'
+import { batchOf, decode, isTrouble, lookAtCaching, numbers, ping, pong, Probe, waits, type Answer, type Trouble } from './doctorProbe.js'
 import { compare, type Life } from './doctorSocket.js'
 import { clean, took } from './doctorReport.js'
 import { heldWhole, whatHolds } from './doctorHeld.js'
@@ -68,6 +68,7 @@ export class Stream {
       if (packet.id !== 'reply-truncated') streamTrouble(this.p, packet) // that is the tail of a stream that was cut
       return
     }
+    if (!this.seen.has('first')) lookAtCaching(this.p.d, this.answer.response.headers)
     this.see('first')
     if (!this.p.take(packet)) return
     if (packet._lines.some((l) => l._name === '!opened')) this.see('opened')

@@ -213,6 +213,15 @@ func TestStreams(t *testing.T) {
 				}
 			}, func() { h.pass(kept.Bytes()) }
 		}), "sse-threshold", "KiB more"},
+		"buffer of 24 KiB, header too": {streams(false, func(h *holding) (func([]byte), func()) {
+			var kept bytes.Buffer
+			return func(p []byte) {
+				if kept.Write(p); kept.Len() > 24<<10 {
+					h.pass(kept.Bytes())
+					kept.Reset()
+				}
+			}, func() { h.pass(kept.Bytes()) }
+		}), "sse-threshold", "no byte of the answer within 3000 ms, while a request beside it was answered; it came when the server had sent about 2"},
 		"one behind": {streams(true, func(h *holding) (func([]byte), func()) {
 			var last []byte
 			event := []byte{}

@@ -81,27 +81,34 @@ func (s *events) threshold(ctx context.Context) bool {
 		s.p.find("sse-threshold", fmt.Sprintf("%s; the rest came when the server had sent some 100 bytes more", s.times("header", "opened", "beacon 2")))
 		return true
 	}
-	sent := 0
-	for i := 200; i < 216 && rest(ctx, time.Minute) > 2*time.Second; i++ {
+	sent, came := s.p.flood(ctx, func() bool { s.until(ctx, flushWait, func() bool { return s.bytes > before }); return s.bytes > before })
+	if !came {
+		return s.p.failed()
+	}
+	s.p.find("sse-threshold", fmt.Sprintf("%s; more came when the server had sent about %d KiB more", s.times("header", "opened", "beacon 2"), sent>>10+1))
+	return true
+}
+
+// flushWait is what a proxy has to pass on what is in a full buffer.
+const flushWait = 20 * time.Millisecond
+
+// flood has the server say more on the stream, about 1 KiB at a time, until something came; sent is how many bytes that was.
+func (p *probe) flood(ctx context.Context, came func() bool) (sent int, ok bool) {
+	const each = 40
+	for i := 200; i < 250 && rest(ctx, time.Hour) > 5*time.Second; i++ { // what ends the stream comes after this
 		var pings strings.Builder
-		const each = 40
 		for n := range each {
 			pings.WriteString(ping(i*1_000_000 + n))
 		}
-		k, t := s.p.post(ctx, transport.KindUp, rest(ctx, speakWait), s.p.batch(s.p.up(), pings.String()))
-		if t != nil || k == nil {
-			return false
+		if _, t := p.post(ctx, transport.KindUp, rest(ctx, speakWait), p.batch(p.up(), pings.String())); t != nil {
+			return sent, false
 		}
 		sent += each * len("data:!pong {\"i\":200000000}\n")
-		if s.until(ctx, 150*time.Millisecond, func() bool { return s.bytes > before }) {
-			s.p.find("sse-threshold", fmt.Sprintf("%s; more came when the server had sent about %d KiB more", s.times("header", "opened", "beacon 2"), sent>>10+1))
-			return true
-		}
-		if s.dead || spent(ctx) || s.p.failed() {
-			return s.p.failed()
+		if came() {
+			return sent, true
 		}
 	}
-	return false
+	return sent, false
 }
 
 // whole has the server end the stream, and looks whether what was held comes with the end.
@@ -147,11 +154,24 @@ func (d *diagnosis) heldWhole(ctx context.Context, p *probe, answer <-chan *repl
 	}
 	defer p.bye(ctx)
 	what := fmt.Sprintf("no byte of the answer within %s, while a request beside it was answered", took(headerWait))
+	var r *reply
+	came := func() bool {
+		select {
+		case r = <-answer:
+		case <-time.After(flushWait):
+		}
+		return r != nil
+	}
+	if sent, ok := p.flood(ctx, came); ok {
+		p.find("sse-threshold", fmt.Sprintf("%s; it came when the server had sent about %d KiB more", what, sent>>10+1))
+		r.close()
+		return
+	}
 	asked := time.Now()
 	_, t := p.post(ctx, transport.KindUp, rest(ctx, speakWait), p.batch(p.up(), "!detach {\"code\":4004}\n"))
 	if t == nil {
 		select {
-		case r := <-answer:
+		case r = <-answer:
 			if r != nil {
 				what += fmt.Sprintf("; all of it %s after the server was asked to end the stream", took(time.Since(asked)))
 				r.close()

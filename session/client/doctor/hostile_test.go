@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -138,6 +139,19 @@ func TestSockets(t *testing.T) {
 			}}
 		}), "fails", "ws-killed", "before the server's first word"},
 		"falls silent": {passing(nil, func(l *line, _ []byte) bool { return time.Since(l.born) < 3*time.Second }), "fails", "ws-silent", "no answer to a ping"},
+		"one behind": {
+			sockets(func(c net.Conn) net.Conn {
+				var kept []byte
+				return &line{Conn: c, write: func(l *line, p []byte) bool {
+					if l.writes == 1 {
+						return true
+					}
+					_, _ = c.Write(kept)
+					kept = bytes.Clone(p)
+					return false
+				}}
+			}), "fails", "ws-one-behind", "came when a second was sent",
+		},
 		"cuts frames above 16 KiB": {passing(func(l *line, p []byte) bool {
 			l.reads += len(p) - 1 // bytes, not reads
 			if l.reads > 17<<10 {
@@ -201,6 +215,7 @@ func posts(f func(kind string, w http.ResponseWriter, ask func() *caught)) netwo
 
 func TestRequests(t *testing.T) {
 	var kept *caught
+	var mu sync.Mutex
 	for name, c := range map[string]struct {
 		n      network
 		states string
@@ -234,6 +249,34 @@ func TestRequests(t *testing.T) {
 			}
 			kept.again(w)
 		}), "fits fails fails", map[string]string{"reply-reused": "got the answer to another request (of kind open)"}},
+		"a cache for polls": {posts(func(kind string, w http.ResponseWriter, ask func() *caught) {
+			if kind != "poll" {
+				ask().again(w)
+				return
+			}
+			if kept == nil {
+				kept = ask()
+			}
+			kept.again(w)
+		}), "fits fits fails", map[string]string{"reply-reused": "(of kind poll)"}},
+		"requests put together": {posts(func(kind string, w http.ResponseWriter, ask func() *caught) {
+			a := ask()
+			if kind == "up" { // who asks while another is asked for has its answer
+				mu.Lock()
+				first := kept == nil
+				if first {
+					kept = a
+				}
+				a = kept
+				mu.Unlock()
+				if time.Sleep(time.Millisecond); first {
+					mu.Lock()
+					kept = nil
+					mu.Unlock()
+				}
+			}
+			a.again(w)
+		}), "fits fits fails", map[string]string{"reply-reused": "(of kind up)"}},
 		"cut short": {posts(func(_ string, w http.ResponseWriter, ask func() *caught) {
 			a := ask()
 			a.body.Truncate(a.body.Len() - 3)
@@ -286,7 +329,8 @@ func TestRequests(t *testing.T) {
 		}, "fits fits fits", map[string]string{"intermediary": "Via: 1.1 cache.example (squid)\nX-Forwarded-For: 192.0.2.7"}},
 		"headers stripped": {posts(func(_ string, w http.ResponseWriter, ask func() *caught) {
 			a := ask()
-			a.header.Del("Cache-Control")
+			a.header.Set("Cache-Control", "public")
+			a.header.Set("Content-Type", "text/html")
 			a.again(w)
 		}), "fits fits fits", map[string]string{"headers-stripped": "Cache-Control: no-store is missing"}},
 		"another time": {func(next http.Handler) http.Handler {

@@ -76,8 +76,17 @@ func (r *reply) close() {
 	_ = r.Body.Close()
 }
 
-// post makes a POST and reads its answer, header and body, within wait.
+// post makes a POST, reads its answer and takes it.
 func (p *probe) post(ctx context.Context, kind transport.Kind, wait time.Duration, batch []byte) (*packet, *trouble) {
+	k, t := p.exchange(ctx, kind, wait, batch)
+	if t == nil && !p.take(k) {
+		return nil, &trouble{} // take has booked it
+	}
+	return k, t
+}
+
+// exchange makes a POST and reads its answer, header and body, within wait.
+func (p *probe) exchange(ctx context.Context, kind transport.Kind, wait time.Duration, batch []byte) (*packet, *trouble) {
 	began := time.Now()
 	r, t := p.send(ctx, kind, wait, batch)
 	if t != nil {
@@ -93,8 +102,8 @@ func (p *probe) post(ctx context.Context, kind transport.Kind, wait time.Duratio
 		return nil, &trouble{}
 	}
 	k, t := decode(body, r.preamble, err)
-	if t == nil && !p.take(k) {
-		return nil, &trouble{} // take has booked it
+	if t == nil {
+		p.d.lookAtCaching(r.Header)
 	}
 	return k, t
 }

@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/holdfast-rt/holdfast/transport"
@@ -29,6 +30,10 @@ func (d *diagnosis) longPoll(ctx context.Context, p *probe) {
 		return
 	}
 	p.result.RTT = ms(time.Since(sent))
+	if t = p.mixed(ctx); t != nil {
+		p.trouble(t)
+		return
+	}
 	d.sizes(ctx, p)
 	hold := holdFor
 	if d.o.Long {
@@ -36,6 +41,25 @@ func (d *diagnosis) longPoll(ctx context.Context, p *probe) {
 	}
 	p.hold(ctx, min(hold, rest(ctx, time.Minute)-p.patience()))
 	p.result.Watched = ms(time.Since(p.began))
+}
+
+// mixed looks whether a cache or a coalescing proxy mixes answers up: two requests of a kind at a time, and two polls in a row, of which the
+// first is answered at once for what it carries (HF1-POL-03). Whatever else goes wrong with them the other tests tell.
+func (p *probe) mixed(ctx context.Context) *trouble {
+	var twins [2]*trouble
+	var wg sync.WaitGroup
+	for i := range twins {
+		batch := p.batch(p.up(), ping(900+i))
+		wg.Go(func() { _, twins[i] = p.exchange(ctx, transport.KindUp, rest(ctx, speakWait), batch) })
+	}
+	wg.Wait()
+	_, poll := p.post(ctx, transport.KindPoll, rest(ctx, speakWait), p.batch(p.poll(time.Second), ping(902)))
+	for _, t := range append(twins[:], poll) {
+		if t != nil && t.id == "reply-reused" {
+			return t
+		}
+	}
+	return nil
 }
 
 // trouble books what went wrong with a request of this transport.
@@ -67,6 +91,9 @@ func (p *probe) hold(ctx context.Context, hold time.Duration) {
 		age := time.Since(sent)
 		switch {
 		case t != nil && t.id == "":
+			return
+		case t != nil && t.id == "reply-reused":
+			p.trouble(t)
 			return
 		case t != nil && t.id == "post-blackholed":
 			p.find("poll-cut", fmt.Sprintf("a poll that the server was to answer after %s had no answer after %s", took(left), took(age)))

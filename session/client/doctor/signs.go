@@ -43,17 +43,18 @@ func (d *diagnosis) lookAtHeader(r *http.Response, sent time.Time) {
 			d.find("clock-skew", fmt.Sprintf("the server's Date is %s %s this machine's clock", skew.Abs().Round(time.Second), word))
 		}
 	}
-	if r.StatusCode != http.StatusOK {
-		return // not ours, perhaps
-	}
-	cache := strings.ToLower(r.Header.Get("Cache-Control"))
-	for header, missing := range map[string]bool{
-		"Cache-Control: no-store":         !strings.Contains(cache, "no-store"),
-		"Cache-Control: no-transform":     !strings.Contains(cache, "no-transform"),
-		"X-Content-Type-Options: nosniff": !strings.EqualFold(r.Header.Get("X-Content-Type-Options"), "nosniff"),
+}
+
+// lookAtCaching notes what is missing from the header of an answer that is the server's.
+func (d *diagnosis) lookAtCaching(h http.Header) {
+	cache := strings.ToLower(h.Get("Cache-Control"))
+	for header, there := range map[string]bool{
+		"Cache-Control: no-store":         strings.Contains(cache, "no-store"),
+		"Cache-Control: no-transform":     strings.Contains(cache, "no-transform"),
+		"X-Content-Type-Options: nosniff": strings.EqualFold(h.Get("X-Content-Type-Options"), "nosniff"),
 	} {
-		if missing && !strings.HasPrefix(r.Header.Get("Content-Type"), "text/html") {
-			d.find("headers-stripped", header+" is missing from an answer with status 200")
+		if !there {
+			d.find("headers-stripped", header+" is missing from an answer of the server's")
 		}
 	}
 }

@@ -146,7 +146,10 @@ func (s *events) take(e event) bool {
 		s.p.streamTrouble(t)
 		return false
 	}
-	s.see("first", e.at)
+	if !s.has("first") {
+		s.see("first", e.at)
+		s.p.d.lookAtCaching(s.reply.Header)
+	}
 	if !s.p.take(k) {
 		return false
 	}

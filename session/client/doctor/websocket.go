@@ -69,6 +69,7 @@ func (p *probe) socket(ctx context.Context) *socket {
 			return c, err
 		},
 		Proxy: p.d.o.Proxy, TLSClientConfig: p.d.o.TLSClientConfig,
+		WriteBufferSize: 128 << 10, // a batch is one frame, as a browser sends it, not fragments of the buffer's size
 	}
 	began := time.Now()
 	ws, resp, err := g.DialContext(dialCtx, "ws"+strings.TrimPrefix(p.d.url, "http"), p.d.o.Header)
@@ -197,6 +198,8 @@ func (s *socket) begin(ctx context.Context) bool {
 	late := false
 	got := s.until(ctx, rest(ctx, speakWait), func(k *packet) bool { late = late || isOpened(k); return ponged(k, 1) })
 	switch {
+	case late && !got && s.oneBehind(ctx):
+		s.p.find("ws-one-behind", "the answer to the first frame came when a second was sent, the answer to that when a third was")
 	case late:
 		s.p.find("ws-silent", "the answer to the first frame came later than "+took(speakWait))
 	case got:
@@ -208,6 +211,17 @@ func (s *socket) begin(ctx context.Context) bool {
 		s.p.find("ws-swallowed", fmt.Sprintf("status 101, then no frame within %s, though two were sent", took(time.Since(s.born))))
 	}
 	return false
+}
+
+// oneBehind looks whether the answer to the second frame comes with the answer to a third, which does not come.
+func (s *socket) oneBehind(ctx context.Context) bool {
+	_ = s.write(ping(2))
+	second, third := false, false
+	s.until(ctx, rest(ctx, s.p.patience()), func(k *packet) bool {
+		second, third = second || ponged(k, 1), third || ponged(k, 2)
+		return third
+	})
+	return second && !third
 }
 
 // ping sees a ping there and back.
