@@ -305,6 +305,9 @@ function remember(m) {
   m._actions.push((host) => host._remember(written));
 }
 
+// src/stored.ts
+var stored = true;
+
 // src/state.ts
 var Rest = 0;
 var Rests = 1;
@@ -347,7 +350,7 @@ function due(m, at = 0) {
   if (at > m._now) m._deadline = Math.min(m._deadline || at, at);
   return !!at && at <= m._now;
 }
-var unheard = ({ _server }) => !!_server.run && !_server.ping;
+var unheard = ({ _server }) => stored && !!_server.run && !_server.ping;
 var clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 var patience = (m) => Math.max(2e3, 4 * m._rtt);
 var isPoll = (path) => path._way._name === "longpoll";
@@ -1168,7 +1171,8 @@ var handlers = {
 
 // src/session.ts
 function connect2(url, options = {}) {
-  const { auth, meta, credentials = "same-origin", buffer = 8 << 20, maxBatch = 65536, renew = true, store, memory } = options;
+  const { auth, meta, credentials = "same-origin", buffer = 8 << 20, maxBatch = 65536, renew = true, memory } = options;
+  const store = stored ? options.store : void 0;
   const wire = {
     _url: new URL(url, globalThis.location?.href).href.replace(/^(ws|http)/, ""),
     _fetch: options.fetch ?? fetch,

@@ -146,8 +146,11 @@ function entry(line) {
   return encodeEntry(rest, 16 + (raw ? raw.length : byteLength(text.replace(/\\./g, "."))), !!plus, raw);
 }
 
+// src/stored.ts
+var stored = true;
+
 // src/state.ts
-var unheard = ({ _server }) => !!_server.run && !_server.ping;
+var unheard = ({ _server }) => stored && !!_server.run && !_server.ping;
 
 // src/paths.ts
 function hangup(m, conn, code) {

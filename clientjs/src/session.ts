@@ -8,6 +8,7 @@ import { finish } from './paths.js'
 import { next } from './send.js'
 import { due, newMachine, unheard, type Conn, type Host, type Machine } from './state.js'
 import { online, wake } from './wake.js'
+import { stored } from './stored.js'
 import type { Events, Message, Options, Session, Transport } from './types.js'
 
 /**
@@ -15,7 +16,8 @@ import type { Events, Message, Options, Session, Transport } from './types.js'
  * messages may be sent right away.
  */
 export function connect(url: string, options: Options = {}): Session {
-  const { auth, meta, credentials = 'same-origin', buffer = 8 << 20, maxBatch = 65536, renew = true, store, memory } = options
+  const { auth, meta, credentials = 'same-origin', buffer = 8 << 20, maxBatch = 65536, renew = true, memory } = options
+  const store = stored ? options.store : undefined
   const wire: Wire = {
     _url: new URL(url, globalThis.location?.href).href.replace(/^(ws|http)/, ''),
     _fetch: options.fetch ?? fetch,

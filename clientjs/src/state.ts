@@ -6,6 +6,7 @@ import type { Carrier, Kind } from './carriers.js'
 import type { Fields } from './control.js'
 import { newLogs, type Logs } from './log.js'
 import { recall } from './memory.js'
+import { stored } from './stored.js'
 import type { End, Step, Trace, Transport } from './types.js'
 
 /** The facts that are remembered of a transport. */
@@ -272,7 +273,7 @@ export function due(m: Machine, at = 0): boolean {
 }
 
 /** It was restored (see reload.ts), and the server has not said yet that it knows the session. */
-export const unheard = ({ _server }: Machine): boolean => !!_server.run && !_server.ping
+export const unheard = ({ _server }: Machine): boolean => stored && !!_server.run && !_server.ping
 
 export const clamp = (value: number, low: number, high: number): number => Math.min(Math.max(value, low), high)
 
