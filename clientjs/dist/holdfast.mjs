@@ -32,14 +32,13 @@ function parseFields(name, json) {
   const fields = JSON.parse(json);
   const values = {};
   let depth = 0;
-  let outer = "";
+  const names = [];
   for (const token of json.matchAll(/[[{]|[\]}]|("(?:\\.|[^"])*")(\s*:\s*)?/g)) {
     const [text2, key, colon] = token;
     if (colon) {
-      const field = JSON.parse(key);
-      if (depth < 2) outer = field;
-      const path = depth < 2 ? field : outer + "." + field;
-      if (depth < 3) values[path] = path in values ? "" : json.slice(token.index + text2.length);
+      names[depth] = JSON.parse(key);
+      const path = names.slice(1, depth + 1).join(".");
+      values[path] = path in values ? "" : json.slice(token.index + text2.length);
     } else if (!key) {
       depth += /[[{]/.test(text2) ? 1 : -1;
       if (depth > 8) fail();

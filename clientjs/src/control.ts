@@ -69,15 +69,14 @@ export function parseFields(name: string, json: string): Fields {
   const fields = JSON.parse(json) as Fields
   const values: Record<string, string> = {} // path → the text from the value on
   let depth = 0
-  let outer = ''
+  const names: string[] = [] // of the field that each depth is in
   for (const token of json.matchAll(/[[{]|[\]}]|("(?:\\.|[^"])*")(\s*:\s*)?/g)) {
     const [text, key, colon] = token
     if (colon) {
-      const field = JSON.parse(key!) as string
-      if (depth < 2) outer = field
-      const path = depth < 2 ? field : outer + '.' + field
+      names[depth] = JSON.parse(key!) as string
+      const path = names.slice(1, depth + 1).join('.')
       // Of two equal fields nothing is kept, and nothing has no type.
-      if (depth < 3) values[path] = path in values ? '' : json.slice(token.index + text.length)
+      values[path] = path in values ? '' : json.slice(token.index + text.length)
     } else if (!key) {
       depth += /[[{]/.test(text) ? 1 : -1
       if (depth > 8) fail()

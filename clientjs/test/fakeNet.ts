@@ -76,6 +76,8 @@ export interface FakeRequest {
   init: RequestInit
   /** Answers with a batch, whole. */
   answer(batch: string): void
+  /** Answers with the beginning of an event stream that goes on. */
+  stream(text: string): void
   /** Fails it as a broken connection does. */
   fail(): void
 }
@@ -93,6 +95,7 @@ export class FakeNet {
         batch: batch!,
         init,
         answer: (text) => resolve(new Response(`${preamble}${text}.\n`)),
+        stream: (text) => resolve(new Response(new ReadableStream({ start: (c) => c.enqueue(new TextEncoder().encode(text)) }))),
         fail: () => reject(new TypeError('network')),
       })
       init.signal?.addEventListener('abort', () => reject(init.signal!.reason as Error))
