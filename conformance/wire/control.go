@@ -34,29 +34,30 @@ func parseControl(s string) (l Line, err error) {
 	return l, checkControl(l)
 }
 
-// kinds of fields: n a number, s a string, N a list of numbers, S a list of strings, o an object, b true, * anything. A ? may be absent.
+// kinds of fields: n a number, s a string, N a list of numbers, S a list of strings, o an object, U a selection, M limits, b true,
+// * anything. A ? may be absent.
 var controls = map[string]string{
 	"!open":   "v:N x:S? key:s run:s? att:n u:n? recv:n lim:o auth:*? meta:*?",
 	"!poll":   "key:s run:s att:n p:n recv:n hold:n?",
 	"!up":     "key:s run:s att:n",
 	"!use":    "u:n att:n challenge:s recv:n",
-	"!opened": "v:n x:S? id:s run:s node:s att:n recv:n sel:o lim:o win:n ping:n hold:n ttl:n challenge:s",
-	"!reply":  "recv:n sent:n sel:o", "!refused": "reason:s retry:n? v:N?", "!detach": "code:n gone:b?", "!rewind": "recv:n",
+	"!opened": "v:n x:S? id:s run:s node:s att:n recv:n sel:U lim:M win:n ping:n hold:n ttl:n challenge:s",
+	"!reply":  "recv:n sent:n sel:U", "!refused": "reason:s retry:n? v:N?", "!detach": "code:n gone:b?", "!rewind": "recv:n",
 	"!ping": "i:n", "!pong": "i:n", "!ticket": "att:n? u:n? recv:n? ticket:s? ttl:n?",
 	"!close": "code:n reason:s", "!closed": "code:n reason:s recv:n ack:n",
 	"?beacon": "i:n", "?move": "",
 }
 
 func checkControl(l Line) error {
+	if err := checkJSON(l); err != nil {
+		return err
+	}
 	spec, known := controls[string(l.Sign)+l.Name]
 	if !known {
 		if l.Sign == '!' {
 			return broken("HF1-BAT-10", "the control !%s, which this version does not know", l.Name)
 		}
 		return nil
-	}
-	if err := checkJSON(l); err != nil {
-		return err
 	}
 	fields := map[string]json.RawMessage{}
 	_ = json.Unmarshal(l.JSON, &fields)
@@ -70,6 +71,9 @@ func checkControl(l Line) error {
 		case there && !fieldIs(kind, v):
 			return broken("HF1-BAT-11", "%s: %s is %s", l, name, v)
 		}
+	}
+	if l.Is("!ticket") && (fields["ticket"] == nil || fields["ttl"] == nil) && (fields["att"] == nil || fields["recv"] == nil) {
+		return broken("HF1-BAT-11", "%s neither asks for a ticket nor gives one", l)
 	}
 	if l.Is("!close") {
 		if c := l.Number("code"); c < 4100 || c > 4399 || len(l.Text("reason")) > 128 {
@@ -90,12 +94,29 @@ func fieldIs(kind string, v json.RawMessage) bool {
 		return v[0] == '{'
 	case "b":
 		return string(v) == "true"
+	case "U":
+		return hasNumbers(v, "u", "att")
+	case "M":
+		return hasNumbers(v, "maxBatch", "maxMessage")
 	case "N":
 		var list []uint64
 		return json.Unmarshal(v, &list) == nil && list != nil
 	case "S":
 		var list []string
 		return json.Unmarshal(v, &list) == nil && list != nil
+	}
+	return true
+}
+
+func hasNumbers(v json.RawMessage, names ...string) bool {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(v, &fields) != nil {
+		return false
+	}
+	for _, name := range names {
+		if f, there := fields[name]; !there || !fieldIs("n", f) {
+			return false
+		}
 	}
 	return true
 }

@@ -16,6 +16,9 @@ func Parse(b []byte) (*Batch, error) {
 	if len(b) == 0 || b[len(b)-1] != '\n' {
 		return nil, broken("HF1-BAT-01", "the batch does not end with LF: %.60q", b)
 	}
+	if bytes.IndexByte(b, '\r') >= 0 {
+		return nil, broken("HF1-BAT-06", "a CR in a batch: %.60q", b)
+	}
 	lines := strings.Split(string(b[:len(b)-1]), "\n")
 	out := &Batch{Size: len(b)}
 	more, err := parseHead(out, lines[0], false)
@@ -47,7 +50,7 @@ func ParseFrame(b []byte) (*Batch, error) {
 	if n := lineSize(out.Lines[0]); n > MaxLine {
 		return nil, broken("HF1-BAT-08", "a binary frame whose line is %d bytes in text form", n)
 	}
-	return out, nil
+	return out, checkOrder(out)
 }
 
 // lineSize is what a binary line measures in text form.
@@ -170,7 +173,7 @@ func unbase64(s string) ([]byte, error) {
 
 // checkOrder checks what concerns several lines: a piece is followed by its type (HF1-BAT-09), nothing follows a !close (HF1-CLO-01).
 func checkOrder(b *Batch) error {
-	if b.First+uint64(b.Logs()) > MaxNumber+1 {
+	if b.First+uint64(b.Logs()) > MaxNumber {
 		return broken("HF1-BAT-04", "numbers above 2^53-1")
 	}
 	var before *Line
