@@ -25,8 +25,8 @@ func isPing(e server.Event) bool { return e.Batch != nil && e.Batch.Find("!ping"
 func livePing(t *suite.T, s *server.Session, kind string) {
 	p := s.Open(kind, server.Open{Meta: server.App("echo")})
 	p.Send(`!pong {"i":1}`) // the session is to live
-	if _, ok := p.Wait(s.Ping()+2*time.Second, isPing); !ok {
-		t.Fatalf("no !ping came in %v of silence, and ping is %v", s.Ping()+2*time.Second, s.Ping())
+	if _, ok := p.Wait(s.Ping()+3*time.Second, isPing); !ok {
+		t.Fatalf("no !ping came in %v of silence, and ping is %v", s.Ping()+3*time.Second, s.Ping())
 	}
 }
 
@@ -34,8 +34,8 @@ func liveActive(t *suite.T, s *server.Session, kind string) {
 	p := s.Open(kind, server.Open{Meta: server.App("echo")})
 	p.Send("tone")
 	s.Expect("tone")
-	if _, ok := p.Wait(6500*time.Millisecond, isPing); !ok {
-		t.Fatalf("no !ping came in 6.5 s of silence after a log line")
+	if _, ok := p.Wait(7*time.Second, isPing); !ok {
+		t.Fatalf("no !ping came in 7 s of silence after a log line")
 	}
 }
 

@@ -220,9 +220,9 @@ func numbersPollBeyond(_ *suite.T, s *server.Session, kind string) {
 func numbersAckAlone(_ *suite.T, s *server.Session, kind string) {
 	p := s.Open(kind, server.Open{Meta: server.App("sink")})
 	p.Send("tone")
-	s.WaitAck(1, 1500*time.Millisecond)
+	s.WaitAck(1, 3*time.Second)
 	p.Send(strings.Split(strings.Repeat("tx ", 40)[:119], " ")...)
-	s.WaitAck(33, 1500*time.Millisecond)
+	s.WaitAck(33, 3*time.Second)
 }
 
 func numbersAtOnce(t *suite.T, s *server.Session, kind string) {

@@ -84,7 +84,7 @@ func hang(t *suite.T, p *server.Path, o server.Poll) chan *wire.Batch {
 func pollLower(t *suite.T, s *server.Session) {
 	p := s.OpenStill(suite.Poll, server.Open{Meta: server.App("echo")})
 	five := hang(t, p, server.Poll{P: 5})
-	empty(t, "p 3 after p 5", get(t, "p 3 after p 5", async(p, server.Poll{P: 3}), time.Second))
+	empty(t, "p 3 after p 5", get(t, "p 3 after p 5", async(p, server.Poll{P: 3}), 2500*time.Millisecond))
 	select {
 	case b := <-five:
 		t.Fatalf("p 3 completed p 5: %v", b)
@@ -100,7 +100,7 @@ func pollHigher(t *suite.T, s *server.Session) {
 	p := s.OpenStill(suite.Poll, server.Open{Meta: server.App("echo")})
 	older := hang(t, p, server.Poll{P: 1})
 	newer := hang(t, p, server.Poll{P: 2})
-	empty(t, "the older poll", get(t, "the older poll", older, time.Second))
+	empty(t, "the older poll", get(t, "the older poll", older, 2500*time.Millisecond))
 	p.Up("tone")
 	if b := get(t, "the newer poll", newer, server.Within); b.Logs() != 1 {
 		t.Fatalf("the newer poll was answered by %s", b)
@@ -127,7 +127,7 @@ func pollManyCopies(t *suite.T, s *server.Session) {
 		copies = append(copies, hang(t, p, server.Poll{P: 1, Recv: new(uint64)}))
 	}
 	for _, c := range copies[:3] { // the older
-		empty(t, "a copy too many", get(t, "the oldest of 7 copies of a poll", c, 2*time.Second))
+		empty(t, "a copy too many", get(t, "the oldest of 7 copies of a poll", c, 2500*time.Millisecond))
 	}
 	p.Up("tone")
 	if b := get(t, "the newest of 7 copies of a poll", copies[6], server.Within); b.Logs() != 1 {
@@ -138,7 +138,7 @@ func pollManyCopies(t *suite.T, s *server.Session) {
 func pollHold(t *suite.T, s *server.Session) {
 	p := s.OpenStill(suite.Poll, server.Open{Meta: server.App("echo")})
 	began := time.Now()
-	empty(t, "a poll", get(t, "a poll with hold 1 s", async(p, server.Poll{Hold: time.Second}), 2500*time.Millisecond))
+	empty(t, "a poll", get(t, "a poll with hold 1 s", async(p, server.Poll{Hold: time.Second}), 4*time.Second))
 	if took := time.Since(began); took < 900*time.Millisecond {
 		t.Fatalf("a poll with hold 1 s was answered after %v, and nothing was there", took)
 	}
@@ -151,7 +151,7 @@ func pollServersHold(t *suite.T, s *server.Session) {
 	}
 	for _, hold := range []time.Duration{0, s.Hold() * 3} {
 		began := time.Now()
-		get(t, "a poll", async(p, server.Poll{Hold: hold}), s.Hold()+2*time.Second)
+		get(t, "a poll", async(p, server.Poll{Hold: hold}), s.Hold()+5*time.Second)
 		if took := time.Since(began); took < s.Hold()-200*time.Millisecond {
 			t.Fatalf("a poll was answered after %v, and hold is %v", took, s.Hold())
 		}
@@ -171,7 +171,7 @@ func pollSoon(t *suite.T, s *server.Session) {
 	p := s.OpenStill(suite.Poll, server.Open{Meta: server.App("sink")})
 	for what, lines := range map[string][]string{"up lines": {"tone"}, "a control": {`!ping {"i":8}`}} {
 		began := time.Now()
-		b := get(t, "a poll with "+what, async(p, server.Poll{Lines: lines}), 1500*time.Millisecond)
+		b := get(t, "a poll with "+what, async(p, server.Poll{Lines: lines}), 2500*time.Millisecond)
 		t.Logf("a poll with %s took %v", what, time.Since(began))
 		if what == "a control" && b.Find("!pong") == nil {
 			t.Break("HF1-LIV-02", "a poll with !ping was answered by %s", b)

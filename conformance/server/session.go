@@ -231,7 +231,7 @@ func (s *Session) wait(within time.Duration, done func() bool) bool {
 }
 
 // Within is how long an answer may take that is due at once: the slowest of machines under load, not what a user would bear.
-const Within = 4 * time.Second
+const Within = 6 * time.Second
 
 // Expect waits for the next messages, given as lines: tHello, or bSGk=.
 func (s *Session) Expect(lines ...string) {
