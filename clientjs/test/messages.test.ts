@@ -1,0 +1,160 @@
+import { spawnSync } from 'node:child_process'
+import { describe, expect, test } from 'vitest'
+import { listen, net, open, pass } from './play.js'
+
+describe('messages', () => {
+  test('are kept unacknowledged until somebody listens', async () => {
+    const session = await open()
+    net.socket.say('@1 0\nta\nbAQI=\n')
+    await pass(1000)
+    expect(net.socket.text).toBe('')
+    const { messages } = listen(session)
+    await pass(100)
+    expect(messages).toEqual([
+      { data: 'a', number: 1, session: session.id },
+      { data: new Uint8Array([1, 2]), number: 2, session: session.id },
+    ])
+    expect(net.socket.text).toBe('@1 2\n')
+  })
+
+  test('can be iterated, each acknowledged when it was handed out', async () => {
+    const session = await open()
+    const got: unknown[] = []
+    const loop = (async () => {
+      for await (const { data } of session) {
+        got.push(data)
+        if (data === 'b') break
+      }
+    })()
+    net.socket.say('@1 0\nta\ntb\ntc\n')
+    await pass(100)
+    await loop
+    expect(got).toEqual(['a', 'b'])
+    expect(net.socket.text).toBe('@1 2\n')
+  })
+
+  test('an iteration ends with the session', async () => {
+    const session = await open()
+    const all = (async () => {
+      const got = []
+      for await (const { data } of session) got.push(data)
+      return got
+    })()
+    net.socket.say('@1 0\nta\n!close {"code":4100,"reason":"bye"}\n')
+    await pass(200)
+    expect(session.state).toBe('closing')
+    net.socket.say('@3 0\n!closed {"code":4100,"reason":"bye","recv":0,"ack":2}\n')
+    await pass()
+    expect(await all).toEqual(['a'])
+    expect(session.state).toBe('closed')
+  })
+
+  test('many in a row share a batch', async () => {
+    const session = await open()
+    for (let i = 1; i <= 100; i++) expect(session.send(`m${i}`)).toBe(i)
+    await pass()
+    expect(net.socket.sent).toHaveLength(1)
+    expect(net.socket.text.split('\n')).toHaveLength(102)
+  })
+
+  test('wait while the platform holds too much', async () => {
+    const session = await open()
+    net.socket.bufferedAmount = 1 << 20
+    session.send('later')
+    await pass(200)
+    expect(net.socket.text).toBe('')
+    net.socket.bufferedAmount = 0
+    await pass(50)
+    expect(net.socket.text).toBe('@1 0\ntlater\n')
+  })
+
+  test('a large one is one number, that of its last line', async () => {
+    const session = await open()
+    expect(session.send('x'.repeat(4000))).toBe(3)
+    expect(session.send('y')).toBe(4)
+  })
+
+  test('a listener that throws harms no other, and is reported', () => {
+    const script = `
+      import { connect } from ${JSON.stringify(new URL('../dist/holdfast.mjs', import.meta.url).href)}
+      const session = connect('http://127.0.0.1:9/')
+      session.on('close', () => { throw Error('of the listener') })
+      session.on('close', (end) => console.log('heard', end.code))
+      session.close()`
+    const { stdout, stderr, status } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' })
+    expect(stdout).toBe('heard 4100\n')
+    expect(stderr).toContain('of the listener')
+    expect(status).toBe(1)
+  })
+
+  test('a listener hears no more once it was stopped', async () => {
+    const session = await open()
+    const heard: unknown[] = []
+    const stop = session.on('message', ({ data }) => heard.push(data))
+    net.socket.say('@1 0\nta\n')
+    await pass()
+    stop()
+    net.socket.say('@2 0\ntb\n')
+    await pass()
+    expect(heard).toEqual(['a'])
+  })
+})
+
+describe('bounds', () => {
+  test('send throws at the bound of the buffer, and goes on when there is room', async () => {
+    const session = await open({ buffer: 100 })
+    expect(session.send('x'.repeat(80))).toBe(1)
+    expect(() => session.send('y')).toThrow(RangeError)
+    await pass()
+    net.socket.say('@1 1\n')
+    await pass()
+    expect(session.buffered).toBe(0)
+    expect(session.send('y')).toBe(2)
+    expect(session.buffered).toBe(17)
+  })
+
+  test('send throws for a message above what the server takes, in bytes', async () => {
+    const session = await open({}, { lim: { maxBatch: 65536, maxMessage: 3000 } })
+    expect(session.send('é'.repeat(1500))).toBe(2)
+    expect(() => session.send('é'.repeat(1501))).toThrow(RangeError)
+    expect(() => session.send(new Uint8Array(3001))).toThrow(RangeError)
+  })
+
+  test('send throws for text that is not well formed, and for what is no message', async () => {
+    const session = await open()
+    expect(() => session.send('a\ud800')).toThrow(TypeError)
+    expect(() => session.send(5 as unknown as string)).toThrow(TypeError)
+    expect(() => session.send(new ArrayBuffer(1) as unknown as Uint8Array)).toThrow(TypeError)
+    expect(session.send('😀')).toBe(1)
+  })
+})
+
+describe('drained', () => {
+  test('resolves when all that was sent before has been taken', async () => {
+    const session = await open()
+    let done = 0
+    await session.drained()
+    session.send('a')
+    void session.drained().then(() => done++)
+    session.send('b')
+    void session.drained().then(() => done++)
+    await pass()
+    expect(done).toBe(0)
+    net.socket.say('@1 1\n')
+    await pass()
+    expect(done).toBe(1)
+    expect(session.buffered).toBe(17)
+    net.socket.say('@1 2\n')
+    await pass()
+    expect(done).toBe(2)
+  })
+
+  test('rejects when the session ends before that', async () => {
+    const session = await open()
+    session.send('a')
+    const drained = expect(session.drained()).rejects.toThrow('4301 no')
+    net.socket.say('@1 0\n!closed {"code":4301,"reason":"no","recv":0,"ack":0}\n')
+    await pass()
+    await drained
+  })
+})
