@@ -38,13 +38,14 @@ const all = ['session hello', 'shared hello', 'function,function']
 const page = (scripts) => `<!doctype html><link rel="icon" href="data:,"><body>${scripts}`
 const show = "(text) => document.body.append(text + '; ')"
 
+const packs = mkdtempSync(join(tmpdir(), 'holdfast-package-'))
+after(() => rmSync(packs, { recursive: true, force: true }))
 let tarball
+
 function packed() {
-  const folder = mkdtempSync(join(tmpdir(), 'holdfast-package-'))
-  after(() => rmSync(folder, { recursive: true, force: true }))
-  const flags = ['--json', '--ignore-scripts', '--pack-destination', folder]
+  const flags = ['--json', '--ignore-scripts', '--pack-destination', packs]
   const told = execFileSync('npm', ['pack', ...flags], { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
-  return join(folder, JSON.parse(told)[0].filename)
+  return join(packs, JSON.parse(told)[0].filename)
 }
 
 /** A project that has the package, and nothing else. */
@@ -63,7 +64,7 @@ async function says(t, site, expected = all) {
   const origin = await pages(t, { server: await serve(t, program), ...site })
   const tab = await chromium(t, scratch(t))
   await tab.goto(origin + (site.path ?? '/'))
-  for (const text of expected) await until(text, 15_000, () => tab.evaluate((wanted) => document.body.textContent.includes(wanted), text))
+  for (const text of expected) await until(text, 30_000, () => tab.evaluate((wanted) => document.body.textContent.includes(wanted), text))
   assert.deepEqual(tab.complaints, [])
 }
 
