@@ -25,7 +25,7 @@ async function open(t, path, site = {}) {
   return { page, origin }
 }
 
-const shows = (page, text) => until(text, 10_000, () => page.evaluate((wanted) => document.body.textContent.includes(wanted), text))
+const shows = (page, text) => until(text, 30_000, () => page.evaluate((wanted) => document.body.textContent.includes(wanted), text))
 
 example('a page', async (t) => {
   // Where the server has it.
@@ -33,7 +33,7 @@ example('a page', async (t) => {
   const { page } = await open(t, '/examples/page.html', { texts: { '/holdfast/holdfast.js': script } })
   await shows(page, 'Carried by websocket, 0 bytes')
   await page.click('button')
-  await until('the echo', 10_000, () => page.evaluate(() => document.querySelector('li')?.textContent === 'hello'))
+  await until('the echo', 30_000, () => page.evaluate(() => document.querySelector('li')?.textContent === 'hello'))
 })
 
 example('React', async (t) => {
@@ -55,7 +55,7 @@ example('React', async (t) => {
   await shows(page, 'Carried by websocket')
   await page.click('button')
   await page.click('button')
-  await until('the echoes', 10_000, () => page.evaluate(() => document.querySelectorAll('li').length === 2))
+  await until('the echoes', 30_000, () => page.evaluate(() => document.querySelectorAll('li').length === 2))
   assert.deepEqual(page.complaints, [])
 })
 
@@ -74,7 +74,7 @@ example('tabs', async (t) => {
   const other = await page.browser().newPage()
   await other.goto(origin)
   await shows(other, 'sent as 2')
-  await until('both echoes', 10_000, () => page.evaluate(() => document.body.textContent.split('hello').length === 3))
+  await until('both echoes', 30_000, () => page.evaluate(() => document.body.textContent.split('hello').length === 3))
   assert.match(await until('its title', 5000, () => other.title().then((title) => /carried/.test(title) && title)), /carried by another$/)
   assert.deepEqual(page.complaints, [])
 })
