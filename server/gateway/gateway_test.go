@@ -43,7 +43,11 @@ func begin(t *testing.T, cfg gateway.Config, serve func(c *websocket.Conn)) *set
 			http.Error(w, "no", http.StatusForbidden)
 			return
 		}
-		c, err := up.Upgrade(w, r, nil)
+		u, h := up, http.Header(nil)
+		if strings.Contains(r.URL.Path, "force") {
+			u, h = websocket.Upgrader{}, http.Header{"Sec-Websocket-Protocol": {"two"}}
+		}
+		c, err := u.Upgrade(w, r, h)
 		if err != nil {
 			return
 		}
@@ -294,6 +298,19 @@ func TestUnreachable(t *testing.T) {
 	if _, e = s.end(t, s.dial(t, nil, "", nil)); !strings.HasPrefix(e.Reason, "1006 ") {
 		t.Errorf("%+v", e)
 	}
+}
+
+// TestUnoffered: a subprotocol where none was offered is no WebSocket's answer; where some were, it is for the client to judge.
+func TestUnoffered(t *testing.T) {
+	s := begin(t, gateway.Config{}, echo)
+	if _, e := s.end(t, s.dial(t, nil, "force", nil)); !strings.HasPrefix(e.Reason, "1006 ") {
+		t.Errorf("%+v", e)
+	}
+	c := s.dial(t, []string{"one"}, "force", nil)
+	if m, err := c.Receive(s.ctx); err != nil || string(m.Data) != "two" {
+		t.Errorf("%q, %v", m.Data, err)
+	}
+	_ = c.Close(s.ctx)
 }
 
 // TestHeaders: the backend sees those that are listed, and no others.
