@@ -209,11 +209,18 @@ func (l *lab) intact(ctx context.Context, all []Mutant) error {
 			patterns[m.Of] = append(patterns[m.Of], m.Requirement)
 		}
 	}
+	var mu sync.Mutex
+	var programs sync.WaitGroup
+	var wrong []error
 	for of, list := range patterns {
-		v := l.judge(ctx, Mutant{Of: of}, "^("+strings.Join(list, "|")+")$")
-		if v.Err != nil || v.Killed {
-			return fmt.Errorf("intact, %s does not pass: %s %w", of, v.By, v.Err)
-		}
+		programs.Go(func() {
+			if v := l.judge(ctx, Mutant{Of: of}, "^("+strings.Join(list, "|")+")$"); v.Err != nil || v.Killed {
+				mu.Lock()
+				defer mu.Unlock()
+				wrong = append(wrong, fmt.Errorf("intact, %s does not pass: %s %w", of, v.By, v.Err))
+			}
+		})
 	}
-	return nil
+	programs.Wait()
+	return errors.Join(wrong...)
 }

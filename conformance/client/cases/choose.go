@@ -72,7 +72,9 @@ func chooseCases() suite.Set {
 		w.s.Do(func() { w.s.Live("").Control("?move {}") })
 		w.s.Until(12*time.Second, "HF1-SEL-04", "a second !use", func() bool { return len(us) > 1 })
 		w.s.Do(func() {
-			if len(w.s.Paths) == 2 && us[0] != us[1] {
+			if len(w.s.Paths) > 2 {
+				w.s.Fault("HF1-SEL-04", "the client has attached anew instead of repeating its !use")
+			} else if us[0] != us[1] {
 				w.s.Fault("HF1-SEL-07", "!use with u %d, before %d was confirmed", us[1], us[0])
 			}
 		})

@@ -1,6 +1,7 @@
 package cases
 
 import (
+	"net/http"
 	"strings"
 	"time"
 
@@ -137,9 +138,24 @@ func sendingCases() suite.Set {
 		w.s.Do(nil)
 	}))
 	add(over("all", "att/early", "ATT-08", "Early messages ride only in an open without run, 4 KiB of them at most; the others follow.", func(w *world) {
-		texts := numbered("early", 12, 1000)
+		// The first attempt fails, so that everything waits for the next.
+		texts, refuse := numbered("early", 12, 1000), true
+		w.s.Upgrade = func(int, *http.Request) int {
+			if refuse {
+				return 503
+			}
+			return 0
+		}
+		w.s.Request = func(*script.Request) *script.Reply {
+			if refuse {
+				return &script.Reply{Status: 503}
+			}
+			return nil
+		}
 		w.begin(client.Command{})
 		w.send(texts...)
+		w.Sleep(500 * time.Millisecond)
+		w.s.Do(func() { refuse = false })
 		w.s.Got(2*later, "HF1-ATT-08", texts...)
 	}))
 	add(over("ws poll", "num/window", "NUM-10", "At most win bytes are unacknowledged; what is above waits.", func(w *world) {

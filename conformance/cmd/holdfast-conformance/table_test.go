@@ -7,6 +7,7 @@ import (
 
 	"github.com/holdfast-rt/holdfast/conformance/cases"
 	client "github.com/holdfast-rt/holdfast/conformance/client/cases"
+	"github.com/holdfast-rt/holdfast/conformance/mutants"
 	"github.com/holdfast-rt/holdfast/conformance/spec"
 	"github.com/holdfast-rt/holdfast/conformance/suite"
 )
@@ -23,7 +24,18 @@ func tested(t *testing.T) []spec.Tested {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return []spec.Tested{{Role: suite.Server, Cases: set, Reasons: cases.Unobservable}, {Role: suite.Client, Cases: clients}}
+	broken, err := mutants.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	byRole := map[bool]map[string][]string{true: {}, false: {}}
+	for _, m := range broken {
+		by := byRole[m.Of == "server"]
+		by[m.Requirement] = append(by[m.Requirement], m.ID)
+	}
+	return []spec.Tested{
+		{Role: suite.Server, Cases: set, Reasons: cases.Unobservable, Mutants: byRole[true]}, {Role: suite.Client, Cases: clients, Mutants: byRole[false]},
+	}
 }
 
 func TestTableIsUpToDate(t *testing.T) {
