@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/holdfast-rt/holdfast/conformance/trace"
 )
 
 // Command is a line to the adapter.
@@ -197,13 +199,17 @@ type Session struct {
 	log     func(format string, args ...any)
 
 	Events []Event // under Look
+
+	// Record, if it is set, is told what the client's application does, as events of a trace; under Look.
+	Record func(trace.Event)
+	unsent []string // digests of the messages whose number is not known yet
 }
 
-// Connect begins a session.
-func (p *Process) Connect(c Command, log func(format string, args ...any)) (*Session, error) {
+// Connect begins a session. Record may be nil.
+func (p *Process) Connect(c Command, log func(format string, args ...any), record func(trace.Event)) (*Session, error) {
 	p.mu.Lock()
 	p.last++
-	s := &Session{p: p, id: p.last, changed: make(chan struct{}), log: log}
+	s := &Session{p: p, id: p.last, changed: make(chan struct{}), log: log, Record: record}
 	p.open[s.id] = s
 	p.mu.Unlock()
 	c.Do = "connect"
@@ -212,6 +218,11 @@ func (p *Process) Connect(c Command, log func(format string, args ...any)) (*Ses
 
 // Do sends a command of the session's.
 func (s *Session) Do(c Command) error {
+	if c.Do == "send" && c.Text != nil {
+		s.mu.Lock()
+		s.unsent = append(s.unsent, trace.Digest(*c.Text, false))
+		s.mu.Unlock()
+	}
 	c.Session = s.id
 	return s.p.command(c)
 }
@@ -234,6 +245,7 @@ func (s *Session) add(e Event) {
 	s.Events = append(s.Events, e)
 	close(s.changed)
 	s.changed = make(chan struct{})
+	s.record(e)
 	switch {
 	case e.Event == "trace":
 		s.log("client: %s %s/%d %s", e.What, e.Transport, e.Attachment, e.Reason)
@@ -241,6 +253,22 @@ func (s *Session) add(e Event) {
 		s.log("client: message %d %.60q", e.Number, *e.Text)
 	default:
 		s.log("client: %s %d %d %s", e.Event, e.Number, e.Code, e.Error)
+	}
+}
+
+// record writes what concerns a trace.
+func (s *Session) record(e Event) {
+	if s.Record == nil {
+		return
+	}
+	switch {
+	case e.Event == "sent" && len(s.unsent) > 0:
+		s.Record(trace.Event{Side: "client", What: "enqueue", Number: e.Number, Digest: s.unsent[0]})
+		s.unsent = s.unsent[1:]
+	case e.Event == "message" && e.Text != nil:
+		s.Record(trace.Event{Side: "client", What: "deliver", Number: e.Number, Digest: trace.Digest(*e.Text, false)})
+	case e.Event == "closed":
+		s.Record(trace.Event{Side: "client", What: "end", Cause: "closed"})
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/holdfast-rt/holdfast/conformance/trace"
 )
 
 // Target is the client under test.
@@ -18,6 +20,8 @@ type Target struct {
 	Command, Env []string
 	// Server is the URL of a real server with the applications of docs/conformance.md, "" for the suite's own.
 	Server string
+	// Trace, if it is set, is given the traces of the runs through the middlebox.
+	Trace *trace.Recorder
 
 	stderr io.Writer
 }

@@ -1,6 +1,7 @@
 package cases
 
 import (
+	"bytes"
 	_ "embed"
 	"encoding/json"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"github.com/holdfast-rt/holdfast/conformance/client"
 	"github.com/holdfast-rt/holdfast/conformance/middlebox"
 	"github.com/holdfast-rt/holdfast/conformance/suite"
+	"github.com/holdfast-rt/holdfast/conformance/trace"
 )
 
 //go:embed network.json
@@ -52,6 +54,17 @@ func (w *world) through(modes []middlebox.Mode) {
 	if _, after, ok := strings.Cut(strings.TrimPrefix(target, "http://"), "/"); ok {
 		path = "/" + after
 	}
+	var lines bytes.Buffer
+	recorder := trace.NewRecorder(&lines)
+	record := func(e trace.Event) {
+		e.Session = w.Case.ID
+		recorder.Add(e)
+		if w.target.Trace != nil {
+			w.target.Trace.Add(e)
+		}
+	}
+	w.s.Do(func() { w.s.Record = record })
+	w.record = record
 	w.begin(client.Command{URL: url + path, Transports: w.target.Transports})
 	var want []string
 	for round := range 4 {
@@ -61,7 +74,17 @@ func (w *world) through(modes []middlebox.Mode) {
 		w.send(want[len(want)-5:]...)
 		w.gets(3*later, w.blame(), want...)
 	}
-	if w.target.Server == "" {
-		w.s.Got(later, w.blame(), want...)
+	if w.target.Server != "" {
+		return
+	}
+	w.s.Got(later, w.blame(), want...)
+	w.s.Do(func() { w.s.Record = nil })
+	w.c.Look(w.Context(), 0, func([]client.Event) bool { w.c.Record = nil; return true })
+	report, err := trace.Check(&lines)
+	if err != nil || report.Delivered < 2*len(want) {
+		w.Fatalf("the trace holds %d deliveries of %d: %v", report.Delivered, 2*len(want), err)
+	}
+	for _, v := range report.Violations {
+		w.Fatalf("the trace of the run: %s", v)
 	}
 }

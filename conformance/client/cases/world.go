@@ -12,6 +12,7 @@ import (
 	"github.com/holdfast-rt/holdfast/conformance/client"
 	"github.com/holdfast-rt/holdfast/conformance/client/script"
 	"github.com/holdfast-rt/holdfast/conformance/suite"
+	"github.com/holdfast-rt/holdfast/conformance/trace"
 )
 
 // How long a case waits for what must come soon, and for what needs a reconnect. The machine that runs the suite may be busy.
@@ -28,6 +29,7 @@ type world struct {
 
 	target    *client.Target
 	transport string // the one the case runs over, "" for several
+	record    func(trace.Event)
 }
 
 var profiles = map[string]string{script.WebSocket: suite.WS, script.SSE: suite.SSE, script.LongPoll: suite.Poll, "": suite.Core}
@@ -82,7 +84,7 @@ func (w *world) begin(c client.Command) {
 			w.Skipf("the client has no %s", t)
 		}
 	}
-	s, err := w.target.Connect(c, w.Logf)
+	s, err := w.target.Connect(c, w.Logf, w.record)
 	if err != nil {
 		w.Fatalf("the adapter is gone: %v", err)
 	}

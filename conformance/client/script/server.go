@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/holdfast-rt/holdfast/conformance/suite"
+	"github.com/holdfast-rt/holdfast/conformance/trace"
 	"github.com/holdfast-rt/holdfast/conformance/wire"
 )
 
@@ -32,6 +33,8 @@ type Server struct {
 
 	// Refuse, if it is set, is the answer to everything.
 	Refuse string
+	// Record is told what the server's application and its paths do, as events of a trace.
+	Record func(trace.Event)
 	// Upgrade is asked for each handshake of a WebSocket: 0 accepts, -1 never answers, a status refuses.
 	Upgrade func(n int, r *http.Request) int
 	// Request is asked first about each POST; nil lets the server answer.
@@ -126,6 +129,14 @@ func (s *Server) fault(requirement, format string, args ...any) {
 		s.broken = &wire.Error{Requirement: requirement, Text: fmt.Sprintf(format, args...)}
 		s.t.Logf("BROKEN %v", s.broken)
 		s.change()
+	}
+}
+
+// record writes an event of the server's into the trace.
+func (s *Server) record(e trace.Event) {
+	if s.Record != nil {
+		e.Side = "server"
+		s.Record(e)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/holdfast-rt/holdfast/conformance/trace"
 	"github.com/holdfast-rt/holdfast/conformance/wire"
 )
 
@@ -22,7 +23,10 @@ func (s *Server) take(b *wire.Batch) (gap bool) {
 		s.fault("HF1-NUM-05", "an ack of %d where %d lines were sent", b.Ack, s.Sent)
 		return false
 	}
-	s.Acked = max(s.Acked, b.Ack)
+	if b.Ack > s.Acked {
+		s.Acked = b.Ack
+		s.record(trace.Event{What: "ack", Number: b.Ack})
+	}
 	if b.Mark != "" {
 		s.fault("HF1-BAT-12", "the client repeats the mark %q", b.Mark)
 	}
@@ -82,11 +86,13 @@ func (s *Server) line(n uint64, l wire.Line) {
 		s.fault("HF1-NUM-10", "a message of %d bytes where %d were stated", len(m.Data), s.MaxMessage)
 	}
 	s.Messages = append(s.Messages, m)
+	s.record(trace.Event{What: "deliver", Number: m.Number, Digest: trace.Digest(m.Data, m.Binary)})
 	s.Taken = n
 	if s.Echo {
 		for _, line := range Lines(m.Data, m.Binary) {
 			s.down = append(s.down, line+"\n")
 		}
+		s.record(trace.Event{What: "enqueue", Number: uint64(len(s.down)), Digest: trace.Digest(m.Data, m.Binary)})
 	}
 }
 
@@ -169,6 +175,7 @@ func (s *Server) use(p *Path, l *wire.Line) {
 func (s *Server) selects(p *Path, u, recv uint64) {
 	old := s.path(s.Att)
 	s.U, s.Att = u, p.Att
+	s.record(trace.Event{What: "use", Att: p.Att, U: u})
 	p.next = max(recv, s.Acked) + 1
 	if old == nil || old == p || !old.Alive {
 		return

@@ -6,10 +6,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/holdfast-rt/holdfast/conformance/client"
 	"github.com/holdfast-rt/holdfast/conformance/client/cases"
 	"github.com/holdfast-rt/holdfast/conformance/suite"
+	"github.com/holdfast-rt/holdfast/conformance/trace"
 )
 
 // runClient tests a client, through an adapter that it starts.
@@ -21,6 +23,7 @@ func runClient(ctx context.Context, args []string, _ io.Reader, stdout, stderr i
 		set.PrintDefaults()
 	}
 	server := set.String("server", "", "`URL` of a server that echoes, for the cases that go through the middlebox (default: one of the suite's own)")
+	file := set.String("trace", "", "write the traces of the cases network/… to this `FILE`")
 	var flags suite.Flags
 	flags.Add(set)
 	switch err := set.Parse(args); {
@@ -42,7 +45,14 @@ func runClient(ctx context.Context, args []string, _ io.Reader, stdout, stderr i
 	var target *client.Target
 	find := func() (any, error) {
 		var err error
-		target, err = client.NewTarget(ctx, set.Args(), nil, *server, stderr)
+		if target, err = client.NewTarget(ctx, set.Args(), nil, *server, stderr); err != nil || *file == "" {
+			return target, err
+		}
+		f, err := os.Create(*file)
+		if err == nil {
+			context.AfterFunc(ctx, func() { _ = f.Close() })
+			target.Trace = trace.NewRecorder(f)
+		}
 		return target, err
 	}
 	defer func() {

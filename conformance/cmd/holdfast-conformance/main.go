@@ -20,6 +20,7 @@ func commands() []command {
 	return []command{
 		{"server", "URL", "test the server at a URL", runServer},
 		{"client", "-- COMMAND…", "test the client that an adapter drives", runClient},
+		{"trace", "FILE", "check the invariants over a trace", runTrace},
 		{"middlebox", "", "serve a hostile proxy in front of a server", runMiddlebox},
 	}
 }
