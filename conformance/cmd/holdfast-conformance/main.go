@@ -21,6 +21,7 @@ func commands() []command {
 		{"server", "URL", "test the server at a URL", runServer},
 		{"client", "-- COMMAND…", "test the client that an adapter drives", runClient},
 		{"trace", "FILE", "check the invariants over a trace", runTrace},
+		{"network", "URL", "test a deployment: what stands between clients and an endpoint", runNetwork},
 		{"middlebox", "", "serve a hostile proxy in front of a server", runMiddlebox},
 	}
 }
