@@ -886,9 +886,11 @@ async function tryPolls(p) {
 }
 async function mixedUp(p) {
   const wait = p.d.left(waits.speak);
-  const answers = await Promise.all([900, 901].map((i) => p.exchange("up", p.batch(p.up(), ping(i)), wait)));
-  answers.push(await p.post("poll", p.batch(p.poll(1e3), ping(902)), p.d.left(waits.speak)));
-  return answers.filter(isTrouble).find(({ id }) => id === "reply-reused");
+  const answers = await Promise.all([900, 901].map((i) => p.exchange("poll", p.batch(p.poll(1e3), ping(i)), wait)));
+  const poll = await p.post("poll", p.batch(p.poll(1e3), ping(902)), p.d.left(waits.speak));
+  const mixed = [...answers, poll].filter(isTrouble).find(({ id }) => id === "reply-reused");
+  if (mixed || !isTrouble(poll) || poll.id !== "post-blackholed") return mixed;
+  return { id: "poll-cut", evidence: `a poll that the server was to answer at once: ${poll.evidence}` };
 }
 async function holdOne(p, hold) {
   const end = performance.now() + Math.min(hold, p.d.left(6e4) - p.patience);

@@ -168,8 +168,8 @@ describe('requests', () => {
   let kept: string | undefined
   let together: Promise<Response> | undefined
   const cases: Record<string, [NonNullable<Network['post']>, string, Record<string, string>]> = {
-    'polls are cut': [async (kind, _b, ask) => (kind === 'poll' ? (await later(3000), new Response('late', { status: 504 })) : ask()), 'fits fits impaired', { 'poll-cut': 'ended after 3000 ms: status 504' }],
-    'polls vanish': [async (kind, _b, ask) => (kind === 'poll' ? (await later(60_000), ask()) : ask()), 'fits fits impaired', { 'poll-cut': 'had no answer' }],
+    'polls are cut': [(_k, _b, ask) => Promise.race([ask(), later(3000).then(() => new Response('late', { status: 504 }))]), 'fits fits impaired', { 'poll-cut': 'ended after 3000 ms: status 504' }],
+    'polls vanish': [async (kind, _b, ask) => (kind === 'poll' ? (await later(60_000), ask()) : ask()), 'fits fits impaired', { 'poll-cut': 'no answer to a request of kind poll' }],
     'polls come late': [async (kind, _b, ask) => {
       const answer = await ask()
       if (kind === 'poll') await later(2000)
@@ -179,7 +179,7 @@ describe('requests', () => {
     'a cache for polls': [async (kind, _b, ask) => (kind === 'poll' ? changed(ask, (text) => (kept ??= text)) : ask()), 'fits fits fails', { 'reply-reused': 'of kind poll' }],
     'requests put together': [
       async (kind, _b, ask) => {
-        if (kind !== 'up') return ask()
+        if (kind !== 'poll') return ask()
         const first = !together
         together ??= ask()
         const answer = (await together).clone()
@@ -188,7 +188,7 @@ describe('requests', () => {
         return answer
       },
       'fits fits fails',
-      { 'reply-reused': 'of kind up' },
+      { 'reply-reused': 'asked for poll, got the answer to another request' },
     ],
     'cut short': [(_k, _b, ask) => changed(ask, (text) => text.slice(0, -3)), 'fits fails fails', { 'reply-truncated': 'without its end line' }],
     rewritten: [(_k, _b, ask) => changed(ask, (text) => text.replace('!pong', '<b>pong</b>')), 'fits fits fails', { 'reply-altered': 'cannot be read' }],

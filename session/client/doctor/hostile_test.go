@@ -216,18 +216,21 @@ func posts(f func(kind string, w http.ResponseWriter, ask func() *caught)) netwo
 func TestRequests(t *testing.T) {
 	var kept *caught
 	var mu sync.Mutex
+	var together chan *caught
 	for name, c := range map[string]struct {
 		n      network
 		states string
 		want   map[string]string
 	}{
-		"polls are cut": {posts(func(kind string, w http.ResponseWriter, ask func() *caught) {
-			if kind == "poll" {
-				time.Sleep(3 * time.Second)
+		"polls are cut": {posts(func(_ string, w http.ResponseWriter, ask func() *caught) {
+			answer := make(chan *caught, 1)
+			go func() { answer <- ask() }()
+			select {
+			case a := <-answer:
+				a.again(w)
+			case <-time.After(3 * time.Second):
 				http.Error(w, "upstream timed out", http.StatusGatewayTimeout)
-				return
 			}
-			ask().again(w)
 		}), "fits fits impaired", map[string]string{"poll-cut": "after 6000 ms ended after 3000 ms: status 504"}},
 		"polls vanish": {posts(func(kind string, w http.ResponseWriter, ask func() *caught) {
 			if kind == "poll" {
@@ -235,7 +238,7 @@ func TestRequests(t *testing.T) {
 				return
 			}
 			ask().again(w)
-		}), "fits fits impaired", map[string]string{"poll-cut": "had no answer"}},
+		}), "fits fits impaired", map[string]string{"poll-cut": "no answer to a request of kind poll"}},
 		"polls come late": {posts(func(kind string, w http.ResponseWriter, ask func() *caught) {
 			a := ask()
 			if kind == "poll" {
@@ -260,23 +263,35 @@ func TestRequests(t *testing.T) {
 			kept.again(w)
 		}), "fits fits fails", map[string]string{"reply-reused": "(of kind poll)"}},
 		"requests put together": {posts(func(kind string, w http.ResponseWriter, ask func() *caught) {
+			if kind != "poll" {
+				ask().again(w)
+				return
+			}
+			mu.Lock()
+			mine := together == nil
+			if mine {
+				together = make(chan *caught)
+			}
+			all := together
+			mu.Unlock()
+			if !mine {
+				(<-all).again(w)
+				return
+			}
 			a := ask()
-			if kind == "up" { // who asks while another is asked for has its answer
-				mu.Lock()
-				first := kept == nil
-				if first {
-					kept = a
+			mu.Lock()
+			together = nil
+			mu.Unlock()
+			for {
+				select {
+				case all <- a: // who asked meanwhile has the same answer
+					continue
+				case <-time.After(time.Millisecond):
 				}
-				a = kept
-				mu.Unlock()
-				if time.Sleep(time.Millisecond); first {
-					mu.Lock()
-					kept = nil
-					mu.Unlock()
-				}
+				break
 			}
 			a.again(w)
-		}), "fits fits fails", map[string]string{"reply-reused": "(of kind up)"}},
+		}), "fits fits fails", map[string]string{"reply-reused": "asked for poll, got the answer to another request"}},
 		"cut short": {posts(func(_ string, w http.ResponseWriter, ask func() *caught) {
 			a := ask()
 			a.body.Truncate(a.body.Len() - 3)
