@@ -24,7 +24,7 @@ const runs = [
 const program = built('server/browsertest')
 
 for (const run of runs)
-  test(`the crossing, ${run.name}`, { skip: lacking(...run.needs), timeout: 90_000 }, shown((t) => cross(t, run)))
+  test(`the crossing, ${run.name}`, { skip: lacking(...run.needs), timeout: 180_000 }, shown((t) => cross(t, run)))
 
 test('an Origin that nobody listed ends the session', { skip: lacking('chromium', 'nginx'), timeout: 60_000 }, shown(async (t) => {
   const folder = scratch(t)

@@ -30,7 +30,7 @@ const differences = {
 }
 
 for (const [engine, { needs, open }] of Object.entries(engines))
-  test(`the WebSocket class, ${engine}`, { skip: lacking(...needs), timeout: 120_000 }, shown(async (t) => {
+  test(`the WebSocket class, ${engine}`, { skip: lacking(...needs), timeout: 240_000 }, shown(async (t) => {
     const port = await serve(t, program)
     const { goto, script, evaluate } = await open(t, scratch(t))
     await goto(`http://127.0.0.1:${port}/`)
