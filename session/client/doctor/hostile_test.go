@@ -247,20 +247,28 @@ func TestRequests(t *testing.T) {
 			a.again(w)
 		}), "fits fits impaired", map[string]string{"poll-late": "was answered after 8000 ms"}},
 		"a cache": {posts(func(_ string, w http.ResponseWriter, ask func() *caught) {
+			a := ask()
+			mu.Lock()
 			if kept == nil {
-				kept = ask()
+				kept = a
 			}
-			kept.again(w)
+			a = kept
+			mu.Unlock()
+			a.again(w)
 		}), "fits fails fails", map[string]string{"reply-reused": "got the answer to another request (of kind open)"}},
 		"a cache for polls": {posts(func(kind string, w http.ResponseWriter, ask func() *caught) {
 			if kind != "poll" {
 				ask().again(w)
 				return
 			}
+			a := ask()
+			mu.Lock()
 			if kept == nil {
-				kept = ask()
+				kept = a
 			}
-			kept.again(w)
+			a = kept
+			mu.Unlock()
+			a.again(w)
 		}), "fits fits fails", map[string]string{"reply-reused": "(of kind poll)"}},
 		"requests put together": {posts(func(kind string, w http.ResponseWriter, ask func() *caught) {
 			if kind != "poll" {
