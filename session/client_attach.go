@@ -74,7 +74,12 @@ func (m *clientMachine) connect(now time.Time) {
 	}
 	if way == nil || len(m.paths) >= maxPaths {
 		if opening > 0 {
-			m.race.at = time.Time{} // wait for what is under way; kill plans the next
+			m.race.at = time.Time{}        // wait for what is under way; kill plans the next
+			if way == nil && m.run != "" { // that may have gone out on a connection that is dead: soon all are tried again, on others (HF1-LIV-10)
+				clear(m.race.tried)
+				m.race.at = now.Add(m.patience())
+				m.due(now, m.race.at)
+			}
 			return
 		}
 		m.lostRace(now)
@@ -269,6 +274,9 @@ func (m *clientMachine) refused(c *clientConn, r *refusedControl, now time.Time)
 	wait := time.Duration(0)
 	switch r.Reason {
 	case "unknown":
+		if m.strayed(c) {
+			return
+		}
 		m.lostSession(p, now)
 		wait = 1100 * time.Millisecond
 	case "auth":
@@ -318,6 +326,21 @@ func (m *clientMachine) refused(c *clientConn, r *refusedControl, now time.Time)
 	case p.way.rest.Before(now.Add(wait)):
 		p.way.rest = now.Add(wait)
 	}
+}
+
+// maxStrays is how many POSTs in a row may have gone to another server before their path is given up.
+const maxStrays = 4
+
+// strayed: the server of this path knows the session, so a POST that is unknown has reached another one, as it happens behind a balancer
+// without stickiness. It is made again.
+func (m *clientMachine) strayed(c *clientConn) bool {
+	p := c.path
+	if p.state != pathOpen || c.kind != transport.KindUp && c.kind != transport.KindPoll || p.strays >= maxStrays {
+		return false
+	}
+	p.strays++
+	m.unsaid(c)
+	return true
 }
 
 // lostSession: unknown ends the session only if no other path lives and it is repeated over more than a second.

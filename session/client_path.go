@@ -51,6 +51,7 @@ type clientPath struct {
 	suspect        bool // it may be dead: open beside
 	detached       bool // the server said so: no more data here
 	faults         int  // failed POSTs in a row
+	strays         int  // POSTs in a row that another server has answered
 	leaveBy        time.Time
 	underway       underway
 }

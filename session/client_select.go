@@ -64,6 +64,7 @@ func (m *clientMachine) sayUse(p *clientPath, now time.Time) {
 // replied reads what every POST reply says, and the answer to use.
 func (m *clientMachine) replied(c *clientConn, r *replyControl, now time.Time) {
 	p := c.path
+	p.strays = 0
 	if r.Recv > m.known {
 		m.known, p.useful = r.Recv, true
 		p.way.limit.arrived(&p.underway, r.Recv) // the application's ack may lag behind many POSTs

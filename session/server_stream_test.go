@@ -1,6 +1,7 @@
 package session
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -34,4 +35,27 @@ func TestStreamEnds(t *testing.T) {
 		t.Error("the session has ended, or still sends there")
 	}
 	b.wants(b.first(transport.KindStream, "@1 6\n!open {\"v\":[1],\"key\":\"KEY\",\"run\":\"RUN\",\"att\":2,\"u\":2,\"recv\":6,\"lim\":{}}\n"), "!opened")
+}
+
+// HF1-ATT-07: a stream that is ended for what it has carried may have died of that very batch: the position of the next open tells.
+func TestEndedStreamShrinksBatches(t *testing.T) {
+	b := newBench(t, TableConfig{})
+	b.tab.machine.streamMost = 4000
+	const again = "@1 0\n!open {\"v\":[1],\"key\":\"KEY\",\"run\":\"RUN\",\"att\":%d,\"u\":%d,\"recv\":0,\"lim\":{}}\n"
+	b.first(transport.KindStream, "@1 0\n!open {\"v\":[1],\"key\":\"KEY\",\"att\":1,\"u\":1,\"recv\":0,\"lim\":{}}\n")
+	m := b.s.server
+	for range 20 {
+		m.send(lineText, []byte(strings.Repeat("x", 1500)), b.now)
+	}
+	size := 30_000
+	for att := 2; att < 5; att++ {
+		c := b.first(transport.KindStream, fmt.Sprintf(again, att, att))
+		got := len(b.next(c))
+		if got < 1000 || got > size+500 { // opened comes on top
+			t.Fatalf("open %d brought a batch of %d bytes, want %d at most", att, got, size)
+		}
+		b.now = b.now.Add(10 * time.Millisecond)
+		m.step(b.now)
+		size = got / 2
+	}
 }

@@ -478,6 +478,7 @@ function sayUse(m, path) {
   say(path, "use", { u: path._useU, att: path._att, challenge: path._challenge, recv: m._recv });
 }
 function replied(m, path, { recv, sent, sel }) {
+  path._strays = 0;
   if (recv > m._known) {
     m._known = recv;
     path._useful = true;
@@ -627,7 +628,7 @@ function kill(m, path, code, reason) {
     shrink(path);
   }
   m._paths = m._paths.filter((p) => p !== path);
-  for (const conn of m._conns) if (conn._path === path) hangup(m, conn, code);
+  for (const conn of [...m._conns].reverse()) if (conn._path === path) hangup(m, conn, code);
   if (_cur === path) {
     m._cur = void 0;
     lost(m, path);
@@ -727,8 +728,10 @@ function connect(m) {
   if (way && m._paths.length < maxPaths) {
     attach(m, way, _cur ? void 0 : raceU(m));
     m._raceAt = m._now + raceDelay(m);
-  } else if (opening) m._raceAt = 0;
-  else if (m._foreign && !m._server.run) finish(m, 4306, "origin");
+  } else if (opening) {
+    m._raceAt = 0;
+    if (!way && m._server.run) raceFrom(m, m._now + patience(m));
+  } else if (m._foreign && !m._server.run) finish(m, 4306, "origin");
   else {
     m._tries++;
     raceFrom(m, m._now + backoff(m));
@@ -772,6 +775,7 @@ function attach(m, way, u) {
     _p: 0,
     _pongs: 0,
     _faults: 0,
+    _strays: 0,
     _underway: 0
   };
   way._tried = true;
@@ -813,6 +817,7 @@ function refused(m, path, { reason, retry }, conn) {
   if (code > 4304) return finish(m, code, reason);
   if (code) return fault(m, path, "refused: " + reason, code);
   if (reason === "unknown") {
+    if (path._openedAt && conn._by && path._strays++ < 4) return unsaid(m, conn);
     wait = 1100;
     if (!m._paths.some((p) => p !== path && p._openedAt && !p._suspect)) {
       m._unknownAt ||= m._now;

@@ -1,9 +1,9 @@
 // Connecting: which transport is tried when, and what the server says to it (docs/protocol.md section 6).
 
 import type { Fields } from './control.js'
-import { dial, fault, finish, forget, kill } from './paths.js'
+import { dial, fault, finish, forget, kill, unsaid } from './paths.js'
 import { confirm, pingPath, use } from './select.js'
-import { clamp, due, Rest, trace, type Conn, type Machine, type Path, type Way } from './state.js'
+import { clamp, due, patience, Rest, trace, type Conn, type Machine, type Path, type Way } from './state.js'
 import { takeRest } from './ways.js'
 
 export const maxPaths = 4
@@ -51,7 +51,11 @@ export function connect(m: Machine): void {
   if (way && m._paths.length < maxPaths) {
     attach(m, way, _cur ? undefined : raceU(m))
     m._raceAt = m._now + raceDelay(m)
-  } else if (opening) m._raceAt = 0 // wait for what is under way; kill plans the next
+  } else if (opening) {
+    m._raceAt = 0 // wait for what is under way; kill plans the next
+    // That may have gone out on a connection that is dead: soon all are tried again, on others (HF1-LIV-10).
+    if (!way && m._server.run) raceFrom(m, m._now + patience(m))
+  }
   else if (m._foreign && !m._server.run) finish(m, 4306, 'origin') // no POST could tell better
   else {
     // Every transport was tried and failed: wait, then try all again. The network is away, not the transports.
@@ -119,6 +123,7 @@ export function attach(m: Machine, way: Way, u?: number): void {
     _p: 0,
     _pongs: 0,
     _faults: 0,
+    _strays: 0,
     _underway: 0,
   }
   way._tried = true
@@ -169,6 +174,8 @@ export function refused(m: Machine, path: Path, { reason, retry }: Fields, conn:
   if (code > 4304) return finish(m, code, reason)
   if (code) return fault(m, path, 'refused: ' + reason, code)
   if (reason === 'unknown') {
+    // The server of this path knows the session, so the POST has reached another one. It is made again, a few times in a row.
+    if (path._openedAt && conn._by && path._strays++ < 4) return unsaid(m, conn)
     // It ends the session only if no other path lives and it is repeated over more than a second.
     wait = 1100
     if (!m._paths.some((p) => p !== path && p._openedAt && !p._suspect)) {

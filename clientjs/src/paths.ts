@@ -46,7 +46,7 @@ export function kill(m: Machine, path: Path, code: number, reason: string): void
     shrink(path)
   }
   m._paths = m._paths.filter((p) => p !== path)
-  for (const conn of m._conns) if (conn._path === path) hangup(m, conn, code)
+  for (const conn of [...m._conns].reverse()) if (conn._path === path) hangup(m, conn, code)
   if (_cur === path) {
     m._cur = undefined
     lost(m, path)
@@ -62,7 +62,7 @@ export function postFailed(m: Machine, conn: Conn, reason: string): void {
 }
 
 /** Books that nobody knows whether a POST has arrived: its controls are said again, and the ack. */
-function unsaid(m: Machine, { _path, _ctl }: Conn): void {
+export function unsaid(m: Machine, { _path, _ctl }: Conn): void {
   _path._ctl = _ctl + _path._ctl
   m._told = 0
 }

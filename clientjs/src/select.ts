@@ -51,6 +51,7 @@ export function sayUse(m: Machine, path: Path): void {
 
 /** Reads what every POST reply says, and the answer to use. */
 export function replied(m: Machine, path: Path, { recv, sent, sel }: Fields): void {
+  path._strays = 0
   if (recv > m._known) {
     m._known = recv
     path._useful = true

@@ -92,6 +92,8 @@ export interface Path {
   _detached?: boolean
   /** Failed POSTs in a row. */
   _faults: number
+  /** POSTs in a row that another server has answered. */
+  _strays: number
   /** It is read no longer than that. */
   _leaveBy?: number
   /** Size of the largest batch not known to have arrived, and its last line. */
