@@ -70,7 +70,7 @@ func TestSeed(t *testing.T) {
 		Run(t.Context(), Set{one("a/draws", func(t *T) { n = t.Rand.Uint64() })}, Options{Seed: seed})
 		return n
 	}
-	if draw(1) != draw(1) || draw(1) == draw(2) {
+	if once, again := draw(1), draw(1); once != again || once == draw(2) {
 		t.Error("the seed does not make the choices")
 	}
 }
@@ -84,8 +84,15 @@ func TestSelect(t *testing.T) {
 		pattern  string
 		want     int
 	}{
-		{nil, "", 2}, {[]string{WS}, "", 1}, {[]string{Core, Poll}, "", 2}, {nil, "^b/", 1}, {nil, "POL-01", 1},
-		{nil, "nothing", -1}, {[]string{WS}, "^b/", -1}, {[]string{"carrier-pigeon"}, "", -1}, {nil, "(", -1},
+		{nil, "", 2},
+		{[]string{WS}, "", 1},
+		{[]string{Core, Poll}, "", 2},
+		{nil, "^b/", 1},
+		{nil, "POL-01", 1},
+		{nil, "nothing", -1},
+		{[]string{WS}, "^b/", -1},
+		{[]string{"carrier-pigeon"}, "", -1},
+		{nil, "(", -1},
 	} {
 		got, err := set.Select(x.profiles, x.pattern)
 		if n := len(got); x.want < 0 && err == nil || x.want >= 0 && (err != nil || n != x.want) {
