@@ -87,7 +87,7 @@ func (w *world) drawWeather() weather {
 				y.storms = append(y.storms, f)
 			}
 		case f == faultCap:
-			y.storms = append(y.storms, f, f, f, f, f)
+			y.storms = append(y.storms, f, f, f, f, f, f)
 		case f == faultForce || f == faultHeld || f == faultYoung || f == faultForgedUse || f == faultMove: // these take effect later, or not at all
 			y.storms = append(y.storms, f, f, f, f)
 		default:
