@@ -88,7 +88,6 @@ func (t *T) run(limit time.Duration) (r Result) {
 	r = Result{Case: t.Case, Status: Passed}
 	over := make(chan stopped, 1)
 	go func() {
-		defer t.clean()
 		defer func() {
 			switch v := recover().(type) {
 			case nil:
@@ -99,6 +98,7 @@ func (t *T) run(limit time.Duration) (r Result) {
 				over <- stopped{requirement: t.Case.Requirements[0], text: fmt.Sprintf("the suite panicked: %v\n%s", v, debug.Stack())}
 			}
 		}()
+		defer t.clean() // what a case has left open is closed before it is over
 		t.Case.Run(t)
 	}()
 	var s stopped
