@@ -5,10 +5,12 @@ package client
 import (
 	"bufio"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"slices"
@@ -201,8 +203,10 @@ type Session struct {
 	Events []Event // under Look
 
 	// Record, if it is set, is told what the client's application does, as events of a trace; under Look.
-	Record func(trace.Event)
-	unsent []string // digests of the messages whose number is not known yet
+	Record    func(trace.Event)
+	unsent    []string // digests of the messages whose number is not known yet
+	numbers   []uint64 // of the messages that were sent
+	forgotten bool
 }
 
 // Connect begins a session. Record may be nil.
@@ -218,9 +222,9 @@ func (p *Process) Connect(c Command, log func(format string, args ...any), recor
 
 // Do sends a command of the session's.
 func (s *Session) Do(c Command) error {
-	if c.Do == "send" && c.Text != nil {
+	if c.Do == "send" {
 		s.mu.Lock()
-		s.unsent = append(s.unsent, trace.Digest(*c.Text, false))
+		s.unsent = append(s.unsent, digest(c.Text, c.Base64))
 		s.mu.Unlock()
 	}
 	c.Session = s.id
@@ -228,8 +232,12 @@ func (s *Session) Do(c Command) error {
 }
 
 // Forget closes the session, and keeps its events no longer. It gives the client a moment to say goodbye, so that nothing of a case goes on
-// beside the next.
+// beside the next. The second time it does nothing.
 func (s *Session) Forget() {
+	if s.forgotten {
+		return
+	}
+	s.forgotten = true
 	_ = s.Do(Command{Do: "close"})
 	s.Look(context.Background(), 500*time.Millisecond, func(all []Event) bool {
 		return slices.ContainsFunc(all, func(e Event) bool { return e.Event == "closed" })
@@ -264,12 +272,39 @@ func (s *Session) record(e Event) {
 	switch {
 	case e.Event == "sent" && len(s.unsent) > 0:
 		s.Record(trace.Event{Side: "client", What: "enqueue", Number: e.Number, Digest: s.unsent[0]})
+		s.unsent, s.numbers = s.unsent[1:], append(s.numbers, e.Number)
+	case e.Event == "refused" && len(s.unsent) > 0:
 		s.unsent = s.unsent[1:]
-	case e.Event == "message" && e.Text != nil:
-		s.Record(trace.Event{Side: "client", What: "deliver", Number: e.Number, Digest: trace.Digest(*e.Text, false)})
+	case e.Event == "message":
+		s.Record(trace.Event{Side: "client", What: "deliver", Number: e.Number, Digest: digest(e.Text, e.Base64)})
+	case e.Event == "drained" && len(s.unsent) == 0: // all that was sent is taken, says the client: so it keeps none of it
+		s.Record(trace.Event{Side: "client", What: "free", Number: s.numbered(math.MaxUint64)})
 	case e.Event == "closed":
+		s.Record(trace.Event{Side: "client", What: "free", Number: s.numbered(e.Delivered)})
 		s.Record(trace.Event{Side: "client", What: "end", Cause: "closed"})
 	}
+}
+
+// numbered is the number of the last message up to a line; a !close has a line too, and is no message.
+func (s *Session) numbered(line uint64) (last uint64) {
+	for _, n := range s.numbers {
+		if n <= line {
+			last = n
+		}
+	}
+	return last
+}
+
+// digest is that of a message of the adapter protocol.
+func digest(text, binary *string) string {
+	switch {
+	case text != nil:
+		return trace.Digest(*text, false)
+	case binary != nil:
+		raw, _ := base64.StdEncoding.DecodeString(*binary)
+		return trace.Digest(string(raw), true)
+	}
+	return ""
 }
 
 // Look calls f with the events so far until it is true, at most for d.

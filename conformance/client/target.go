@@ -20,7 +20,7 @@ type Target struct {
 	Command, Env []string
 	// Server is the URL of a real server with the applications of docs/conformance.md, "" for the suite's own.
 	Server string
-	// Trace, if it is set, is given the traces of the runs through the middlebox.
+	// Trace, if it is set, is given the traces of the runs in which the suite told the client nothing but what was so.
 	Trace *trace.Recorder
 
 	stderr io.Writer

@@ -18,6 +18,9 @@ type Box struct {
 	Dial func(ctx context.Context) (net.Conn, error)
 	// Log is told what happens, a line each. Default: nobody. It must be set before Serve.
 	Log func(line string)
+	// Cut is told of each connection that the box ends in the middle, by `kill`, `life` and their like, and why; it must not block. Default:
+	// nobody. It must be set before Serve.
+	Cut func(why string)
 
 	target *url.URL
 	ctx    context.Context // ends with the box
@@ -132,7 +135,7 @@ func (b *Box) admit(c net.Conn) *wire {
 		_ = c.Close()
 		return nil
 	}
-	w := &wire{Conn: c, cutUp: -1, cutDown: -1}
+	w := &wire{Conn: c, cutUp: -1, cutDown: -1, cut: b.cut}
 	b.conns = append(b.conns, w)
 	for _, m := range b.modes {
 		if m.Name != "cut" {
@@ -229,6 +232,12 @@ func (b *Box) strike(k Kind) []Mode {
 		out = append(out, m.Mode)
 	}
 	return out
+}
+
+func (b *Box) cut(why string) {
+	if b.Cut != nil {
+		b.Cut(why)
+	}
 }
 
 func (b *Box) logf(format string, args ...any) {

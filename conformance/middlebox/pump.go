@@ -102,6 +102,7 @@ func (g *guards) stop() {
 
 func (g *guards) cut(m Mode) {
 	g.x.box.logf("%s after %s", m.Name, time.Since(g.began).Round(time.Millisecond))
+	g.x.box.cut(m.Name)
 	g.x.orderly(m.Name == "end")
 	g.x.cancel()
 }

@@ -140,6 +140,7 @@ func (l *limitFrame) write(p []byte) error {
 		return l.next.write(p)
 	}
 	_, _ = l.x.client.Write([]byte{0x88, 2, 1009 >> 8, 1009 & 0xff})
+	l.x.box.cut("limit-frame")
 	l.x.orderly(true)
 	l.x.cancel()
 	return errTooMuch

@@ -10,12 +10,14 @@ type wire struct {
 	net.Conn
 	up, down       atomic.Int64
 	cutUp, cutDown int64 // how many bytes may pass; -1: all
+	cut            func(why string)
 }
 
 func (w *wire) Read(p []byte) (int, error) {
 	if w.cutUp >= 0 {
 		left := w.cutUp - w.up.Load()
 		if left <= 0 {
+			w.cut("cut up")
 			w.reset()
 			return 0, net.ErrClosed
 		}
@@ -30,6 +32,7 @@ func (w *wire) Write(p []byte) (int, error) {
 	if left := w.cutDown - w.down.Load(); w.cutDown >= 0 && int64(len(p)) > left {
 		n, _ := w.Conn.Write(p[:max(left, 0)])
 		w.down.Add(int64(n))
+		w.cut("cut down")
 		w.reset()
 		return n, net.ErrClosed
 	}

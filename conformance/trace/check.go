@@ -39,6 +39,7 @@ type side struct {
 	acked   uint64
 	early   []claim // acks whose deliveries are still to come
 	ended   bool
+	end     int64 // when
 }
 
 // given is a delivery. It may stand in a trace before the sending that it belongs to, since two sides write it.
@@ -75,7 +76,7 @@ type session struct {
 //	I4  a session ends by the protocol's own causes only
 //	I5  lines on an attachment begin at the position stated or the ack, plus 1, and are consecutive
 //	I6  at most 4 attachments live, one more while it is replaced; a selection's u rises
-//	I7  what was sent before a calm has arrived by its end, unless the session has ended
+//	I7  what was sent before a calm has arrived by its end, unless the session has ended before that
 //
 // An error says that the trace cannot be read.
 func Check(r io.Reader) (*Report, error) {
@@ -167,7 +168,9 @@ func (c *checker) event(e Event) {
 		if !slices.Contains([]string{"close", "closed", "refused", "ttl", "local"}, e.Cause) {
 			c.breaks("I4", e.Session, "the session ends because of %q", e.Cause)
 		}
-		mine.ended = true
+		if !mine.ended {
+			mine.ended, mine.end = true, e.Time
+		}
 	case "calm":
 		s.calm, s.bound = e.Time, max(e.Within, 0)
 		for name, x := range s.sides {
@@ -257,7 +260,9 @@ func (c *checker) finish() {
 			continue
 		}
 		for name, peer := range map[string]string{"client": "server", "server": "client"} {
-			if x := s.sides[peer]; len(x.got) < s.owed[name] && !x.ended && !s.sides[name].ended {
+			x, y := s.sides[peer], s.sides[name]
+			over := func(side *side) bool { return side.ended && side.end < s.calm+within }
+			if len(x.got) < s.owed[name] && !over(x) && !over(y) {
 				c.breaks("I7", id, "%d messages of the %s were sent before the calm, and %d of them have arrived", s.owed[name], name, len(x.got))
 			}
 		}

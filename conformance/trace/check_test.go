@@ -57,14 +57,33 @@ func TestBroken(t *testing.T) {
 			for att := '3'; strings.ContainsRune(broken, '@'); att++ {
 				broken = strings.Replace(broken, "@", string(att), 1)
 			}
-			if name == "never arrives" {
-				broken = strings.Replace(broken, `{"time":2001,"session":"s","side":"client","what":"end","cause":"closed"}`, "", 1)
-			}
 			r, err := Check(strings.NewReader(broken))
 			if err != nil || len(r.Violations) == 0 || r.Violations[0].Invariant != c.invariant {
 				t.Errorf("%+v %v", r, err)
 			}
 		})
+	}
+}
+
+// TestEndedInCalm: only an end before the calm's time was over excuses what has not arrived.
+func TestEndedInCalm(t *testing.T) {
+	missing := strings.Replace(good, `{"time":9,"session":"s","side":"client","what":"deliver","number":1,"digest":"cc"}`+"\n", "", 1)
+	r, err := Check(strings.NewReader(strings.Replace(missing, `{"time":2001,`, `{"time":500,`, 1)))
+	if err != nil || len(r.Violations) > 0 {
+		t.Errorf("%+v %v", r, err)
+	}
+}
+
+// TestCut: a kill that names no attachment leaves those that live as they are.
+func TestCut(t *testing.T) {
+	cut := `{"time":3,"session":"s","what":"kill"}` + "\n"
+	r, err := Check(strings.NewReader(cut + good + cut))
+	if err != nil || len(r.Violations) > 0 || r.Events != 20 {
+		t.Errorf("%+v %v", r, err)
+	}
+	hole := strings.Replace(good, `"att":2,"first":1,"number":1`, `"att":2,"first":3,"number":3`, 1)
+	if r, err = Check(strings.NewReader(strings.Replace(hole, `{"time":7,`, cut+`{"time":7,`, 1))); err != nil || len(r.Violations) != 1 || r.Violations[0].Invariant != "I5" {
+		t.Errorf("%+v %v", r, err)
 	}
 }
 

@@ -15,12 +15,12 @@ import (
 //
 //	enqueue  the application of Side has sent the message Number, Digest
 //	deliver  the application of Side has been given the message Number, Digest, of its peer
-//	ack      Side has learned that its peer has taken its messages up to Number
+//	ack      Side was told that its peer has taken its messages up to Number
 //	free     Side keeps its messages up to Number no more
-//	attach   an attachment Att is open; Position is what the receiver stated for the log of Side
+//	attach   an attachment Att is open; Position is what the receiver stated for the log of Side, as often as it states another
 //	lines    Side has sent the lines First to Number on the attachment Att
 //	use      the attachment Att was selected by U
-//	kill     the attachment Att is gone
+//	kill     the attachment Att is gone; without Att, a connection was cut, whosever it was
 //	end      Side holds the session for ended, because of Cause: close, closed, refused, ttl, local are the protocol's own
 //	calm     from now on some path passes batches both ways; what was sent before has to arrive within Within ms (default 100,000)
 type Event struct {
@@ -60,13 +60,15 @@ func NewRecorder(w io.Writer) *Recorder {
 	return &Recorder{out: json.NewEncoder(w), began: time.Now()}
 }
 
-// Add records an event, at this moment.
+// Add records an event, at this moment if it has no time of its own.
 func (r *Recorder) Add(e Event) {
 	if r == nil {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	e.Time = time.Since(r.began).Milliseconds()
+	if e.Time == 0 {
+		e.Time = time.Since(r.began).Milliseconds()
+	}
 	_ = r.out.Encode(e) // a trace that cannot be written is short, and says so
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/holdfast-rt/holdfast/conformance/client"
 	"github.com/holdfast-rt/holdfast/conformance/client/script"
 	"github.com/holdfast-rt/holdfast/conformance/suite"
-	"github.com/holdfast-rt/holdfast/conformance/trace"
 )
 
 // How long a case waits for what must come soon, and for what needs a reconnect. The machine that runs the suite may be busy.
@@ -29,7 +28,7 @@ type world struct {
 
 	target    *client.Target
 	transport string // the one the case runs over, "" for several
-	record    func(trace.Event)
+	tape      tape
 }
 
 var profiles = map[string]string{script.WebSocket: suite.WS, script.SSE: suite.SSE, script.LongPoll: suite.Poll, "": suite.Core}
@@ -64,7 +63,10 @@ func one(id, transport, requirements, sentence string, run func(w *world)) suite
 			if transport != "" && !target.Has(transport) {
 				t.Skipf("the client has no %s", transport)
 			}
-			run(&world{T: t, s: script.New(t), target: target, transport: transport})
+			w := &world{T: t, s: script.New(t), target: target, transport: transport}
+			w.s.Record = w.tape.add
+			run(w)
+			w.checkTrace()
 		},
 	}
 }
@@ -84,7 +86,7 @@ func (w *world) begin(c client.Command) {
 			w.Skipf("the client has no %s", t)
 		}
 	}
-	s, err := w.target.Connect(c, w.Logf, w.record)
+	s, err := w.target.Connect(c, w.Logf, w.tape.add)
 	if err != nil {
 		w.Fatalf("the adapter is gone: %v", err)
 	}
@@ -194,6 +196,7 @@ func (w *world) goesOn(up, down []string) {
 	w.send("it goes on")
 	w.gets(2*later, w.blame(), append(down, "it goes on")...)
 	w.s.Got(2*later, w.blame(), append(up, "it goes on")...)
+	w.tape.settled()
 	if w.has("closed") {
 		w.Fatalf("the session has ended")
 	}

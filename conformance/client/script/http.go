@@ -43,7 +43,9 @@ func (q *Request) Is(control string) bool { return q.Batch.Find(control) != nil 
 // honest answers as the server has decided, unless the case alters it.
 func (q *Request) honest(r *Reply) {
 	if q.s.Alter != nil && !q.done {
+		before := r.Batch
 		q.s.Alter(q, r)
+		q.s.Forged = q.s.Forged || r.Batch != before || r.Body != ""
 	}
 	q.answer(r)
 }
@@ -158,6 +160,7 @@ func (s *Server) arrive(q *Request) {
 	}
 	if s.Request != nil {
 		if r := s.Request(q); r != nil {
+			s.Forged = s.Forged || r.Batch != ""
 			q.answer(r)
 			return
 		}
@@ -247,7 +250,7 @@ func (s *Server) poll(q *Request) *Reply {
 	if recv := l.Number("recv"); recv > s.Sent {
 		s.fault("HF1-NUM-09", "!poll with a position of %d where %d lines were sent", recv, s.Sent)
 	} else {
-		p.next = max(recv, s.Acked, q.Batch.Ack) + 1
+		p.moves(max(recv, q.Batch.Ack))
 	}
 	if n := l.Number("p"); n < p.p {
 		return &Reply{Batch: s.head(s.Acked+1) + s.ReplyLine() + "\n"}
@@ -371,7 +374,8 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, q *Request, p *P
 	case <-r.Context().Done():
 	}
 	s.mu.Lock()
-	p.Alive, p.write, p.raw = false, nil, nil
+	p.dies()
+	p.write, p.raw = nil, nil
 	q.Over = time.Now()
 	s.change()
 	s.mu.Unlock()

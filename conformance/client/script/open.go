@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-rt/holdfast/conformance/trace"
 	"github.com/holdfast-rt/holdfast/conformance/wire"
 )
 
@@ -69,6 +70,7 @@ func (s *Server) early(b *wire.Batch) (n int) {
 func (s *Server) begin(key string) {
 	if s.Key != "" {
 		s.down = nil
+		s.Forged = true // more than one session in a run: one trace does not tell them apart
 	}
 	s.Key, s.Run, s.Repeated, s.Ended, s.Closing = key, random(), false, "", false
 	s.U, s.Att, s.Recv, s.Taken, s.Sent, s.Acked, s.told = 0, 0, 0, 0, 0, 0, 0
@@ -88,6 +90,7 @@ func (s *Server) attach(p *Path) {
 		s.fault("HF1-NUM-09", "!open with a position of %d where %d lines were sent", p.Position, s.Sent)
 	}
 	s.Paths = append(s.Paths, p)
+	s.record(trace.Event{What: "attach", Att: p.Att, Position: p.Position})
 	p.next = max(p.Position, s.Acked) + 1
 	if p.U > s.U {
 		s.selects(p, p.U, p.Position)

@@ -2,9 +2,11 @@ package script
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/holdfast-rt/holdfast/conformance/trace"
 	"github.com/holdfast-rt/holdfast/conformance/wire"
 )
 
@@ -81,7 +83,7 @@ func (p *Path) Kill() { p.end(nil) }
 
 // CloseWith ends a WebSocket by a close frame. The server is locked.
 func (p *Path) CloseWith(code int) {
-	p.Alive = false
+	p.dies()
 	if p.close != nil {
 		p.close(code)
 	}
@@ -89,7 +91,7 @@ func (p *Path) CloseWith(code int) {
 }
 
 func (p *Path) end(r *Reply) {
-	p.Alive = false
+	p.dies()
 	if p.close != nil {
 		p.close(0)
 	}
@@ -105,6 +107,11 @@ func (p *Path) end(r *Reply) {
 
 // Raw sends a frame or an event as it is; the batch's lines end with LF. The server is locked.
 func (p *Path) Raw(batch string) {
+	p.s.Forged = true
+	p.put(batch)
+}
+
+func (p *Path) put(batch string) {
 	p.s.t.Logf("-> %s/%d %q", p.Transport, p.Att, shorten(batch))
 	p.wrote = time.Now()
 	if p.write != nil {
@@ -116,6 +123,7 @@ func (p *Path) Raw(batch string) {
 
 // Bytes writes to an event stream as it is. The server is locked.
 func (p *Path) Bytes(s string) {
+	p.s.Forged = true
 	if p.raw != nil {
 		p.s.t.Logf("-> %s/%d bytes %q", p.Transport, p.Att, shorten(s))
 		p.raw(s)
@@ -126,9 +134,10 @@ func (p *Path) send(batch string) {
 	out := []string{batch}
 	if p.s.Send != nil {
 		out = p.s.Send(p, batch)
+		p.s.Forged = p.s.Forged || !slices.Equal(out, []string{batch})
 	}
 	for _, b := range out {
-		p.Raw(b)
+		p.put(b)
 	}
 }
 
@@ -155,7 +164,10 @@ func (s *Server) head(first uint64) string {
 	if s.Holds != nil && s.Holds() {
 		ack = s.told
 	}
-	s.told = max(s.told, ack)
+	if ack > s.told {
+		s.told = ack
+		s.acked("client", messagesTo(s.upEnds, ack))
+	}
 	return wire.Head(first, s.told)
 }
 
@@ -184,7 +196,8 @@ func (s *Server) flush() {
 // lines makes a batch of what is next on a path, as large as the client takes.
 func (s *Server) lines(p *Path) string {
 	var b strings.Builder
-	b.WriteString(s.head(p.next))
+	first := p.next
+	b.WriteString(s.head(first))
 	for p.next <= uint64(len(s.down)) {
 		l := s.down[p.next-1]
 		if b.Len()+len(l) > int(p.Lim)-600 { // room for what else rides along
@@ -193,6 +206,9 @@ func (s *Server) lines(p *Path) string {
 		b.WriteString(l)
 		s.Sent = max(s.Sent, p.next)
 		p.next++
+	}
+	if p.next > first {
+		s.record(trace.Event{What: "lines", Att: p.Att, First: first, Number: p.next - 1})
 	}
 	return b.String()
 }
@@ -212,6 +228,7 @@ func (s *Server) ReplyLine() string {
 // End ends the session as a server does that has closed it. The server is locked.
 func (s *Server) End(code int, reason string) {
 	s.Ended = s.Closed(code, reason)
+	s.record(trace.Event{What: "end", Cause: "close"})
 	for _, p := range s.Paths {
 		if !p.Alive {
 			continue
@@ -230,6 +247,7 @@ func (s *Server) End(code int, reason string) {
 
 // Closed is an honest final word.
 func (s *Server) Closed(code int, reason string) string {
+	s.acked("client", messagesTo(s.upEnds, s.Taken))
 	return fmt.Sprintf(`!closed {"code":%d,"reason":%q,"recv":%d,"ack":%d}`, code, reason, s.Taken, s.Acked)
 }
 

@@ -35,6 +35,8 @@ type Server struct {
 	Refuse string
 	// Record is told what the server's application and its paths do, as events of a trace.
 	Record func(trace.Event)
+	// Forged says that a case had the server say what was not so; what was recorded of the run is then no trace of an honest one.
+	Forged bool
 	// Upgrade is asked for each handshake of a WebSocket: 0 accepts, -1 never answers, a status refuses.
 	Upgrade func(n int, r *http.Request) int
 	// Request is asked first about each POST; nil lets the server answer.
@@ -86,6 +88,9 @@ type State struct {
 	size       []int  // payload + 16 of each line
 	part       []byte // pieces of the message that is coming
 	high       map[uint64]bool
+
+	upEnds, downEnds []uint64 // the numbers of whole messages in the logs
+	saying           []byte   // pieces of the message that a case is putting into the log
 }
 
 // Message is a whole message of the client.
@@ -129,14 +134,6 @@ func (s *Server) fault(requirement, format string, args ...any) {
 		s.broken = &wire.Error{Requirement: requirement, Text: fmt.Sprintf(format, args...)}
 		s.t.Logf("BROKEN %v", s.broken)
 		s.change()
-	}
-}
-
-// record writes an event of the server's into the trace.
-func (s *Server) record(e trace.Event) {
-	if s.Record != nil {
-		e.Side = "server"
-		s.Record(e)
 	}
 }
 
@@ -218,6 +215,7 @@ func (s *Server) Say(lines ...string) {
 	s.Do(func() {
 		for _, l := range lines {
 			s.down = append(s.down, l+"\n")
+			s.said(l)
 		}
 		s.flush()
 	})

@@ -45,7 +45,7 @@ func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
 				s.fault("HF1-WSK-02", "the client uses an extension that was not negotiated: %v", err)
 			}
 			if p != nil {
-				p.Alive = false
+				p.dies()
 			}
 			s.change()
 			s.mu.Unlock()

@@ -25,7 +25,7 @@ func (s *Server) take(b *wire.Batch) (gap bool) {
 	}
 	if b.Ack > s.Acked {
 		s.Acked = b.Ack
-		s.record(trace.Event{What: "ack", Number: b.Ack})
+		s.acked("server", messagesTo(s.downEnds, b.Ack))
 	}
 	if b.Mark != "" {
 		s.fault("HF1-BAT-12", "the client repeats the mark %q", b.Mark)
@@ -86,13 +86,14 @@ func (s *Server) line(n uint64, l wire.Line) {
 		s.fault("HF1-NUM-10", "a message of %d bytes where %d were stated", len(m.Data), s.MaxMessage)
 	}
 	s.Messages = append(s.Messages, m)
+	s.upEnds = append(s.upEnds, n)
 	s.record(trace.Event{What: "deliver", Number: m.Number, Digest: trace.Digest(m.Data, m.Binary)})
 	s.Taken = n
 	if s.Echo {
 		for _, line := range Lines(m.Data, m.Binary) {
 			s.down = append(s.down, line+"\n")
+			s.said(line)
 		}
-		s.record(trace.Event{What: "enqueue", Number: uint64(len(s.down)), Digest: trace.Digest(m.Data, m.Binary)})
 	}
 }
 
@@ -135,7 +136,8 @@ func (s *Server) controls(p *Path, b *wire.Batch) (answers []string) {
 			p.Rewinds++
 			s.rewind(p, l.Number("recv"))
 		case l.Is("!detach"):
-			if p.Detached, p.Alive = true, false; p.close != nil {
+			p.Detached = true
+			if p.dies(); p.close != nil {
 				p.close(0)
 			}
 		case l.Is("!use"):
@@ -153,7 +155,7 @@ func (s *Server) rewind(p *Path, recv uint64) {
 		s.fault("HF1-NUM-09", "!rewind to %d where %d lines were sent", recv, s.Sent)
 		return
 	}
-	p.next = max(recv, s.Acked) + 1
+	p.moves(recv)
 }
 
 func (s *Server) use(p *Path, l *wire.Line) {
@@ -176,7 +178,7 @@ func (s *Server) selects(p *Path, u, recv uint64) {
 	old := s.path(s.Att)
 	s.U, s.Att = u, p.Att
 	s.record(trace.Event{What: "use", Att: p.Att, U: u})
-	p.next = max(recv, s.Acked) + 1
+	p.moves(recv)
 	if old == nil || old == p || !old.Alive {
 		return
 	}

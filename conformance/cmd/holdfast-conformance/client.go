@@ -23,7 +23,7 @@ func runClient(ctx context.Context, args []string, _ io.Reader, stdout, stderr i
 		set.PrintDefaults()
 	}
 	server := set.String("server", "", "`URL` of a server that echoes, for the cases that go through the middlebox (default: one of the suite's own)")
-	file := set.String("trace", "", "write the traces of the cases network/… to this `FILE`")
+	file := set.String("trace", "", "write the traces of the cases whose server is an honest one to this `FILE`")
 	var flags suite.Flags
 	flags.Add(set)
 	switch err := set.Parse(args); {

@@ -1,0 +1,95 @@
+package cases
+
+import (
+	"bytes"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/holdfast-rt/holdfast/conformance/trace"
+)
+
+// tape is what happens in a case, until it is known whether it is the trace of an honest run.
+type tape struct {
+	mu     sync.Mutex
+	events []trace.Event
+}
+
+// maxTape bounds the events of a case; a longer one leaves no trace.
+const maxTape = 100_000
+
+func (t *tape) add(e trace.Event) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if e.Time = time.Now().UnixMilli(); len(t.events) <= maxTape {
+		t.events = append(t.events, e)
+	}
+}
+
+// settled notes that all there was to deliver is delivered by now: from the last sending or kill on there was a calm, which was over at
+// this moment. The checker sees for itself whether everything has arrived (I7).
+func (t *tape) settled() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	last := 0
+	for i, e := range t.events {
+		if e.What == "enqueue" || e.What == "kill" {
+			last = i + 1
+		}
+	}
+	if last == 0 {
+		return
+	}
+	at := t.events[last-1].Time
+	within := max(t.events[len(t.events)-1].Time-at, 1)
+	t.events = slices.Insert(t.events, last, trace.Event{Time: at, What: "calm", Within: within})
+}
+
+// delivered counts the messages that both applications were given.
+func (t *tape) delivered() (n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, e := range t.events {
+		if e.What == "deliver" {
+			n++
+		}
+	}
+	return n
+}
+
+// checkTrace checks the trace of a case that has passed, if all was honest in it, and hands it on.
+func (w *world) checkTrace() {
+	if w.c == nil {
+		return
+	}
+	w.c.Forget() // the end is part of it
+	forged := false
+	w.s.Do(func() { forged = w.s.Forged })
+	w.tape.mu.Lock()
+	events := slices.Clone(w.tape.events)
+	w.tape.mu.Unlock()
+	if forged || len(events) == 0 || len(events) > maxTape {
+		return
+	}
+	report, err := check(w.Case.ID, events)
+	if err != nil {
+		w.Fatalf("the trace of the run: %v", err)
+	}
+	for _, v := range report.Violations {
+		w.Fatalf("the trace of the run: %s: %+v", v, events[max(0, v.Line-4):v.Line])
+	}
+	for _, e := range events {
+		w.target.Trace.Add(e)
+	}
+}
+
+// check names the session in the events and asserts the invariants over them.
+func check(session string, events []trace.Event) (*trace.Report, error) {
+	var lines bytes.Buffer
+	recorder := trace.NewRecorder(&lines)
+	for i := range events {
+		events[i].Session = session
+		recorder.Add(events[i])
+	}
+	return trace.Check(&lines)
+}
