@@ -23,6 +23,9 @@ type Target struct {
 	// Trace, if it is set, is given the traces of the runs in which the suite told the client nothing but what was so.
 	Trace *trace.Recorder
 
+	// Sweep is how many bytes lie between the cuts of a sweep; 0 has each sweep make a few, spread at random.
+	Sweep int64
+
 	stderr io.Writer
 }
 

@@ -53,8 +53,12 @@ func (t *T) Logf(format string, args ...any) {
 	t.log = append(t.log, fmt.Sprintf("%7.3f  %s", time.Since(t.began).Seconds(), s))
 }
 
-// Cleanup calls f when the case has ended, the last given first.
-func (t *T) Cleanup(f func()) { t.cleanups = append(t.cleanups, f) }
+// Cleanup calls f when the case has ended, the last given first. Any goroutine of the case's may call it before Run returns.
+func (t *T) Cleanup(f func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.cleanups = append(t.cleanups, f)
+}
 
 // Break fails the case: that requirement is broken.
 func (t *T) Break(requirement, format string, args ...any) {
@@ -125,7 +129,10 @@ func (t *T) run(limit time.Duration) (r Result) {
 }
 
 func (t *T) clean() {
-	for i := len(t.cleanups) - 1; i >= 0; i-- {
-		t.cleanups[i]()
+	t.mu.Lock()
+	all := t.cleanups
+	t.mu.Unlock()
+	for i := len(all) - 1; i >= 0; i-- {
+		all[i]()
 	}
 }

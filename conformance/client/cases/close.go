@@ -61,7 +61,7 @@ func closeCases() suite.Set {
 	}))
 	add(over("all", "clo/fates", "CLO-05", "Each message's fate is told at the end: delivered up to the peer's final recv, not delivered above it.", func(w *world) {
 		w.connect(client.Command{})
-		w.s.Holds = func() bool { return true }
+		w.s.Do(func() { w.s.Holds = func() bool { return true } })
 		w.send("a", "b", "c")
 		w.s.Got(later, "HF1-CLO-05", "a", "b", "c")
 		w.s.Do(func() {
@@ -77,7 +77,7 @@ func closeCases() suite.Set {
 	}))
 	add(over("ws poll", "clo/unknown-fate", "CLO-05 ERR-04 CLO-06", "Without a final word the fate of what was not acknowledged is unknown; nothing is sent again in another session.", func(w *world) {
 		w.connect(client.Command{})
-		w.s.Holds = func() bool { return true }
+		w.s.Do(func() { w.s.Holds = func() bool { return true } })
 		w.send("a")
 		w.s.Got(later, "HF1-CLO-05", "a")
 		w.refuseAll(`!refused {"reason":"unknown"}`)

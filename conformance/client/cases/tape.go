@@ -2,6 +2,7 @@ package cases
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"sync"
 	"time"
@@ -71,7 +72,7 @@ func (w *world) checkTrace() {
 	if forged || len(events) == 0 || len(events) > maxTape {
 		return
 	}
-	report, err := check(w.Case.ID, events)
+	report, err := check(cmp.Or(w.trace, w.Case.ID), events)
 	if err != nil {
 		w.Fatalf("the trace of the run: %v", err)
 	}
@@ -92,4 +93,11 @@ func check(session string, events []trace.Event) (*trace.Report, error) {
 		recorder.Add(events[i])
 	}
 	return trace.Check(&lines)
+}
+
+// cut tells whether the middlebox has cut a connection.
+func (t *tape) cut() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.ContainsFunc(t.events, func(e trace.Event) bool { return e.What == "kill" && e.Side == "" })
 }

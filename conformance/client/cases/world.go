@@ -29,6 +29,7 @@ type world struct {
 	target    *client.Target
 	transport string // the one the case runs over, "" for several
 	tape      tape
+	trace     string // the name of its trace, "" for the case's
 }
 
 var profiles = map[string]string{script.WebSocket: suite.WS, script.SSE: suite.SSE, script.LongPoll: suite.Poll, "": suite.Core}

@@ -43,9 +43,9 @@ func (q *Request) Is(control string) bool { return q.Batch.Find(control) != nil 
 // honest answers as the server has decided, unless the case alters it.
 func (q *Request) honest(r *Reply) {
 	if q.s.Alter != nil && !q.done {
-		before := r.Batch
+		batch, body := r.Batch, r.Body
 		q.s.Alter(q, r)
-		q.s.Forged = q.s.Forged || r.Batch != before || r.Body != ""
+		q.s.Forged = q.s.Forged || r.Batch != batch || r.Body != body
 	}
 	q.answer(r)
 }
@@ -200,13 +200,17 @@ func (s *Server) crowd(q *Request) {
 
 // refusal is the answer of a server that refuses everything: to a stream it is the first event, and the stream ends.
 func (s *Server) refusal(q *Request) *Reply {
-	batch := "@1 0\n" + s.Refuse + "\n"
 	if q.Kind != "stream" {
-		return &Reply{Batch: batch}
+		return &Reply{Batch: "@1 0\n" + s.Refuse + "\n"}
 	}
+	return q.event("@1 0", s.Refuse)
+}
+
+// event answers a stream by one event, and no other.
+func (q *Request) event(lines ...string) *Reply {
 	return &Reply{
 		Header: map[string]string{"Content-Type": "text/event-stream"},
-		Body:   ":" + strings.Repeat(" ", 2048) + "\n\ndata:holdfast/1 stream " + q.Nonce + "\ndata:@1 0\ndata:" + s.Refuse + "\ndata:.\n\n",
+		Body:   ":" + strings.Repeat(" ", 2048) + "\n\ndata:holdfast/1 stream " + q.Nonce + "\ndata:" + strings.Join(lines, "\ndata:") + "\ndata:.\n\n",
 	}
 }
 
@@ -220,7 +224,9 @@ func (s *Server) serve(q *Request) {
 			transport = SSE
 		}
 		if s.Ended != "" && q.Batch.Lines[0].Text("key") == s.Key {
-			r = &Reply{Batch: s.head(1) + s.Ended + "\n"}
+			if r = (&Reply{Batch: s.head(1) + s.Ended + "\n"}); q.Kind == "stream" {
+				r = q.event(strings.TrimSuffix(s.head(1), "\n"), s.Ended)
+			}
 			break
 		}
 		p := s.open(transport, q.Batch)

@@ -21,7 +21,8 @@ import (
 // Server serves one session, or several one after another. Its fields are set before the client connects; hooks are called with the
 // server locked, and must neither block nor call its methods, those of Path and Request excepted.
 type Server struct {
-	URL string // the endpoint
+	URL  string // the endpoint
+	Stop func() // ends the server, which else ends with the case
 
 	MaxBatch, MaxMessage, Win, Ping, Hold, TTL int // what opened states; times in ms
 
@@ -116,7 +117,7 @@ func New(t *suite.T) *Server {
 	s.done = done
 	h := &http.Server{Handler: s, ReadHeaderTimeout: time.Minute, BaseContext: func(net.Listener) context.Context { return done }}
 	go func() { _ = h.Serve(l) }()
-	t.Cleanup(func() {
+	s.Stop = sync.OnceFunc(func() {
 		s.mu.Lock()
 		for _, p := range s.Paths {
 			p.end(nil)
@@ -125,6 +126,7 @@ func New(t *suite.T) *Server {
 		end()
 		_ = h.Close()
 	})
+	t.Cleanup(s.Stop)
 	return s
 }
 

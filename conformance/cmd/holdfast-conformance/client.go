@@ -24,6 +24,7 @@ func runClient(ctx context.Context, args []string, _ io.Reader, stdout, stderr i
 	}
 	server := set.String("server", "", "`URL` of a server that echoes, for the cases that go through the middlebox (default: one of the suite's own)")
 	file := set.String("trace", "", "write the traces of the cases whose server is an honest one to this `FILE`")
+	sweep := set.Int64("sweep", 0, "cut at every `N`-th byte in the cases sweep/…, which takes minutes (default: a few bytes, by the seed)")
 	var flags suite.Flags
 	flags.Add(set)
 	switch err := set.Parse(args); {
@@ -40,13 +41,19 @@ func runClient(ctx context.Context, args []string, _ io.Reader, stdout, stderr i
 		fmt.Fprintf(stderr, "holdfast-conformance: %v\n", err)
 		return suite.ExitUsage
 	}
+	if *sweep > 0 {
+		cases.Unhurried(all)
+	}
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	var target *client.Target
 	find := func() (any, error) {
 		var err error
-		if target, err = client.NewTarget(ctx, set.Args(), nil, *server, stderr); err != nil || *file == "" {
-			return target, err
+		if target, err = client.NewTarget(ctx, set.Args(), nil, *server, stderr); err != nil {
+			return nil, err
+		}
+		if target.Sweep = *sweep; *file == "" {
+			return target, nil
 		}
 		f, err := os.Create(*file)
 		if err == nil {
