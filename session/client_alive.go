@@ -132,8 +132,8 @@ func (m *clientMachine) stalled(now time.Time) {
 	if p == nil || p.state != pathOpen || p.suspect {
 		return
 	}
-	if p.pingI != 0 && m.due(now, m.pongBy(p)) { // an ack is a sign of life as good as a pong
-		if m.ackedAt.After(p.pingAt) {
+	if p.pingI != 0 && m.due(now, m.pongBy(p)) { // an ack is a sign of life as good as a pong, unless it may have waited unread while the client slept
+		if m.ackedAt.After(p.pingAt) && !m.asking(p) {
 			p.pingI, p.pingAt, p.stallPing, m.again = 0, time.Time{}, false, true
 		} else {
 			m.doubt(p, "no pong", now)

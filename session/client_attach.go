@@ -75,11 +75,6 @@ func (m *clientMachine) connect(now time.Time) {
 	if way == nil || len(m.paths) >= maxPaths {
 		if opening > 0 {
 			m.race.at = time.Time{}        // wait for what is under way; kill plans the next
-			if way == nil && m.run != "" { // that may have gone out on a connection that is dead: soon all are tried again, on others (HF1-LIV-10)
-				clear(m.race.tried)
-				m.race.at = now.Add(m.patience())
-				m.due(now, m.race.at)
-			}
 			return
 		}
 		m.lostRace(now)

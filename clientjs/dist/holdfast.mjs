@@ -728,10 +728,8 @@ function connect(m) {
   if (way && m._paths.length < maxPaths) {
     attach(m, way, _cur ? void 0 : raceU(m));
     m._raceAt = m._now + raceDelay(m);
-  } else if (opening) {
-    m._raceAt = 0;
-    if (!way && m._server.run) raceFrom(m, m._now + patience(m));
-  } else if (m._foreign && !m._server.run) finish(m, 4306, "origin");
+  } else if (opening) m._raceAt = 0;
+  else if (m._foreign && !m._server.run) finish(m, 4306, "origin");
   else {
     m._tries++;
     raceFrom(m, m._now + backoff(m));
@@ -1007,7 +1005,7 @@ function stalled(m) {
   const path = m._cur;
   if (!path || path._suspect) return;
   if (path._pingI && due(m, pongBy(m, path))) {
-    if (!(m._ackedAt > path._pingAt)) return doubt(m, path, "no pong");
+    if (!(m._ackedAt > path._pingAt) || asking(m, path)) return doubt(m, path, "no pong");
     path._pingI = 0;
     path._stallPing = false;
     m._again = true;

@@ -94,8 +94,8 @@ function stalled(m: Machine): void {
   const path = m._cur
   if (!path || path._suspect) return
   if (path._pingI && due(m, pongBy(m, path))) {
-    // An ack is a sign of life as good as a pong.
-    if (!(m._ackedAt! > path._pingAt!)) return doubt(m, path, 'no pong')
+    // An ack is a sign of life as good as a pong, unless it may have waited unread while the client slept.
+    if (!(m._ackedAt! > path._pingAt!) || asking(m, path)) return doubt(m, path, 'no pong')
     path._pingI = 0
     path._stallPing = false
     m._again = true

@@ -3,7 +3,7 @@
 import type { Fields } from './control.js'
 import { dial, fault, finish, forget, kill, unsaid } from './paths.js'
 import { confirm, pingPath, use } from './select.js'
-import { clamp, due, patience, Rest, trace, type Conn, type Machine, type Path, type Way } from './state.js'
+import { clamp, due, Rest, trace, type Conn, type Machine, type Path, type Way } from './state.js'
 import { takeRest } from './ways.js'
 
 export const maxPaths = 4
@@ -51,11 +51,7 @@ export function connect(m: Machine): void {
   if (way && m._paths.length < maxPaths) {
     attach(m, way, _cur ? undefined : raceU(m))
     m._raceAt = m._now + raceDelay(m)
-  } else if (opening) {
-    m._raceAt = 0 // wait for what is under way; kill plans the next
-    // That may have gone out on a connection that is dead: soon all are tried again, on others (HF1-LIV-10).
-    if (!way && m._server.run) raceFrom(m, m._now + patience(m))
-  }
+  } else if (opening) m._raceAt = 0 // wait for what is under way; kill plans the next
   else if (m._foreign && !m._server.run) finish(m, 4306, 'origin') // no POST could tell better
   else {
     // Every transport was tried and failed: wait, then try all again. The network is away, not the transports.
