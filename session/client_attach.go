@@ -74,7 +74,7 @@ func (m *clientMachine) connect(now time.Time) {
 	}
 	if way == nil || len(m.paths) >= maxPaths {
 		if opening > 0 {
-			m.race.at = time.Time{}        // wait for what is under way; kill plans the next
+			m.race.at = time.Time{} // wait for what is under way; kill plans the next
 			return
 		}
 		m.lostRace(now)
