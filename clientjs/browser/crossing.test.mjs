@@ -67,7 +67,7 @@ async function cross(t, run) {
     const theirs = await ofServer(mine.id)
     return mine.end || theirs.failure || (mine.sent === count && theirs.sent === count && theirs.drained && theirs.received === count && mine)
   }
-  await until('both sides have everything', 30_000, settled).catch(explain)
+  await until('both sides have everything', 90_000, settled).catch(explain)
   await page.evaluate(() => crossing.drained())
 
   const mine = await report()

@@ -159,7 +159,7 @@ func (w *world) cutAt(c *middlebox.Cut) (counts []middlebox.Count, cut bool) {
 		w.Fatalf("%v", err)
 	}
 	defer box.Close()
-	run.begin(client.Command{URL: url + "/holdfast"})
+	run.begin(client.Command{URL: url + run.s.Path()})
 	up, down := []string{"one up", "two up"}, []string{"one down", "two down"}
 	for i := range up {
 		run.send(up[i])

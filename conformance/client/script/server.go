@@ -21,8 +21,9 @@ import (
 // Server serves one session, or several one after another. Its fields are set before the client connects; hooks are called with the
 // server locked, and must neither block nor call its methods, those of Path and Request excepted.
 type Server struct {
-	URL  string // the endpoint
-	Stop func() // ends the server, which else ends with the case
+	URL   string // the endpoint
+	where string // of no other case: a client of an earlier one may still call at a port that is used again
+	Stop  func() // ends the server, which else ends with the case
 
 	MaxBatch, MaxMessage, Win, Ping, Hold, TTL int // what opened states; times in ms
 
@@ -101,6 +102,9 @@ type Message struct {
 	Number uint64
 }
 
+// Path is that of the endpoint's URL.
+func (s *Server) Path() string { return s.where }
+
 // New starts a server for a case. It ends with the case.
 func New(t *suite.T) *Server {
 	s := &Server{
@@ -112,7 +116,8 @@ func New(t *suite.T) *Server {
 	if err != nil {
 		t.Fatalf("the suite cannot listen: %v", err)
 	}
-	s.URL = "http://" + l.Addr().String() + "/holdfast"
+	s.where = "/" + random() + "/holdfast"
+	s.URL = "http://" + l.Addr().String() + s.where
 	done, end := context.WithCancel(context.WithoutCancel(t.Context()))
 	s.done = done
 	h := &http.Server{Handler: s, ReadHeaderTimeout: time.Minute, BaseContext: func(net.Listener) context.Context { return done }}
