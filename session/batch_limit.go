@@ -3,21 +3,19 @@ package session
 const (
 	batchFloor    = 1024
 	maxBatchBound = 1 << 20
-	fullBatches   = 16
 )
 
-// batchLimit is the size of the batches that a transport is given (HF1-ATT-07). It is halved when a path dies with a batch under way, and doubled
-// again after a number of full batches that arrived. The zero value is no limit but the largest batch of the protocol.
+// batchLimit is the size of the batches that a transport is given (HF1-ATT-07). It is halved when a path dies with a batch under way, and grows
+// by a sixteenth with each full batch that arrives. The zero value is no limit but the largest batch of the protocol.
 type batchLimit struct {
 	size int // 0: never halved
-	full int // full batches that arrived since size last changed
 }
 
 func (l *batchLimit) bytes() int {
 	if l.size == 0 {
 		return maxBatchBound
 	}
-	return l.size
+	return max(l.size, batchFloor)
 }
 
 // underway is the largest batch of a path that is not known to have arrived.
@@ -37,7 +35,7 @@ func (u *underway) wrote(size int, to uint64) {
 // lost: the path has died, or the batch is known not to have arrived.
 func (l *batchLimit) lost(u *underway) {
 	if u.size > batchFloor {
-		l.size, l.full = max(u.size/2, batchFloor), 0
+		l.size = u.size / 2
 	}
 	*u = underway{}
 }
@@ -48,9 +46,7 @@ func (l *batchLimit) arrived(u *underway, n uint64) {
 		return
 	}
 	if l.size > 0 && u.size > l.size/2 {
-		if l.full++; l.full >= fullBatches {
-			l.size, l.full = min(l.size*2, maxBatchBound), 0
-		}
+		l.size += l.size / 16
 	}
 	*u = underway{}
 }

@@ -6,11 +6,12 @@ import "testing"
 func TestBatchLimitGrowsUnderAFlowThatNeverPauses(t *testing.T) {
 	l := batchLimit{size: 2 * batchFloor}
 	var u underway
-	for n := uint64(1); n <= 2*fullBatches; n++ {
-		u.wrote(2*batchFloor, n)
+	const batches = 32
+	for n := uint64(1); n <= batches; n++ {
+		u.wrote(l.size, n)
 		l.arrived(&u, n-1) // the ack is always one batch behind
 	}
-	if l.size != 4*batchFloor {
-		t.Errorf("the limit is %d after %d full batches, want %d", l.size, fullBatches, 4*batchFloor)
+	if l.size < 4*batchFloor {
+		t.Errorf("the limit is %d after %d batches, want at least %d", l.size, batches, 4*batchFloor)
 	}
 }

@@ -37,8 +37,11 @@ func (m *clientMachine) judge(now time.Time) {
 			i = min(i, len(m.conns)) // postFailed may have ended the path and its other carriers
 		}
 	}
-	m.stalled(now)
-	m.rotate(now)
+	if p := m.sound(); p != nil {
+		m.works(p, now)
+		m.stalled(p, now)
+		m.aged(p, now)
+	}
 	m.connect(now)
 	m.better(now)
 	m.tidy(now)
@@ -63,13 +66,11 @@ func (m *clientMachine) alive(p *clientPath, now time.Time) {
 		}
 		return
 	}
-	if !p.proven && p.pongs > 0 && p.beaconBy.IsZero() && !m.asking(p) && m.due(now, p.openedAt.Add(provenAfter)) {
+	if !p.proven && p.pongs > 0 && p.beaconBy.IsZero() && !p.suspect && m.due(now, p.openedAt.Add(provenAfter)) {
 		if p == m.cur || p.pongs > 1 {
-			p.proven = true
+			p.proven, m.again = true, true
+			m.race.tries = 0
 			p.way.proved()
-			if p == m.cur {
-				m.best = p.way
-			}
 			m.trace("proven", p, "")
 		} else if p.pingI == 0 { // a path that stands by proves that it still answers
 			m.pingPath(p, now)
@@ -84,7 +85,7 @@ func (m *clientMachine) alive(p *clientPath, now time.Time) {
 		}
 		m.doubt(p, p.heldBack(), now)
 	}
-	if p.useU != 0 && m.due(now, p.useAt) {
+	if !p.useBy.IsZero() && m.due(now, p.useAt) {
 		m.sayUse(p, now)
 	}
 	if m.due(now, p.useBy) { // a use asks for an answer as a ping does (HF1-LIV-04)
@@ -103,11 +104,7 @@ func (m *clientMachine) silentAt(now time.Time, p *clientPath) time.Time {
 	if p != m.cur || !m.isActive(now) {
 		return p.heard.Add(m.ping*3/2 + 5*time.Second)
 	}
-	since := p.heard
-	if m.activeAt.After(since) {
-		since = m.activeAt
-	}
-	return since.Add(5750 * time.Millisecond)
+	return latest(p.heard, m.activeAt).Add(5750 * time.Millisecond)
 }
 
 // isActive: log lines came or went within 30 s, so the server pings more often.
@@ -126,39 +123,28 @@ func (m *clientMachine) active(now time.Time) {
 // patience is how long lines may go without any sign that they arrive.
 func (m *clientMachine) patience() time.Duration { return max(2*time.Second, 4*m.rtt) }
 
-// stalled: lines are outstanding on the path in use and nothing moves (HF1-LIV-04), or a reply says that the down path has lost something.
-func (m *clientMachine) stalled(now time.Time) {
-	p := m.cur
-	if p == nil || p.state != pathOpen || p.suspect {
-		return
+// works: what works is the best, once it is proven, and shows that what did not open is at fault itself.
+func (m *clientMachine) works(p *clientPath, now time.Time) {
+	if p.proven && !p.charged {
+		m.best = p.way
 	}
-	if p.pingI != 0 && m.due(now, m.pongBy(p)) { // an ack is a sign of life as good as a pong, unless it may have waited unread while the client slept
-		if m.ackedAt.After(p.pingAt) && !m.asking(p) {
-			p.pingI, p.pingAt, p.stallPing, m.again = 0, time.Time{}, false, true
-		} else {
-			m.doubt(p, "no pong", now)
-			return
+	for _, w := range m.ways {
+		if w.failed && w != p.way {
+			w.takeRest(now)
 		}
 	}
-	if m.out.base < m.out.last() && p.pingI == 0 && m.due(now, m.progress.Add(m.patience())) {
-		p.stallPing = true
-		m.pingPath(p, now)
-		m.due(now, m.pongBy(p))
-	}
-	if m.sentDown <= m.in.recv {
+}
+
+// stalled: a reply says that the down path has lost something.
+func (m *clientMachine) stalled(p *clientPath, now time.Time) {
+	if m.sentDown <= m.in.recv || !m.due(now, m.sentAt.Add(m.patience())) {
 		return
 	}
-	since := m.sentAt
-	if m.lastRecv.After(since) {
-		since = m.lastRecv
-	}
-	if m.due(now, since.Add(m.patience())) {
-		m.sentDown = m.in.recv
-		if p.way.name == transport.LongPoll {
-			m.pollAnew(p)
-		} else {
-			m.doubt(p, "lines missing", now)
-		}
+	m.sentDown = m.in.recv
+	if p.way.name == transport.LongPoll {
+		m.pollAnew(p)
+	} else {
+		m.doubt(p, "lines missing", now)
 	}
 }
 
@@ -174,16 +160,26 @@ func (m *clientMachine) doubt(p *clientPath, reason string, now time.Time) {
 		return
 	}
 	p.suspect, m.again = true, true
-	if p.useful || p.proven {
-		m.race.tries = 0
+	if !p.charged {
+		m.died(p, now)
+		p.way.limit.lost(&p.underway)
+		p.charged = true // booked: its end is not charged twice
 	}
-	if !p.way.resting(now) && !m.blameless(p, now) {
-		p.way.died(p, nil, now)
+	m.race.from(now)
+}
+
+// move leaves a path before it fails: another is attached beside it and selected when it is open. No pong keeps the old one.
+func (m *clientMachine) move(p *clientPath, reason string, now time.Time) {
+	p.charged, p.pingI = true, 0 // nothing is wrong with it
+	m.doubt(p, reason, now)
+}
+
+// latest is the later one.
+func latest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
 	}
-	p.way.limit.lost(&p.underway)
-	p.proven, p.charged = true, true // its end is not charged twice
-	clear(m.race.tried)
-	m.race.at = now
+	return a
 }
 
 // millis reads a time of the wire, at most a year of it.

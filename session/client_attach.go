@@ -2,6 +2,7 @@ package session
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/holdfast-rt/holdfast/transport"
@@ -17,15 +18,18 @@ type raceState struct {
 }
 
 // lost: the path in use has died. The first attempt is immediate; paths that die without use are tried ever more slowly.
-func (r *raceState) lost(p *clientPath, now time.Time, random float64) {
-	if p.useful || p.proven {
-		r.tries = 0
-	}
-	r.at = now
+func (r *raceState) lost(now time.Time, random float64) {
+	at := now
 	if r.tries > 0 {
-		r.at = now.Add(r.wait(random))
+		at = now.Add(r.wait(random))
 	}
 	r.tries++
+	r.from(at)
+}
+
+// from starts the race over at that time.
+func (r *raceState) from(at time.Time) {
+	r.at = at
 	clear(r.tried)
 }
 
@@ -35,78 +39,47 @@ func (r *raceState) wait(random float64) time.Duration {
 }
 
 // won: a path is in use again.
-func (r *raceState) won() { r.at = time.Time{}; clear(r.tried) }
+func (r *raceState) won() { r.from(time.Time{}) }
 
-// connect keeps attempts going while the session has no good path: none at all, or one that may be dead.
+// connect keeps attempts going while the session has no good path: none at all, or one that may be dead (HF1-LIV-10).
 func (m *clientMachine) connect(now time.Time) {
-	if m.waitAuth {
+	if m.waitAuth || m.sound() != nil {
 		return
 	}
-	beside := m.cur != nil && m.cur.suspect
-	if m.cur != nil && !beside {
+	if p := m.bestOpen(); p != nil {
+		m.reuse(p, now)
 		return
 	}
-	if m.cur == nil && m.reuse(now) {
-		return
-	}
-	opening := 0
-	for _, p := range m.paths {
-		if p.state == pathOpening {
-			opening++
-		}
-		if beside && p != m.cur && p.state == pathOpen && !p.suspect {
-			if !m.use(p, now) { // the use of the path in use was never answered: nothing may be selected before it is given up (HF1-SEL-07)
-				m.kill(m.cur, transport.CodeIdle, "use unanswered", now)
-				m.reuse(now)
-			}
-			return
-		}
-	}
-	if opening == 0 && m.race.at.IsZero() {
+	opening := m.isOpening()
+	if !opening && m.race.at.IsZero() {
 		m.race.at = now
 	}
 	if !m.due(now, m.race.at) {
 		return
 	}
-	way := m.nextWay(now)
-	if way != nil {
-		m.makeRoom(now)
-	}
-	if way == nil || len(m.paths) >= maxPaths {
-		if opening > 0 {
-			m.race.at = time.Time{} // wait for what is under way; kill plans the next
-			return
+	switch way := m.nextWay(now); {
+	case way != nil:
+		u := uint64(0)
+		if m.cur == nil {
+			u = m.raceU()
 		}
+		m.attach(way, u, now)
+		m.race.at = now.Add(m.raceDelay())
+		m.due(now, m.race.at)
+	case opening:
+		m.race.at = time.Time{} // wait for what is under way; kill plans the next
+	default:
 		m.lostRace(now)
-		return
 	}
-	u := uint64(0)
-	if m.cur == nil {
-		u = m.raceU()
-	}
-	m.attach(way, u, now)
-	m.race.at = now.Add(m.raceDelay())
-	m.due(now, m.race.at)
+}
+
+func (m *clientMachine) isOpening() bool {
+	return slices.ContainsFunc(m.paths, func(p *clientPath) bool { return p.state == pathOpening })
 }
 
 // raceDelay is the head start of an attempt before the next one (HF1-LIV-10).
 func (m *clientMachine) raceDelay() time.Duration {
 	return clamp(2*m.rtt, 250*time.Millisecond, time.Second)
-}
-
-const maxPaths = 4
-
-// makeRoom gives up the oldest path that was left and lingers, if there is no room for an attempt (HF1-ATT-04 does the same at the server).
-func (m *clientMachine) makeRoom(now time.Time) {
-	if len(m.paths) < maxPaths {
-		return
-	}
-	for _, p := range m.paths {
-		if p != m.cur && p.state == pathOpen {
-			m.kill(p, transport.CodeDetached, "no room", now)
-			return
-		}
-	}
 }
 
 // raceU is the u of the next open: racing opens share one (HF1-SEL-02), and there is one selection at a time (HF1-SEL-07).
@@ -128,33 +101,32 @@ func (m *clientMachine) mayRaise() bool {
 		return true
 	}
 	for _, p := range m.paths {
-		if p.useU == m.u || p.state == pathOpening && p.u == m.u {
+		if !p.useBy.IsZero() || p.state == pathOpening && p.u == m.u {
 			return false
 		}
 	}
 	return true
 }
 
-// reuse selects a path that stands by when the one in use has gone. Opens that carry the last u have the delay of a race to be answered; then
-// they are given up, so that a selection may be made (HF1-SEL-07).
-func (m *clientMachine) reuse(now time.Time) bool {
-	p := m.bestOpen()
-	if p == nil {
-		return false
-	}
-	for i := len(m.paths) - 1; i >= 0 && !m.mayRaise(); i-- {
+// reuse selects a path that stands by in place of one that has gone or may be dead. Opens that carry the last u have the delay of a race to be
+// answered; then they are given up, so that a selection may be made (HF1-SEL-07). So is a path whose use was never answered.
+func (m *clientMachine) reuse(p *clientPath, now time.Time) {
+	for i := len(m.paths) - 1; i >= 0 && m.cur == nil && !m.mayRaise(); i-- {
 		if q := m.paths[i]; q.state == pathOpening && q.u == m.u && m.due(now, q.heard.Add(m.raceDelay())) {
-			m.kill(q, transport.CodeDetached, "another is open", now)
+			m.kill(q, transport.CodeDetached, "left", now)
 		}
 	}
-	m.use(p, now)
-	return true
+	if !m.use(p, now) && m.cur != nil {
+		m.kill(m.cur, transport.CodeIdle, "use unanswered", now)
+		m.connect(now)
+	}
 }
 
+// bestOpen is the best path that stands by; since a wake it must have been heard.
 func (m *clientMachine) bestOpen() *clientPath {
 	for _, w := range m.ways {
 		for _, p := range m.paths {
-			if p.way == w && p.state == pathOpen && !p.suspect {
+			if p.way == w && p != m.cur && p.state == pathOpen && !p.suspect && !p.heard.Before(m.wokeAt) {
 				return p
 			}
 		}
@@ -163,7 +135,7 @@ func (m *clientMachine) bestOpen() *clientPath {
 }
 
 // nextWay is the best transport that this race has not tried and that does not rest, the one that last proved itself before all; when all
-// rest, the one whose rest ends first.
+// rest, the one whose rest ends first, unless something is under way.
 func (m *clientMachine) nextWay(now time.Time) *clientWay {
 	if w := m.best; w != nil && !m.race.tried[w] && !w.resting(now) {
 		return w
@@ -179,12 +151,8 @@ func (m *clientMachine) nextWay(now time.Time) *clientWay {
 			rested = w
 		}
 	}
-	if len(m.race.tried) > 0 && rested != nil {
-		for _, p := range m.paths {
-			if p.state == pathOpening {
-				return nil // something that did not rest is under way
-			}
-		}
+	if m.isOpening() {
+		return nil
 	}
 	return rested
 }
@@ -195,17 +163,21 @@ func (m *clientMachine) lostRace(now time.Time) {
 		m.finish(ending{code: transport.CodePolicy, reason: "origin"})
 		return
 	}
-	clear(m.race.tried)
 	m.race.tries++
-	m.race.at = now.Add(m.race.wait(m.cfg.random()))
+	m.race.from(now.Add(m.race.wait(m.cfg.random())))
 	for _, w := range m.ways { // the network is away, not the transports
 		w.failed = false
 	}
 	m.due(now, m.race.at)
 }
 
-// attach opens a new attachment (HF1-ATT-01).
+const maxPaths = 4
+
+// attach opens a new attachment (HF1-ATT-01). Room is made by the oldest that is not in use, as at the server (HF1-ATT-04).
 func (m *clientMachine) attach(w *clientWay, u uint64, now time.Time) {
+	if len(m.paths) >= maxPaths {
+		m.kill(m.paths[slices.IndexFunc(m.paths, func(p *clientPath) bool { return p != m.cur })], transport.CodeDetached, "left", now)
+	}
 	if m.race.tried == nil {
 		m.race.tried = map[*clientWay]bool{}
 	}
@@ -247,11 +219,6 @@ func (m *clientMachine) opened(c *clientConn, o *openedControl, now time.Time) {
 	}
 	if c.kind == transport.KindOpen {
 		m.forget(c)
-	}
-	for _, w := range m.ways { // another transport opened, so those that did not are at fault themselves
-		if w.failed && w != p.way {
-			w.takeRest(now)
-		}
 	}
 	p.way.failed = false
 	m.trace("opened", p, "")
@@ -312,9 +279,8 @@ func (m *clientMachine) refused(c *clientConn, r *refusedControl, now time.Time)
 	m.kill(p, transport.CodeDetached, "refused "+r.Reason, now)
 	switch {
 	case wait == 0:
-	case m.cur == nil || m.cur.suspect:
-		clear(m.race.tried)
-		m.race.at = now.Add(wait)
+	case m.sound() == nil:
+		m.race.from(now.Add(wait))
 		m.race.notBefore = m.race.at
 	case r.Reason == "unknown": // this transport leads to another server
 		p.way.takeRest(now)
@@ -345,9 +311,7 @@ func (m *clientMachine) lostSession(p *clientPath, now time.Time) {
 			return
 		}
 	}
-	if m.peerClosed != nil { // the server has closed and is gone: its code stands, only the fates are not known
-		m.closeBy = now
-	} else if m.unknownAt.IsZero() {
+	if m.unknownAt.IsZero() {
 		m.unknownAt = now
 	} else if now.Sub(m.unknownAt) > time.Second {
 		m.finish(ending{code: transport.CodeLost, reason: "unknown"})

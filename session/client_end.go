@@ -55,10 +55,13 @@ func (m *clientMachine) faultWay() string {
 	return ""
 }
 
-// finish ends the session; fates are read from out and over (HF1-CLO-05).
+// finish ends the session; fates are read from out and over (HF1-CLO-05). A peer that has closed has the last word.
 func (m *clientMachine) finish(e ending) {
 	if m.over != nil {
 		return
+	}
+	if c := m.peerClosed; c != nil {
+		e.code, e.reason, e.remote = transport.Code(c.Code), c.Reason, true
 	}
 	m.over = &e
 	for _, p := range m.paths {
@@ -81,9 +84,5 @@ func (m *clientMachine) ending(now time.Time) {
 	if !m.due(now, m.closeBy) {
 		return
 	}
-	e := ending{code: transport.CodeDone}
-	if m.peerClosed != nil {
-		e = ending{code: transport.Code(m.peerClosed.Code), reason: m.peerClosed.Reason, remote: true}
-	}
-	m.finish(e)
+	m.finish(ending{code: transport.CodeDone})
 }

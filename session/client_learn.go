@@ -41,11 +41,10 @@ func (m *clientMachine) cut(p *clientPath, visible bool, now time.Time) bool {
 		return false
 	}
 	silence, end := p.gap, p.heard
-	switch {
-	case visible:
+	if visible {
 		silence, end = max(silence, now.Sub(p.last())), now
-	case silence == 0: // nobody was asked: what the server had promised to say did not come
-		silence = min(now.Sub(p.heard), m.promised(p, now))
+	} else if silence == 0 { // nobody was asked
+		return false
 	}
 	before := p.way.silence
 	p.way.silence = silence
@@ -76,7 +75,7 @@ func lower(known *time.Duration, d time.Duration) bool {
 // holdOf is how long a poll may hang: as long as the server says, or as is known to work.
 func (m *clientMachine) holdOf(w *clientWay) time.Duration {
 	if w.hold > 0 {
-		return min(m.hold, w.hold)
+		return min(m.hold, max(w.hold, holdLeast))
 	}
 	return m.hold
 }
@@ -91,26 +90,33 @@ func (m *clientMachine) holdFailed(c *clientConn, now time.Time) bool {
 	return lower(&w.hold, max(min(lasted, hold)*7/10, holdLeast)) && lasted < hold
 }
 
-// promised is how long the server may say nothing (HF1-LIV-01).
-func (m *clientMachine) promised(p *clientPath, now time.Time) time.Duration {
-	if p == m.cur && m.isActive(now) {
-		return min(m.ping, activePing)
-	}
-	return m.ping
-}
-
-// ask pings a path before it has been silent for so long that it would die, and the path in use when the server is late.
+// ask pings a path before it has been silent for so long that it would die, and the path in use when the server is late or nothing moves.
+// Without an answer the path in use is in doubt; an ack is as good an answer as a pong (HF1-LIV-04).
 func (m *clientMachine) ask(p *clientPath, now time.Time) {
-	if p.way.name == transport.LongPoll || p.suspect || p.pingI != 0 || !p.leaveBy.IsZero() {
+	if p.suspect {
+		return
+	}
+	if p.pingI != 0 {
+		if p == m.cur && m.due(now, latest(p.pingAt, m.progress).Add(m.patience())) {
+			m.doubt(p, "no pong", now)
+		}
 		return
 	}
 	at := time.Time{}
-	if p == m.cur && !m.isActive(now) { // HF1-LIV-18; while lines come and go silence alone is enough
-		at = p.heard.Add(m.ping + askLate)
+	by := func(t time.Time) {
+		if at.IsZero() || t.Before(at) {
+			at = t
+		}
 	}
-	if idle := p.way.idle; idle > 0 { // HF1-LIV-16
-		if early := p.last().Add(max(idle/2, askLeast)); at.IsZero() || early.Before(at) {
-			at = early
+	if p == m.cur && m.out.base < m.out.last() {
+		by(m.progress.Add(m.patience()))
+	}
+	if p.way.name != transport.LongPoll && p.leaveBy.IsZero() {
+		if p == m.cur && !m.isActive(now) { // HF1-LIV-18; while lines come and go silence alone is enough
+			by(p.heard.Add(m.ping + askLate))
+		}
+		if idle := p.way.idle; idle > 0 { // HF1-LIV-16
+			by(p.last().Add(max(idle/2, askLeast)))
 		}
 	}
 	if m.due(now, at) {
@@ -119,46 +125,10 @@ func (m *clientMachine) ask(p *clientPath, now time.Time) {
 	}
 }
 
-// rotate attaches anew, over the same transport, beside a path in use that will soon die of age, and selects the fresh one as soon as it
-// is open: the old one has no time for proofs (HF1-LIV-17).
-func (m *clientMachine) rotate(now time.Time) {
-	p := m.cur
-	if p == nil || p.suspect || p.useU != 0 || m.waitAuth || m.out.closing != 0 || m.peerClosed != nil {
-		return
+// aged leaves a path in use that will soon die of age (HF1-LIV-17).
+func (m *clientMachine) aged(p *clientPath, now time.Time) {
+	age := p.way.age
+	if age > 0 && p.way.name != transport.LongPoll && p.useBy.IsZero() && m.mayMove() && m.due(now, p.openedAt.Add(max(age*8/10, ageLeast*8/10))) {
+		m.move(p, "age", now)
 	}
-	at := p.rotateAt
-	if at.IsZero() && p.way.age > 0 && p.way.name != transport.LongPoll {
-		at = p.openedAt.Add(p.way.age * 8 / 10)
-	}
-	if fresh := m.fresh(p); fresh != nil && !p.rotateAt.IsZero() {
-		if fresh.state == pathOpen {
-			m.use(fresh, now)
-		}
-		return
-	}
-	if !m.due(now, at) {
-		return
-	}
-	again := !p.rotateAt.IsZero()
-	p.rotateAt = now.Add(attachBy)
-	m.due(now, p.rotateAt)
-	if again { // the same transport does not open: any other, then
-		p.charged = true // it is not at fault
-		m.doubt(p, "not replaced", now)
-		return
-	}
-	m.makeRoom(now)
-	if len(m.paths) < maxPaths {
-		m.attach(p.way, 0, now)
-	}
-}
-
-// fresh is the path that is to take the place of p.
-func (m *clientMachine) fresh(p *clientPath) *clientPath {
-	for _, q := range m.paths {
-		if q != p && q.way == p.way && q.leaveBy.IsZero() && !q.suspect {
-			return q
-		}
-	}
-	return nil
 }

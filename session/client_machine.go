@@ -70,7 +70,7 @@ type clientMachine struct {
 	cur      *clientPath // the path this side has selected
 	known    uint64      // highest position in the up log that the server has stated
 	sentDown uint64      // highest down line the server says it has sent
-	sentAt   time.Time   // when it said so first
+	sentAt   time.Time   // when it said so first, or a line came since
 
 	ways  []*clientWay // one per transport, best first
 	paths []*clientPath
@@ -82,20 +82,17 @@ type clientMachine struct {
 	rtt      time.Duration // smoothed; 0 unknown
 	lastLog  time.Time     // a log line came or went
 	activeAt time.Time     // the first one after a time without
-	lastRecv time.Time     // a log line came
-	ackedAt  time.Time     // the ack moved
-	progress time.Time     // the ack moved, or lines went out when none were outstanding
+	progress time.Time     // the ack moved or a pong came, or lines went out when none were outstanding
 	ackAt    time.Time     // an ack of its own is due
 	rewindAt time.Time     // a rewind was asked
-	empties  int           // empty poll answers in a row, each within 100 ms
 
 	best     *clientWay // the last that was in use and proven: it is tried first (HF1-LIV-19)
-	since    time.Time  // what is known began to be learned then; zero: there was nothing yet
+	since    time.Time  // what is known began to be learned then
 	told     []fact     // what was handed out to be remembered
 	toldBest *clientWay
 	toldAt   time.Time
 
-	wokeAt  time.Time // the client slept, or was told to look, until then
+	wokeAt  time.Time // the client woke, or began
 	offline bool      // the platform says that there is no network
 
 	race       raceState
@@ -125,7 +122,7 @@ func newClientMachine(cfg clientConfig) *clientMachine {
 
 // start begins the first connect.
 func (m *clientMachine) start(now time.Time) {
-	m.race.at = now
+	m.race.at, m.wokeAt, m.since = now, now, now
 	m.recall(now)
 	m.step(now)
 }
@@ -224,7 +221,7 @@ func (m *clientMachine) apply(c *clientConn, p *packet, ctl []any, now time.Time
 	}
 	m.lastFault = 0
 	if m.acked(p.ack, now) {
-		path.useful = true
+		m.race.tries = 0
 	}
 	before := m.in.recv
 	_, gap, err := m.in.accept(p)
@@ -234,7 +231,7 @@ func (m *clientMachine) apply(c *clientConn, p *packet, ctl []any, now time.Time
 	}
 	if m.in.recv > before {
 		m.active(now)
-		m.lastRecv, path.useful = now, true
+		m.sentAt, m.race.tries = now, 0
 	}
 	for _, v := range ctl {
 		m.control(c, v, now)
@@ -242,8 +239,8 @@ func (m *clientMachine) apply(c *clientConn, p *packet, ctl []any, now time.Time
 	if gap && path == m.cur && m.over == nil {
 		m.gap(path, now)
 	}
-	if c.kind == transport.KindPoll {
-		m.polled(c, m.in.recv > before || path.detached, now)
+	if c.kind == transport.KindPoll && m.in.recv == before && !path.detached {
+		path.pollAt = c.born.Add(pollEach)
 	}
 }
 
@@ -273,7 +270,7 @@ func (m *clientMachine) acked(ack uint64, now time.Time) bool {
 	if !m.out.acked(ack) {
 		return false
 	}
-	m.progress, m.ackedAt = now, now
+	m.progress = now
 	if !m.closeBy.IsZero() { // the end is coming nearer
 		m.closeBy = now.Add(closeGrace)
 	}
@@ -314,8 +311,7 @@ func (m *clientMachine) control(c *clientConn, v any, now time.Time) {
 			path.beaconBy = time.Time{}
 		}
 	case *moveControl:
-		path.charged, path.pingI = true, 0 // nothing is wrong with it, and no pong keeps it
-		m.doubt(path, "move", now)
+		m.move(path, "move", now)
 	}
 }
 

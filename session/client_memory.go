@@ -10,7 +10,6 @@ import (
 const (
 	memoryFor    = 24 * time.Hour
 	rememberEach = time.Second
-	holdMost     = 25 * time.Second
 )
 
 // fact is what is remembered of one transport, in whole milliseconds and bytes; 0: nothing.
@@ -36,8 +35,8 @@ func (m *clientMachine) facts() []fact {
 	return all
 }
 
-// recall takes up what another session has learned here (HF1-LIV-19). It came from a store that anybody may have written to: what is not
-// plausible is left out, each thing by itself.
+// recall takes up what another session has learned here (HF1-LIV-19). It came from a store that anybody may have written to, so facts are held
+// within bounds where they are used.
 func (m *clientMachine) recall(now time.Time) {
 	var parts []json.RawMessage
 	var version, since float64
@@ -58,23 +57,21 @@ func (m *clientMachine) recall(now time.Time) {
 		}
 		var values []json.RawMessage
 		_ = json.Unmarshal(byName[w.name], &values)
-		at := func(i int, low, high int64) int64 { return plausible(values, i, low, high) }
-		if rest := at(0, now.UnixMilli()+1, now.Add(restMost).UnixMilli()); rest > 0 {
-			w.rest = time.UnixMilli(rest)
+		at := func(i int) int64 { return factAt(values, i) }
+		if rest := at(0); rest > 0 {
+			w.rest = time.UnixMilli(min(rest, now.Add(restMost).UnixMilli()))
 		}
-		w.rests = int(at(1, 1, 64))
-		w.idle = time.Duration(at(2, idleLeast.Milliseconds(), time.Hour.Milliseconds())) * time.Millisecond
-		w.age = time.Duration(at(3, ageLeast.Milliseconds(), memoryFor.Milliseconds())) * time.Millisecond
-		w.hold = time.Duration(at(4, holdLeast.Milliseconds(), holdMost.Milliseconds())) * time.Millisecond
-		w.limit.size = int(at(5, batchFloor, maxBatchBound))
+		w.rests = int(at(1))
+		w.idle, w.age, w.hold = time.Duration(at(2))*time.Millisecond, time.Duration(at(3))*time.Millisecond, time.Duration(at(4))*time.Millisecond
+		w.limit.size = int(at(5))
 	}
 	m.told, m.toldBest = m.facts(), m.best
 }
 
-// plausible is the i-th value, if it is a number within its bounds; else 0.
-func plausible(values []json.RawMessage, i int, low, high int64) int64 {
+// factAt is the i-th value, if it is a number that the browser's client takes for a whole one; else 0.
+func factAt(values []json.RawMessage, i int) int64 {
 	var n float64
-	if i >= len(values) || json.Unmarshal(values[i], &n) != nil || n < float64(low) || n > float64(high) {
+	if i >= len(values) || json.Unmarshal(values[i], &n) != nil || n < 0 || n >= 1<<53 {
 		return 0
 	}
 	return int64(n)
@@ -83,7 +80,7 @@ func plausible(values []json.RawMessage, i int, low, high int64) int64 {
 // remember hands out what the client knows when it has changed, and forgets it after a day: networks change, and what is not tried again
 // would be believed for ever.
 func (m *clientMachine) remember(now time.Time) {
-	if !m.since.IsZero() && m.due(now, m.since.Add(memoryFor)) {
+	if m.due(now, m.since.Add(memoryFor)) {
 		for _, w := range m.ways {
 			w.idle, w.age, w.hold = 0, 0, 0
 		}
@@ -98,10 +95,6 @@ func (m *clientMachine) remember(now time.Time) {
 	}
 	if slices.Equal(facts, m.told) && m.best == m.toldBest || !m.toldAt.IsZero() && !m.due(now, m.toldAt.Add(rememberEach)) {
 		return
-	}
-	if m.since.IsZero() {
-		m.since = now
-		m.due(now, m.since.Add(memoryFor))
 	}
 	m.told, m.toldBest, m.toldAt = facts, m.best, now
 	m.actions = append(m.actions, action{kind: actRemember, memory: m.memory()})

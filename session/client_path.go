@@ -29,25 +29,21 @@ type clientPath struct {
 	p         uint64 // polls sent
 	pollAt    time.Time
 
-	useU  uint64    // the u of a use that is not confirmed
-	useAt time.Time // it is said again then
-	useBy time.Time // it should be confirmed by then
+	useAt time.Time // a use that is not confirmed is said again then
+	useBy time.Time // it should be confirmed by then; zero: there is none
 
 	born, openedAt time.Time
 	heard          time.Time     // last batch
 	spoke          time.Time     // last frame, on a WebSocket
 	gap            time.Duration // the longest silence since heard that this side ended
 	endured        time.Duration // the longest silence that the path lived through
-	rotateAt       time.Time     // another was opened to take its place; if that failed, more is done then
 	pingI          uint64        // ping under way
 	pingAt         time.Time
 	pongs          int
-	stallPing      bool // the ping under way asks about a stall
 	beaconBy       time.Time
 	beacons        uint64 // the last beacon read
 	proven         bool
 	charged        bool // its transport was charged with its death, or is not to be
-	useful         bool // it carried a log line or an ack
 	suspect        bool // it may be dead: open beside
 	detached       bool // the server said so: no more data here
 	faults         int  // failed POSTs in a row
@@ -81,12 +77,10 @@ func (p *clientPath) heldBack() string {
 	return "one-behind"
 }
 
-// unopened tells why an attempt is given up: a stream of which nothing comes while others open is held back whole (HF1-SSE-08).
+// unopened tells why an attempt is given up: a stream of which nothing comes beside a path in use is held back whole (HF1-SSE-08).
 func (m *clientMachine) unopened(p *clientPath) string {
-	for _, o := range m.paths {
-		if p.way.name == transport.SSE && o.openedAt.After(p.born) {
-			return "held"
-		}
+	if p.way.name == transport.SSE && m.cur != nil {
+		return "held"
 	}
 	return "no answer"
 }
@@ -130,12 +124,9 @@ func (m *clientMachine) kill(p *clientPath, code transport.Code, reason string, 
 	if p.state == pathGone {
 		return
 	}
-	wanted := code == transport.CodeFault || code == transport.CodeIdle || code >= 4300
 	m.trace("died", p, reason)
-	if wanted && !m.blameless(p, now) {
-		p.way.died(p, m.working(p), now)
-	}
-	if wanted {
+	if code == transport.CodeFault || code == transport.CodeIdle || code >= 4300 { // 4004 and the like are no fault of the transport
+		m.died(p, now)
 		p.way.limit.lost(&p.underway)
 	}
 	p.state, m.again = pathGone, true
@@ -153,20 +144,20 @@ func (m *clientMachine) kill(p *clientPath, code transport.Code, reason string, 
 	switch {
 	case m.cur == p:
 		m.cur = nil
-		m.race.lost(p, now, m.cfg.random())
-	case m.cur == nil || m.cur.suspect: // an attempt failed: the next one starts now
+		m.race.lost(now, m.cfg.random())
+	case m.sound() == nil: // an attempt failed: the next one starts now
 		if !m.race.at.IsZero() && p.openedAt.IsZero() {
 			m.race.at = now
 		}
 	}
 }
 
-// working is the transport that carries the session although p does not; nil: none does.
-func (m *clientMachine) working(p *clientPath) *clientWay {
-	if m.cur == nil || m.cur == p || m.cur.suspect {
+// sound is the path in use, unless it may be dead; nil: there is none.
+func (m *clientMachine) sound() *clientPath {
+	if m.cur != nil && m.cur.suspect {
 		return nil
 	}
-	return m.cur.way
+	return m.cur
 }
 
 // closed reports the end of a carrier: fault is nil when the peer ended it in the regular way.
@@ -231,17 +222,8 @@ func (m *clientMachine) pollAnew(p *clientPath) {
 	}
 }
 
-// polled books a poll's answer; empty answers in haste are slowed down (HF1-POL-07).
-func (m *clientMachine) polled(c *clientConn, useful bool, now time.Time) {
-	if useful || now.Sub(c.born) > 100*time.Millisecond {
-		m.empties = 0
-		return
-	}
-	if m.empties++; m.empties >= 3 {
-		m.empties = 0
-		c.path.pollAt = now.Add(time.Second)
-	}
-}
+// pollEach keeps empty answers in haste from calling for another at once (HF1-POL-07).
+const pollEach = 100 * time.Millisecond
 
 // detached: no more data on this path. It may be selected again, unless it is gone (HF1-SEL-08, HF1-SEL-09).
 func (m *clientMachine) detached(p *clientPath, d *detachControl, now time.Time) {

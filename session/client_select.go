@@ -14,7 +14,7 @@ func (m *clientMachine) confirm(sel selControl, now time.Time) {
 	}
 	for _, p := range m.paths {
 		if p.att == sel.Att && p.state == pathOpen {
-			p.useU, p.useAt, p.useBy = 0, time.Time{}, time.Time{}
+			p.useAt, p.useBy = time.Time{}, time.Time{}
 			m.choose(p, now)
 			return
 		}
@@ -28,9 +28,6 @@ func (m *clientMachine) choose(p *clientPath, now time.Time) {
 	p.detached, p.leaveBy = false, time.Time{}
 	m.race.won()
 	m.again = true
-	if p.proven && !p.charged {
-		m.best = p.way
-	}
 	if old == p {
 		return
 	}
@@ -48,7 +45,7 @@ func (m *clientMachine) use(p *clientPath, now time.Time) bool {
 		return false
 	}
 	m.u++
-	p.useU, p.useBy = m.u, now.Add(2*m.patience())
+	p.useBy = now.Add(2 * m.patience())
 	m.sayUse(p, now)
 	m.choose(p, now)
 	return true
@@ -58,7 +55,7 @@ func (m *clientMachine) use(p *clientPath, now time.Time) bool {
 func (m *clientMachine) sayUse(p *clientPath, now time.Time) {
 	p.useAt = now.Add(max(time.Second, 2*m.rtt))
 	m.due(now, p.useAt)
-	p.say("use", useControl{U: p.useU, Att: p.att, Challenge: p.challenge, Recv: m.in.recv})
+	p.say("use", useControl{U: m.u, Att: p.att, Challenge: p.challenge, Recv: m.in.recv})
 }
 
 // replied reads what every POST reply says, and the answer to use.
@@ -66,7 +63,7 @@ func (m *clientMachine) replied(c *clientConn, r *replyControl, now time.Time) {
 	p := c.path
 	p.strays = 0
 	if r.Recv > m.known {
-		m.known, p.useful = r.Recv, true
+		m.known, m.race.tries = r.Recv, 0
 		p.way.limit.arrived(&p.underway, r.Recv) // the application's ack may lag behind many POSTs
 	}
 	if r.Sent > m.in.recv && m.sentDown <= m.in.recv { // since then; a server that goes on sending moves no deadline
@@ -98,21 +95,28 @@ func (m *clientMachine) ponged(p *clientPath, i uint64, now time.Time) {
 	}
 	p.pingI, p.pingAt = 0, time.Time{}
 	p.pongs++
-	if p.stallPing {
-		p.stallPing, m.progress = false, now
+	if p != m.cur {
+		return
 	}
-	if p == m.cur && p.suspect && p.beaconBy.IsZero() {
+	m.progress = now
+	if p.beaconBy.IsZero() {
 		p.suspect = false
 	}
 }
 
+// mayMove: the session is to go on, and may do so on another path.
+func (m *clientMachine) mayMove() bool {
+	return !m.waitAuth && m.out.closing == 0 && m.peerClosed == nil
+}
+
 // better keeps looking for a better transport than the one in use, and promotes it when it is proven (HF1-LIV-11).
 func (m *clientMachine) better(now time.Time) {
-	if m.cur == nil || m.cur.suspect || m.cur.useU != 0 || m.waitAuth || m.out.closing != 0 || m.peerClosed != nil {
+	sound := m.sound()
+	if sound == nil || !sound.useBy.IsZero() || !m.mayMove() {
 		return
 	}
 	for _, w := range m.ways {
-		if w == m.cur.way {
+		if w == sound.way {
 			return
 		}
 		p := m.pathOf(w)
@@ -124,7 +128,7 @@ func (m *clientMachine) better(now time.Time) {
 		case w.resting(now):
 			m.due(now, w.rest)
 			continue
-		case len(m.paths) < maxPaths:
+		default:
 			m.attach(w, 0, now)
 		}
 		return // one at a time, the best first
@@ -133,7 +137,7 @@ func (m *clientMachine) better(now time.Time) {
 
 func (m *clientMachine) pathOf(w *clientWay) *clientPath {
 	for _, p := range m.paths {
-		if p.way == w && !p.suspect && p != m.cur && p.leaveBy.IsZero() {
+		if p.way == w && p.leaveBy.IsZero() {
 			return p
 		}
 	}
@@ -147,14 +151,14 @@ func (m *clientMachine) tidy(now time.Time) {
 	}
 	for i := len(m.paths) - 1; i >= 0; i-- {
 		p := m.paths[i]
-		if p == m.cur || m.cur.useU != 0 {
+		if p == m.cur || !m.cur.useBy.IsZero() {
 			continue
 		}
 		switch {
 		case !p.leaveBy.IsZero() && (p.detached || m.due(now, p.leaveBy)):
 			m.kill(p, transport.CodeDetached, "left", now)
-		case m.cur.proven && !m.cur.suspect && p.leaveBy.IsZero() && (p.way != m.cur.way || m.cur.rotateAt.IsZero()) && m.rank(p.way) >= m.rank(m.cur.way):
-			m.kill(p, transport.CodeDetached, "not needed", now)
+		case m.cur.proven && !m.cur.suspect && p.leaveBy.IsZero() && m.rank(p.way) >= m.rank(m.cur.way):
+			m.kill(p, transport.CodeDetached, "left", now)
 		}
 	}
 }

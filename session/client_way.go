@@ -25,15 +25,13 @@ const (
 	settledAfter = 60 * time.Second
 )
 
-// died books the death of a path. working is the transport that carries the session at this moment, so the network is not away.
-func (w *clientWay) died(p *clientPath, working *clientWay, now time.Time) {
+// died books the death of a path (HF1-LIV-09).
+func (m *clientMachine) died(p *clientPath, now time.Time) {
+	w, sound := p.way, m.sound()
 	switch {
-	case p.charged:
-	case p.state == pathOpening && working == w: // it does open, if not this time
-	case p.state == pathOpening && working != nil:
-		w.takeRest(now)
-	case p.state == pathOpening:
-		w.failed = true
+	case p.charged || m.blameless(p, now):
+	case p.state == pathOpening: // if the same transport is in use it does open, if not this time
+		w.failed = sound == nil || sound.way != w
 	case p.proven:
 		if w.rests > 0 && now.Before(p.openedAt.Add(settledAfter)) { // HF1-LIV-13: it came back too soon
 			w.takeRest(now)

@@ -10,7 +10,7 @@ func (w *world) dump() {
 		w.tracef("%s: up base %d sent %d last %d bytes %d of %d known %d; down recv %d taken %d told %d; u %d heard %d; deadline %v", c.name, m.out.base, m.out.sent, m.out.last(), m.out.bytes(), m.win, m.known,
 			m.in.recv, m.in.taken, m.in.told, m.u, m.heard, m.deadline.Sub(simStart))
 		for _, p := range m.paths {
-			w.tracef("   %s/%d state %d cur %v pos %d suspect %v detached %v useU %d ping %d proven %v limit %d ctl %q", p.way.name, p.att, p.state, p == m.cur, p.pos, p.suspect, p.detached, p.useU, p.pingI, p.proven, p.way.limit, p.ctl)
+			w.tracef("   %s/%d state %d cur %v pos %d suspect %v detached %v useBy %v ping %d proven %v limit %d ctl %q", p.way.name, p.att, p.state, p == m.cur, p.pos, p.suspect, p.detached, p.useBy, p.pingI, p.proven, p.way.limit, p.ctl)
 		}
 		for _, x := range m.conns {
 			ca := c.carriers[x.id]
