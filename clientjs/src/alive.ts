@@ -1,13 +1,13 @@
 // Time: every deadline is judged by the wall clock at every input (HF1-LIV-07).
 
 import { connect, raceFrom } from './attach.js'
-import { ask, cut, rotate } from './learn.js'
+import { ask, cut, old } from './learn.js'
 import { remember } from './memory.js'
 import { finish, hangup, kill, pollAnew, postFailed } from './paths.js'
 import { better, pingPath, sayUse, tidy } from './select.js'
 import { lineWaits, pump } from './send.js'
-import { due, isPoll, patience, Rest, Rests, trace, type Machine, type Path } from './state.js'
-import { asking, blameless, late, pongBy } from './wake.js'
+import { due, isPoll, patience, Rests, sound, trace, type Machine, type Path } from './state.js'
+import { blameless, late } from './wake.js'
 import { died, proved, settledAt, shrink, takeRest } from './ways.js'
 
 /** Runs after every input: judges what is late, does what is due and plans the next deadline. */
@@ -34,8 +34,14 @@ function judge(m: Machine): void {
       pollAnew(m, conn._path)
       postFailed(m, conn, 'no answer')
     }
-  stalled(m)
-  rotate(m)
+  const inUse = sound(m)
+  if (inUse) {
+    if (inUse._proven && !inUse._charged) m._best = inUse._way
+    // What works shows that what did not open is at fault itself.
+    for (const way of m._ways) if (way._failed && way !== inUse._way) takeRest(m, way)
+    stalled(m, inUse)
+    old(m, inUse)
+  }
   connect(m)
   better(m)
   tidy(m)
@@ -46,15 +52,15 @@ function judge(m: Machine): void {
 /** Judges one path. */
 function alive(m: Machine, path: Path): void {
   if (!path._openedAt) {
-    if (due(m, path._heard + 10e3)) kill(m, path, 4002, unopened(m, path)) // HF1-LIV-06
+    if (due(m, path._heard + 10e3)) kill(m, path, 4002, path._way._name === 'sse' && m._cur ? 'held' : 'no answer') // HF1-LIV-06, HF1-SSE-08
     return
   }
   // HF1-LIV-09
-  if (!path._proven && path._pongs && !path._beaconBy && !asking(m, path) && due(m, path._openedAt + 10e3)) {
+  if (!path._proven && path._pongs && !path._beaconBy && !path._suspect && due(m, path._openedAt + 10e3)) {
     if (path === m._cur || path._pongs > 1) {
       path._proven = true
+      m._tries = 0
       proved(path._way)
-      if (path === m._cur) m._best = path._way
       trace(m, 'proven', path)
     } else if (!path._pingI) pingPath(m, path) // a path that stands by proves that it still answers
   }
@@ -65,7 +71,7 @@ function alive(m: Machine, path: Path): void {
     if (!blameless(m, path)) takeRest(m, path._way)
     doubt(m, path, path._beacons ? 'one-behind' : 'threshold')
   }
-  if (path._useU && due(m, path._useAt)) sayUse(m, path)
+  if (path._useBy && due(m, path._useAt)) sayUse(m, path)
   // A use asks for an answer as a ping does (HF1-LIV-04).
   if (due(m, path._useBy)) doubt(m, path, 'use unanswered')
   ask(m, path)
@@ -77,10 +83,6 @@ function alive(m: Machine, path: Path): void {
   if (!isPoll(path) && !path._suspect && due(m, silentAt)) doubt(m, path, 'silent')
 }
 
-/** Why an attempt is given up: a stream of which nothing comes while others open is held back whole (HF1-SSE-08). */
-const unopened = (m: Machine, path: Path) =>
-  path._way._name === 'sse' && m._paths.some((p) => p._openedAt > path._born) ? 'held' : 'no answer'
-
 export const isActive = (m: Machine): boolean => m._now - m._lastLog! < 30e3
 
 /** Books that log lines come or go. */
@@ -89,23 +91,9 @@ export function active(m: Machine): void {
   m._lastLog = m._now
 }
 
-/** Lines are outstanding on the path in use and nothing moves (HF1-LIV-04), or a reply says that the down path has lost something. */
-function stalled(m: Machine): void {
-  const path = m._cur
-  if (!path || path._suspect) return
-  if (path._pingI && due(m, pongBy(m, path))) {
-    // An ack is a sign of life as good as a pong, unless it may have waited unread while the client slept.
-    if (!(m._ackedAt! > path._pingAt!) || asking(m, path)) return doubt(m, path, 'no pong')
-    path._pingI = 0
-    path._stallPing = false
-    m._again = true
-  }
-  if (m._entries[0] && !path._pingI && due(m, m._progress + patience(m))) {
-    path._stallPing = true
-    pingPath(m, path)
-    due(m, pongBy(m, path))
-  }
-  if (m._sentDown > m._recv && due(m, Math.max(m._sentAt, m._lastRecv) + patience(m))) {
+/** A reply says that the down path has lost something. */
+function stalled(m: Machine, path: Path): void {
+  if (m._sentDown > m._recv && due(m, m._sentAt + patience(m))) {
     m._sentDown = m._recv
     if (!pollAnew(m, path)) doubt(m, path, 'lines missing')
   }
@@ -118,11 +106,19 @@ export function doubt(m: Machine, path: Path, reason: string): void {
   path._charged ||= cut(m, path)
   if (path !== m._cur) return kill(m, path, 4002, reason)
   path._suspect = true
-  if (path._useful || path._proven) m._tries = 0
-  if (path._way._facts[Rest]! <= m._now) died(m, path)
-  shrink(path)
-  path._proven = path._charged = true // booked: its end is not charged twice
+  if (!path._charged) {
+    died(m, path)
+    shrink(path)
+    path._charged = true // booked: its end is not charged twice
+  }
   raceFrom(m, m._now)
+}
+
+/** Leaves a path before it fails: another is attached beside it and selected when it is open. No pong keeps the old one. */
+export function move(m: Machine, path: Path, reason: string): void {
+  path._charged = true // nothing is wrong with it
+  path._pingI = 0
+  doubt(m, path, reason)
 }
 
 /** Waits for the last words (HF1-CLO-04). */

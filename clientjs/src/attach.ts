@@ -3,10 +3,11 @@
 import type { Fields } from './control.js'
 import { dial, fault, finish, forget, kill, unsaid } from './paths.js'
 import { confirm, pingPath, use } from './select.js'
-import { clamp, due, Rest, trace, type Conn, type Machine, type Path, type Way } from './state.js'
+import { clamp, due, Rest, sound, trace, type Conn, type Machine, type Path, type Way } from './state.js'
 import { takeRest } from './ways.js'
 
-export const maxPaths = 4
+/** How many paths a session may have (HF1-ATT-04). */
+const maxPaths = 4
 
 /** The race starts over at `at`; 0: none is planned, since a path is in use. */
 export function raceFrom(m: Machine, at = 0): void {
@@ -18,8 +19,7 @@ export function raceFrom(m: Machine, at = 0): void {
 const backoff = (m: Machine) => Math.min(30e3, 500 * 2 ** m._tries) * m._random()
 
 /** The path in use has died. The first attempt is immediate; paths that die without use are tried ever more slowly. */
-export function lost(m: Machine, path: Path): void {
-  if (path._useful || path._proven) m._tries = 0
+export function lost(m: Machine): void {
   raceFrom(m, m._now + (m._tries ? backoff(m) : 0))
   m._tries++
 }
@@ -27,16 +27,16 @@ export function lost(m: Machine, path: Path): void {
 /** Keeps attempts going while the session has no good path: none at all, or one that may be dead (HF1-LIV-10). */
 export function connect(m: Machine): void {
   const { _cur } = m
-  if (m._waitAuth || (_cur && !_cur._suspect)) return
-  const standby = m._paths.filter((p) => p !== _cur && p._openedAt && !p._suspect)
-  // Beside a suspect path the oldest will do; with no path in use, the best.
-  const [best] = _cur ? standby : standby.sort((a, b) => a._way._rank - b._way._rank)
+  if (m._waitAuth || sound(m)) return
+  const [best] = m._paths
+    .filter((p) => p !== _cur && p._openedAt && p._heard >= m._wokeAt)
+    .sort((a, b) => a._way._rank - b._way._rank)
   if (best) {
     // Opens that carry the last u have the delay of a race to be answered; then they are given up, so that a selection may
     // be made (HF1-SEL-07). So is a path whose use was never answered.
     for (const path of m._paths)
       if (!_cur && !mayRaise(m) && opensWith(path, m._u) && due(m, path._heard + raceDelay(m)))
-        kill(m, path, 4004, 'another is open')
+        kill(m, path, 4004, 'left')
     if (!use(m, best) && _cur) {
       kill(m, _cur, 4002, 'use unanswered')
       connect(m)
@@ -47,12 +47,10 @@ export function connect(m: Machine): void {
   if (!opening) m._raceAt ||= m._now
   if (!due(m, m._raceAt)) return
   const way = nextWay(m)
-  if (way) makeRoom(m)
-  if (way && m._paths.length < maxPaths) {
+  if (way) {
     attach(m, way, _cur ? undefined : raceU(m))
     m._raceAt = m._now + raceDelay(m)
   } else if (opening) m._raceAt = 0 // wait for what is under way; kill plans the next
-  else if (m._foreign && !m._server.run) finish(m, 4306, 'origin') // no POST could tell better
   else {
     // Every transport was tried and failed: wait, then try all again. The network is away, not the transports.
     m._tries++
@@ -60,12 +58,6 @@ export function connect(m: Machine): void {
     for (const w of m._ways) w._failed = false
   }
   due(m, m._raceAt)
-}
-
-/** Room for an attempt is made by the oldest path that was left and lingers (HF1-ATT-04 does the same at the server). */
-export function makeRoom(m: Machine): void {
-  const left = m._paths.find((p) => p !== m._cur && p._openedAt)
-  if (left && m._paths.length >= maxPaths) kill(m, left, 4004, 'no room')
 }
 
 /** The head start of an attempt before the next one (HF1-LIV-10). */
@@ -85,25 +77,25 @@ function raceU(m: Machine): number {
 
 /** The last u was confirmed, or every path it went out on was given up (HF1-SEL-07). */
 export const mayRaise = (m: Machine): boolean =>
-  m._heardU >= m._u || !m._paths.some((p) => p._useU === m._u || opensWith(p, m._u))
+  m._heardU >= m._u || !m._paths.some((p) => p._useBy || opensWith(p, m._u))
 
 /**
  * The best transport that this race has not tried and that does not rest, the one that last proved itself before all; when
  * all rest, the one whose rest ends first.
  */
-export function nextWay(m: Machine): Way | undefined {
-  const untried = m._ways.filter((w) => !w._tried)
-  const rested = untried.filter((w) => w._facts[Rest]! <= m._now)
-  const first = rested.find((w) => w === m._best) ?? rested[0]
-  // While something that did not rest is under way, none is woken.
-  if (first || (isOpening(m) && untried.length < m._ways.length)) return first
-  return untried.sort((a, b) => a._facts[Rest]! - b._facts[Rest]!)[0]
+function nextWay(m: Machine): Way | undefined {
+  const rest = (way: Way) => (way._facts[Rest]! > m._now ? way._facts[Rest]! : 0)
+  const key = (way: Way) => rest(way) || (way === m._best ? -1 : way._rank)
+  const [way] = m._ways.filter((w) => !w._tried).sort((a, b) => key(a) - key(b))
+  // While something is under way, none is woken.
+  return way && rest(way) && isOpening(m) ? undefined : way
 }
 
 const isOpening = (m: Machine) => m._paths.some((p) => !p._openedAt)
 
-/** Opens a new attachment (HF1-ATT-01). */
+/** Opens a new attachment (HF1-ATT-01). Room is made by the oldest that is not in use, as at the server (HF1-ATT-04). */
 export function attach(m: Machine, way: Way, u?: number): void {
+  if (m._paths.length >= maxPaths) kill(m, m._paths.find((p) => p !== m._cur)!, 4004, 'left')
   const path: Path = {
     _att: ++m._atts,
     _way: way,
@@ -145,9 +137,7 @@ export function opened(m: Machine, path: Path, o: Fields, conn: Conn): void {
   m._known = Math.max(m._known, path._pos)
   if (path._way._name === 'sse') path._beaconBy = m._now + beaconTime(m)
   if (conn._kind === 'open') forget(m, conn)
-  // This transport opened, so those that did not are at fault themselves.
   path._way._failed = false
-  for (const way of m._ways) if (way._failed) takeRest(m, way)
   trace(m, 'opened', path)
   confirm(m, o.sel)
   pingPath(m, path) // repeats the run (HF1-WHO-10) and measures the round trip
@@ -162,8 +152,7 @@ export function refused(m: Machine, path: Path, { reason, retry }: Fields, conn:
   let wait = 0
   trace(m, 'refused', path, reason)
   // A proxy that rewrites Host makes a WebSocket's Origin look foreign; a POST tells it better, and then the session is bound to it.
-  if (reason === 'origin' && path._way._name === 'websocket' && (m._server.run || !m._foreign)) {
-    m._foreign = true
+  if (reason === 'origin' && path._way._name === 'websocket' && m._ways[1]) {
     takeRest(m, path._way)
     return kill(m, path, 4004, 'refused origin')
   }
@@ -194,7 +183,7 @@ export function refused(m: Machine, path: Path, { reason, retry }: Fields, conn:
   }
   kill(m, path, 4004, 'refused ' + reason)
   if (wait)
-    if (!m._cur || m._cur._suspect) raceFrom(m, (m._notBefore = m._now + wait))
+    if (!sound(m)) raceFrom(m, (m._notBefore = m._now + wait))
     else if (reason === 'unknown') takeRest(m, path._way) // this transport leads to another server
     else path._way._facts[Rest] = Math.max(path._way._facts[Rest]!, m._now + wait)
 }

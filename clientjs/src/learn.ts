@@ -1,9 +1,8 @@
 // What the client learns of a network from how paths die. One death is chance; two alike are a rule: docs/decisions/0005.
 
-import { attach, makeRoom, maxPaths } from './attach.js'
-import { doubt, isActive } from './alive.js'
-import { pingPath, use } from './select.js'
-import { Age, due, Hold, Idle, isPoll, type Conn, type Machine, type Path, type Way } from './state.js'
+import { doubt, isActive, move } from './alive.js'
+import { mayMove, pingPath } from './select.js'
+import { Age, due, Hold, Idle, isPoll, patience, type Conn, type Machine, type Path, type Way } from './state.js'
 import { blameless } from './wake.js'
 
 /** When a byte last went over the path's own carrier, either way. What is posted for a stream goes another. */
@@ -43,10 +42,8 @@ function lower(facts: number[], fact: number, value: number): boolean {
 export function cut(m: Machine, path: Path, visible?: boolean): boolean {
   const way = path._way
   if (!path._openedAt || path._charged || path._beaconBy || isPoll(path) || blameless(m, path)) return false
-  const silence = visible
-    ? Math.max(path._gap, m._now - last(path))
-    : // When nobody was asked, what the server had promised to say did not come (HF1-LIV-01).
-      path._gap || Math.min(m._now - path._heard, path === m._cur && isActive(m) ? 5e3 : m._server.ping)
+  const silence = visible ? Math.max(path._gap, m._now - last(path)) : path._gap
+  if (!visible && !silence) return false // nobody was asked
   // A silence that it lived through before did not kill it (HF1-LIV-16).
   if (silence >= 2e3 && silence > path._endured) return learn(way, Idle, silence, 4)
   way._before[Idle] = silence
@@ -55,7 +52,7 @@ export function cut(m: Machine, path: Path, visible?: boolean): boolean {
 }
 
 /** How long a poll may hang: as long as the server says, or as is known to work. */
-export const holdOf = (m: Machine, { _way }: Path): number => Math.min(m._server.hold, _way._facts[Hold] || 25e3)
+export const holdOf = (m: Machine, { _way }: Path): number => Math.min(m._server.hold, Math.max(_way._facts[Hold] || 25e3, 5e3))
 
 /** Learns from a poll that failed how long the next may hang, and tells whether that explains the failure (HF1-POL-08). */
 export function holdFailed(m: Machine, { _kind, _path, _born }: Conn): boolean {
@@ -70,41 +67,31 @@ export function holdFailed(m: Machine, { _kind, _path, _born }: Conn): boolean {
   )
 }
 
-/** Pings a path before it has been silent for so long that it would die, and the path in use when the server is late. */
+/**
+ * Pings a path before it has been silent for so long that it would die, and the path in use when the server is late or nothing moves.
+ * Without an answer the path in use is in doubt; an ack is as good an answer as a pong (HF1-LIV-04).
+ */
 export function ask(m: Machine, path: Path): void {
-  if (isPoll(path) || path._suspect || path._pingI || path._leaveBy) return
+  const inUse = path === m._cur
   const idle = path._way._facts[Idle]
-  const early = last(path) + Math.max(idle! / 2, 1e3)
+  if (path._suspect) return
+  if (path._pingI) {
+    if (inUse && due(m, Math.max(path._pingAt!, m._progress) + patience(m))) doubt(m, path, 'no pong')
+    return
+  }
+  const stall = inUse && m._entries[0] ? m._progress + patience(m) : Infinity
+  const carries = !isPoll(path) && !path._leaveBy
   // HF1-LIV-18; while lines come and go silence alone is enough.
-  let at = path === m._cur && !isActive(m) ? path._heard + m._server.ping + 1e3 : 0
-  if (idle) at = Math.min(at || early, early) // HF1-LIV-16
-  if (due(m, at)) {
+  const late = carries && inUse && !isActive(m) ? path._heard + m._server.ping + 1e3 : Infinity
+  const early = carries && idle ? last(path) + Math.max(idle / 2, 1e3) : Infinity // HF1-LIV-16
+  if (due(m, Math.min(stall, late, early))) {
     pingPath(m, path)
     m._again = true
   }
 }
 
-/**
- * Attaches anew, over the same transport, beside a path in use that will soon die of age, and selects the fresh one as soon
- * as it is open: the old one has no time for proofs (HF1-LIV-17).
- */
-export function rotate(m: Machine): void {
-  const path = m._cur
-  if (!path || path._suspect || path._useU || m._waitAuth || m._closing || m._peerClosed) return
-  const { _way, _rotateAt } = path
-  const fresh = m._paths.find((p) => p !== path && p._way === _way && !p._leaveBy && !p._suspect)
-  if (fresh && _rotateAt) {
-    if (fresh._openedAt) use(m, fresh)
-  } else if (due(m, _rotateAt || (!isPoll(path) && _way._facts[Age] && path._openedAt + 0.8 * _way._facts[Age]) || 0)) {
-    path._rotateAt = m._now + 10e3
-    due(m, path._rotateAt)
-    if (_rotateAt) {
-      // The same transport does not open: any other, then.
-      path._charged = true // it is not at fault
-      doubt(m, path, 'not replaced')
-    } else {
-      makeRoom(m)
-      if (m._paths.length < maxPaths) attach(m, _way)
-    }
-  }
+/** Leaves a path in use that will soon die of age (HF1-LIV-17). */
+export function old(m: Machine, path: Path): void {
+  const age = path._way._facts[Age]!
+  if (!path._useBy && !isPoll(path) && mayMove(m) && age && due(m, path._openedAt + Math.max(0.8 * age, 9600))) move(m, path, 'age')
 }

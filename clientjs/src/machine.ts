@@ -2,7 +2,7 @@
 // `_actions` and `_deadline`, and `next` in send.ts makes the bytes of a carrier when it can take them. session/client_*.go
 // is the same machine in Go: the same states and decisions, run by the same scenarios.
 
-import { active, doubt, step } from './alive.js'
+import { active, move, step } from './alive.js'
 import { opened, refused } from './attach.js'
 import { parse, type Entry, type Packet } from './codec.js'
 import { fail, type Fault, type Fields } from './control.js'
@@ -105,14 +105,14 @@ function apply(m: Machine, conn: Conn, { _first, _ack, _lines }: Packet, accept:
   if (opening && opening._fields!.att !== path._att) return fault(m, path, 'another attachment', 4303)
   if (controls.some((l) => l._name !== '!closed' && l._fields!.recv > m._sent)) return fault(m, path, 'position', 4302)
   m._faultCode = 0
-  if (acked(m, _ack)) path._useful = true
+  if (acked(m, _ack)) m._tries = 0
   const before = m._recv
   accept()
   const fresh = m._recv > before
   if (fresh) {
     active(m)
-    m._lastRecv = m._now
-    path._useful = true
+    m._sentAt = m._now
+    m._tries = 0
   }
   for (const line of controls) if (!m._over) handlers[line._name!]?.(m, path, line._fields!, conn)
   if (_first > before + 1 && path === m._cur) rewind(m, path)
@@ -129,7 +129,7 @@ function rewind(m: Machine, path: Path): void {
 /** Frees the log (I2) and moves positions that an ack has overtaken (HF1-NUM-08). */
 function acked(m: Machine, ack: number): boolean {
   if (!free(m, ack)) return false
-  m._progress = m._ackedAt = m._now
+  m._progress = m._now
   if (m._closeBy) m._closeBy = m._now + grace // the end is coming nearer
   m._known = Math.max(m._known, ack)
   for (const path of m._paths) {
@@ -162,10 +162,8 @@ const handlers: Record<string, (m: Machine, path: Path, fields: Fields, conn: Co
     path._beacons = i
     if (i > 1) path._beaconBy = 0
   },
-  // HF1-SEL-10: nothing is wrong with it, and no pong keeps it.
+  // HF1-SEL-10
   '?move'(m, path) {
-    path._charged = true
-    path._pingI = 0
-    doubt(m, path, 'move')
+    move(m, path, 'move')
   },
 }

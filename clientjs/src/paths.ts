@@ -5,7 +5,7 @@ import type { Kind } from './carriers.js'
 import { encodeControl } from './codec.js'
 import type { Fields } from './control.js'
 import { holdFailed } from './learn.js'
-import { due, isPoll, trace, unheard, type Conn, type Machine, type Path } from './state.js'
+import { due, isPoll, sound, trace, unheard, type Conn, type Machine, type Path } from './state.js'
 import { died, shrink } from './ways.js'
 
 /** Queues a control for the path. */
@@ -42,15 +42,15 @@ export function kill(m: Machine, path: Path, code: number, reason: string): void
   trace(m, 'died', path, reason)
   // 4004 and the like are no fault of the transport.
   if (code === 4005 || code === 4002 || code >= 4300) {
-    died(m, path, _cur === path || _cur?._suspect ? undefined : _cur?._way)
+    died(m, path)
     shrink(path)
   }
   m._paths = m._paths.filter((p) => p !== path)
   for (const conn of [...m._conns].reverse()) if (conn._path === path) hangup(m, conn, code)
   if (_cur === path) {
     m._cur = undefined
-    lost(m, path)
-  } else if ((!_cur || _cur._suspect) && m._raceAt && !path._openedAt) m._raceAt = m._now // the next attempt starts now
+    lost(m)
+  } else if (!sound(m) && m._raceAt && !path._openedAt) m._raceAt = m._now // the next attempt starts now
 }
 
 /** One failure may be chance, and the request is made again with the same numbers (HF1-POL-05); two in a row end the path. */

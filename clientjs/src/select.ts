@@ -1,10 +1,10 @@
 // Which path carries the session: selection, promotion and what is left behind (docs/protocol.md section 7).
 
-import { attach, maxPaths, mayRaise, raceFrom } from './attach.js'
+import { attach, mayRaise, raceFrom } from './attach.js'
 import type { Fields } from './control.js'
 import { speaks } from './learn.js'
 import { kill, linger, say } from './paths.js'
-import { due, patience, Rest, trace, type Machine, type Path } from './state.js'
+import { due, patience, Rest, sound, trace, type Machine, type Path } from './state.js'
 import { carried } from './ways.js'
 
 /** Reads a selection that the server states: a path is ours only if it is named with our own highest u (HF1-SEL-06). */
@@ -13,7 +13,7 @@ export function confirm(m: Machine, { u, att }: Fields['sel']): void {
   m._heardU = Math.max(m._heardU, u)
   m._u = Math.max(m._u, u) // HF1-SEL-07, when restored
   if (u !== m._u || !path) return
-  path._useU = path._useBy = 0
+  path._useBy = 0
   choose(m, path)
 }
 
@@ -21,7 +21,6 @@ export function confirm(m: Machine, { u, att }: Fields['sel']): void {
 function choose(m: Machine, path: Path): void {
   const old = m._cur
   m._cur = path
-  if (path._proven && !path._charged) m._best = path._way
   path._detached = false
   path._leaveBy = 0
   raceFrom(m)
@@ -35,7 +34,7 @@ function choose(m: Machine, path: Path): void {
 /** Selects a path that stands by, if a selection may be made now (HF1-SEL-03, HF1-SEL-07). */
 export function use(m: Machine, path: Path): boolean {
   if (!mayRaise(m)) return false
-  path._useU = ++m._u
+  m._u++
   path._useBy = m._now + 2 * patience(m)
   sayUse(m, path)
   choose(m, path)
@@ -46,7 +45,7 @@ export function use(m: Machine, path: Path): boolean {
 export function sayUse(m: Machine, path: Path): void {
   path._useAt = m._now + Math.max(1e3, 2 * m._rtt)
   due(m, path._useAt)
-  say(path, 'use', { u: path._useU, att: path._att, challenge: path._challenge, recv: m._recv })
+  say(path, 'use', { u: m._u, att: path._att, challenge: path._challenge, recv: m._recv })
 }
 
 /** Reads what every POST reply says, and the answer to use. */
@@ -54,7 +53,7 @@ export function replied(m: Machine, path: Path, { recv, sent, sel }: Fields): vo
   path._strays = 0
   if (recv > m._known) {
     m._known = recv
-    path._useful = true
+    m._tries = 0
     carried(path, recv) // the application's ack may lag behind many POSTs
   }
   // Since then; a server that goes on sending moves no deadline.
@@ -78,24 +77,27 @@ export function ponged(m: Machine, path: Path, { i }: Fields): void {
   m._rtt = m._rtt ? (7 * m._rtt + rtt) / 8 : rtt
   path._pingI = 0
   path._pongs++
-  if (path._stallPing) m._progress = m._now
-  path._stallPing = false
-  if (path === m._cur && !path._beaconBy) path._suspect = false
+  if (path !== m._cur) return
+  m._progress = m._now
+  if (!path._beaconBy) path._suspect = false
 }
+
+/** The session is to go on, and may do so on another path. */
+export const mayMove = (m: Machine): boolean => !m._waitAuth && !m._closing && !m._peerClosed
 
 /** Keeps looking for a better transport than the one in use, and promotes it when it is proven (HF1-LIV-11). */
 export function better(m: Machine): void {
-  const { _cur } = m
-  if (!_cur || _cur._suspect || _cur._useU || m._waitAuth || m._closing || m._peerClosed) return
+  const inUse = sound(m)
+  if (!inUse || inUse._useBy || !mayMove(m)) return
   for (const way of m._ways) {
-    if (way === _cur._way) return
-    const path = m._paths.find((p) => p._way === way && !p._suspect && p !== _cur && !p._leaveBy)
+    if (way === inUse._way) return
+    const path = m._paths.find((p) => p._way === way && !p._leaveBy)
     if (path) {
       if (path._openedAt && path._proven) use(m, path)
     } else if (way._facts[Rest]! > m._now) {
       due(m, way._facts[Rest])
       continue
-    } else if (m._paths.length < maxPaths) attach(m, way)
+    } else attach(m, way)
     return // one at a time, the best first
   }
 }
@@ -103,11 +105,10 @@ export function better(m: Machine): void {
 /** Closes what is no longer wanted: an old path after its linger, and worse ones once the path in use is proven. */
 export function tidy(m: Machine): void {
   const { _cur } = m
-  if (_cur && !_cur._useU)
+  if (_cur && !_cur._useBy)
     for (const path of m._paths)
       if (path === _cur) continue
       else if (path._leaveBy) {
         if (path._detached || due(m, path._leaveBy)) kill(m, path, 4004, 'left')
-      } else if (_cur._proven && !_cur._suspect && (path._way !== _cur._way || !_cur._rotateAt) && path._way._rank >= _cur._way._rank)
-        kill(m, path, 4004, 'not needed')
+      } else if (_cur._proven && !_cur._suspect && path._way._rank >= _cur._way._rank) kill(m, path, 4004, 'left')
 }

@@ -7,7 +7,7 @@ import { authorized, closed, end, input, received, send, taken } from './machine
 import { finish } from './paths.js'
 import { next } from './send.js'
 import { due, newMachine, unheard, type Conn, type Host, type Machine } from './state.js'
-import { online, wake } from './wake.js'
+import { wake } from './wake.js'
 import { stored } from './stored.js'
 import type { Events, Message, Options, Session, Transport } from './types.js'
 
@@ -36,10 +36,12 @@ export function connect(url: string, options: Options = {}): Session {
   let shownId: string | undefined
   let shownTransport: Transport | undefined
   let shownHeld = 0
-  /** What came and was not taken yet, with the session it came in. */
-  const inbox: [Machine, Received][] = []
+  /** What came and was not taken yet, with the id of the session it came in. */
+  const inbox: [string, Received][] = []
   const listeners: { [K in keyof Events]?: Set<(event: Events[K]) => void> } = {}
-  let waiters: [() => unknown, () => void, (reason: Error) => void][] = []
+  /** Calls of `drained`, each with the number it waits for, and iterators that wait. */
+  const drains: [number, () => void, (reason: Error) => void][] = []
+  const idle: (() => void)[] = []
 
   // A promise runs its executor at once. What a listener throws becomes a rejection that nobody handles, which the platform
   // reports, and harms no other listener.
@@ -57,12 +59,7 @@ export function connect(url: string, options: Options = {}): Session {
     }
   }
 
-  /** Resolves once the test holds, and rejects if the session ends before that. */
-  const wait = (test: () => unknown) =>
-    new Promise<void>((resolve, reject) => {
-      waiters.push([test, resolve, reject])
-      soon()
-    })
+  const offline = () => globalThis.navigator?.onLine === false
 
   const begin = (): void => {
     m = newMachine({
@@ -77,7 +74,7 @@ export function connect(url: string, options: Options = {}): Session {
       _random: Math.random,
       _clock: Date.now,
     })
-    m._offline = globalThis.navigator?.onLine === false
+    m._offline = offline()
     store?._begin(m, emit, happen)
   }
 
@@ -93,15 +90,15 @@ export function connect(url: string, options: Options = {}): Session {
   }
 
   // A page that is shown again or resumed, and a network that comes or goes (HF1-LIV-14, HF1-LIV-15). Caught at the window, where
-  // there is one; `persisted` is of pageshow alone, and false when a page has just been loaded.
-  const notice = ({ type, persisted = true }: Event & { persisted?: boolean }): void =>
+  // there is one.
+  const notice = (): void =>
     happen(() => {
-      if (/line/.test(type)) online(m, type === 'online')
-      else if (persisted && !document.hidden) wake(m)
+      m._offline = offline()
+      if (!m._offline && !globalThis.document?.hidden) wake(m)
     })
   const watch = (how: 'addEventListener' | 'removeEventListener') => {
     for (const type of ['online', 'offline', 'visibilitychange', 'pageshow', 'resume'])
-      globalThis[how]?.(type, notice as EventListener, true)
+      globalThis[how]?.(type, notice, true)
   }
 
   /** Settles once for many calls in a row, so that they share a batch, and never within itself. */
@@ -154,8 +151,8 @@ export function connect(url: string, options: Options = {}): Session {
       // A page that would go on with a session that is over wants another one.
       const again = renew && !m._closing && (kind === 42 || (kind === 41 && unheard(m)))
       deliver()
-      for (const [test, resolve, reject] of waiters.splice(0))
-        test() ? resolve() : reject(Error(`closed ${fates.code} ${fates.reason}`))
+      release()
+      for (const [, , reject] of drains.splice(0)) reject(Error(`closed ${fates.code} ${fates.reason}`))
       if (again) {
         begin()
         // Not at once: a server that goes away has many clients.
@@ -167,7 +164,7 @@ export function connect(url: string, options: Options = {}): Session {
 
   /** Hands what has come to the listeners, if there are any. The peer's !close is taken once all before it is. */
   const deliver = (): void => {
-    for (const item of m._queue.splice(0)) inbox.push([m, item])
+    for (const item of m._queue.splice(0)) inbox.push([m._server.id!, item])
     while (inbox[0] && (inbox[0][1]._close || listeners.message?.size)) {
       const message = shift()
       if (message) emit('message', message)
@@ -175,14 +172,15 @@ export function connect(url: string, options: Options = {}): Session {
   }
 
   const shift = (): Message | undefined => {
-    const [owner, item] = inbox.shift()!
-    const message = item._close ? undefined : { data: item._data, number: item._number, session: owner._server.id! }
-    const done = () => {
-      input(owner, () => taken(owner, item))
-      soon()
-    }
+    const [session, item] = inbox.shift()!
+    const message = item._close ? undefined : { data: item._data, number: item._number, session }
+    const done = () => session === m._server.id && happen(() => taken(m, item))
     store?._take ? store._take(message, done) : done()
     return message
+  }
+
+  const release = (): void => {
+    while (drains[0] && drains[0][0] <= m._base) drains.shift()![1]()
   }
 
   /** Does what the machine asks, and tells listeners what is new. */
@@ -191,7 +189,8 @@ export function connect(url: string, options: Options = {}): Session {
     for (const action of m._actions.splice(0)) action(host)
     deliver()
     if (m._actions[0]) soon()
-    waiters = waiters.filter(([test, resolve]) => !test() || resolve())
+    release()
+    for (const look of idle.splice(0)) look()
     if (m._server.id !== shownId && m._server.ping) {
       shownId = m._server.id
       if (shownId) emit('open', { id: shownId })
@@ -235,17 +234,16 @@ export function connect(url: string, options: Options = {}): Session {
       shownHeld += cost
       return lastNumber(m)
     },
-    drained() {
-      const number = lastNumber(m)
-      return wait(() => number <= m._base)
-    },
+    drained: () =>
+      new Promise((resolve, reject) => {
+        drains.push([lastNumber(m), resolve, reject])
+        soon()
+      }),
     on(type, listener) {
       const set = (listeners[type] ??= new Set() as never) as Set<typeof listener>
       set.add(listener)
       soon()
-      return () => {
-        set.delete(listener)
-      }
+      return () => void set.delete(listener)
     },
     close(code = 4100, reason = '') {
       if (code > 4199 || !isEnd(code, reason)) throw RangeError('code or reason')
@@ -256,7 +254,7 @@ export function connect(url: string, options: Options = {}): Session {
         const message = inbox[0] && shift()
         if (message) yield message
         else if (m._over) return
-        else await wait(() => inbox[0] || m._over)
+        else await new Promise<void>((look) => idle.push(look))
       }
     },
   }

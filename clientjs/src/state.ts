@@ -36,8 +36,6 @@ export interface Way {
   _facts: number[]
   /** Idle and Age as the last death would have them. */
   _before: number[]
-  /** Full batches that arrived since the limit last changed. */
-  _full: number
 }
 
 /** One attachment as the client sees it. */
@@ -49,15 +47,13 @@ export interface Path {
   /** When it was opened; 0: it is being opened. */
   _openedAt: number
   _born: number
-  /** When its last batch came, or when it began; or when the client woke since. */
+  /** When its last batch came, or when it began. */
   _heard: number
   /** When the last frame went out, on a WebSocket. */
   _spoke: number
   /** The longest silence since `_heard` that this side ended, and the longest that the path lived through. */
   _gap: number
   _endured: number
-  /** Another was opened to take its place; if that fails, more is done then. */
-  _rotateAt?: number
   _challenge?: string
   /** On a WebSocket: the last up line written. */
   _pos: number
@@ -67,16 +63,13 @@ export interface Path {
   _p: number
   /** The next poll waits until then. */
   _pollAt?: number
-  /** The u of a use that is not confirmed, when to say it again, and by when it should be confirmed. */
-  _useU?: number
+  /** A use that is not confirmed: when to say it again, and by when it should be. */
   _useAt?: number
   _useBy?: number
   /** The ping under way, and when it was sent. */
   _pingI?: number
   _pingAt?: number
   _pongs: number
-  /** The ping under way asks about a stall. */
-  _stallPing?: boolean
   /** A stream that has not shown both beacons by then is held back. */
   _beaconBy?: number
   /** The last of them that came. */
@@ -84,8 +77,6 @@ export interface Path {
   _proven?: boolean
   /** Its transport was charged with its death, or is not to be. */
   _charged?: boolean
-  /** It carried a log line or an ack. */
-  _useful?: boolean
   /** It may be dead: open beside. */
   _suspect?: boolean
   /** The server said so: no more data here. */
@@ -168,7 +159,7 @@ export interface Machine extends Config, Logs {
   _cur?: Path | undefined
   /** Highest position in the up log that the server has stated. */
   _known: number
-  /** Highest down line the server says it has sent, and when it said so first. */
+  /** Highest down line the server says it has sent, and when it said so first, or a line came since. */
   _sentDown: number
   _sentAt: number
 
@@ -176,10 +167,10 @@ export interface Machine extends Config, Logs {
   /** The last that was in use and proven: it is tried first (HF1-LIV-19). */
   _best?: Way | undefined
   /** What is known began to be learned then. */
-  _since?: number
+  _since: number
   /** What was handed out last, and when. */
   _remembered?: string
-  _toldAt?: number
+  _toldAt: number
   _paths: Path[]
   _conns: Conn[]
   _atts: number
@@ -191,17 +182,13 @@ export interface Machine extends Config, Logs {
   _lastLog?: number
   /** The first one after a time without. */
   _activeAt?: number
-  /** A log line came. */
-  _lastRecv: number
-  /** The ack moved, or lines went out when none were outstanding. */
+  /** The ack moved or a pong came, or lines went out when none were outstanding. */
   _progress: number
-  /** The ack moved. */
-  _ackedAt?: number
   /** An ack of its own is due. */
   _ackAt?: number
   /** A rewind was asked. */
   _rewindAt?: number
-  /** When the client woke. */
+  /** When the client woke, or began. */
   _wokeAt: number
   /** The platform says that there is no network. */
   _offline?: boolean
@@ -216,8 +203,6 @@ export interface Machine extends Config, Logs {
   _tries: number
   /** First refusal as unknown. */
   _unknownAt?: number
-  /** A WebSocket was refused for its Origin. */
-  _foreign?: boolean
   /** Code and transport of the last fault (HF1-ERR-02). */
   _faultCode?: number
   _faultWay?: Way
@@ -237,17 +222,21 @@ export interface Machine extends Config, Logs {
 }
 
 export function newMachine(config: Config): Machine {
+  const _now = config._clock()
   const m: Machine = {
     ...config,
     ...newLogs(),
-    _ways: config._transports.map((name, rank) => ({ _name: name, _rank: rank, _young: 0, _facts: [0, 0, 0, 0, 0, 0], _before: [], _full: 0 })),
+    _ways: config._transports.map((name, rank) => ({ _name: name, _rank: rank, _young: 0, _facts: [0, 0, 0, 0, 0, 0], _before: [] })),
     _paths: [],
     _conns: [],
     _actions: [],
     // What is missing here is not asked for before `opened`.
     _server: { win: 1 << 21, lim: { maxMessage: 1 << 20 } } as Machine['_server'],
     _waitAuth: true,
-    _now: 0,
+    _now,
+    _since: _now,
+    _wokeAt: _now,
+    _toldAt: 0,
     _deadline: 0,
     _u: 0,
     _heardU: 0,
@@ -257,13 +246,10 @@ export function newMachine(config: Config): Machine {
     _atts: 0,
     _pings: 0,
     _rtt: 0,
-    _lastRecv: 0,
     _progress: 0,
-    _wokeAt: 0,
     _empties: 0,
     _tries: 0,
   }
-  m._now = m._clock()
   recall(m)
   return m
 }
@@ -281,6 +267,9 @@ export const clamp = (value: number, low: number, high: number): number => Math.
 
 /** How long lines may go without any sign that they arrive. */
 export const patience = (m: Machine): number => Math.max(2e3, 4 * m._rtt)
+
+/** The path in use, unless it may be dead. */
+export const sound = ({ _cur }: Machine): Path | undefined => (_cur?._suspect ? undefined : _cur)
 
 export const isPoll = (path: Path): boolean => path._way._name === 'longpoll'
 

@@ -1,28 +1,20 @@
 // What the client learns of a transport: how paths over it live and die, and the size of batch that passes.
 
-import { Limit, Rest, Rests, type Machine, type Path, type Way } from './state.js'
+import { Limit, Rest, Rests, sound, type Machine, type Path, type Way } from './state.js'
 import { blameless } from './wake.js'
 
-/** The largest batch there may be, and the size below which none is halved. */
-const largest = 1 << 20
+/** The size of a batch below which there is none on account of the network. */
 const floor = 1024
 
 /** Until a path is that old its transport is on probation, if it rested before (HF1-LIV-13). */
 export const settledAt = (path: Path): number => path._openedAt + 60e3
 
-/** Books the death of a path (HF1-LIV-09). `working`: what carries the session at this moment, so the network is not away. */
-export function died(m: Machine, path: Path, working?: Way): void {
+/** Books the death of a path (HF1-LIV-09). */
+export function died(m: Machine, path: Path): void {
   const way = path._way
   if (path._charged || blameless(m, path)) return
-  if (!path._openedAt && !working) way._failed = true
-  if (
-    !path._openedAt
-      ? working && working !== way // else it does open, if not this time
-      : path._proven
-        ? way._facts[Rests] && m._now < settledAt(path)
-        : ++way._young > 1
-  )
-    takeRest(m, way)
+  if (!path._openedAt) way._failed = way !== sound(m)?._way // else it does open, if not this time
+  else if (path._proven ? way._facts[Rests] && m._now < settledAt(path) : ++way._young > 1) takeRest(m, way)
 }
 
 /** Rests a transport: 20 s, doubling to 10 minutes. */
@@ -39,7 +31,7 @@ export function proved(way: Way): void {
 }
 
 /** The largest batch for a path. */
-export const limitOf = ({ _way }: Path): number => _way._facts[Limit] || largest
+export const limitOf = ({ _way }: Path): number => Math.max(_way._facts[Limit] || Infinity, floor)
 
 /**
  * Books a batch that was made and ends with line `to`. One as large as the first does not take its place, or a flow that
@@ -54,21 +46,14 @@ export function wrote(path: Path, size: number, to: number): void {
 
 /** The path died, or the batch is known not to have arrived: halve (HF1-ATT-07). */
 export function shrink(path: Path): void {
-  if (path._underway > floor) {
-    path._way._facts[Limit] = Math.max(path._underway >> 1, floor)
-    path._way._full = 0
-  }
+  if (path._underway > floor) path._way._facts[Limit] = path._underway >> 1
   path._underway = 0
 }
 
-/** The peer has lines up to `ack`; after 16 full batches the size may double. */
+/** The peer has lines up to `ack`; each full batch that arrived lets the next be a little larger. */
 export function carried(path: Path, ack: number): void {
-  const way = path._way
-  if (!path._underway || ack < path._underwayTo!) return
-  const limit = way._facts[Limit]
-  if (limit && path._underway > limit / 2 && ++way._full > 15) {
-    way._facts[Limit] = Math.min(limit * 2, largest)
-    way._full = 0
-  }
+  const facts = path._way._facts
+  if (ack < path._underwayTo!) return
+  if (path._underway > facts[Limit]! / 2) facts[Limit]! += facts[Limit]! >> 4
   path._underway = 0
 }

@@ -5,7 +5,7 @@ import { heldBytes, lastNumber } from '../src/log.js'
 import { authorized, closed, end, input, received, send, taken } from '../src/machine.js'
 import { next } from '../src/send.js'
 import { newMachine, type Conn, type Host, type Machine } from '../src/state.js'
-import { online, wake } from '../src/wake.js'
+import { wake } from '../src/wake.js'
 import type { Transport } from '../src/types.js'
 
 const epoch = Date.UTC(2030, 0, 1)
@@ -159,7 +159,10 @@ export class Scenario {
         return input(m, () => wake(m))
       case 'online':
       case 'offline':
-        return input(m, () => online(m, verb === 'online'))
+        return input(m, () => {
+          m._offline = verb === 'offline'
+          if (!m._offline) wake(m)
+        })
       case 'asleep':
         return input(m)
       case 'end':
