@@ -123,13 +123,12 @@ export function move(m: Machine, path: Path, reason: string): void {
 
 /** Waits for the last words (HF1-CLO-04). */
 function ending(m: Machine): void {
-  const peer = m._peerClosed
-  if (peer && due(m, m._closeAck)) {
+  if (m._peerClosed && due(m, m._closeAck)) {
     // The ack is said again until closed comes.
     m._closeAck = m._now + patience(m)
     m._told = 0
     m._ackAt = m._now
     due(m, m._closeAck)
   }
-  if (due(m, m._closeBy)) finish(m, peer?.code ?? 4100, peer?.reason ?? '', !!peer)
+  if (due(m, m._closeBy)) finish(m, 4100, '')
 }

@@ -126,9 +126,6 @@ export function opened(m: Machine, path: Path, o: Fields, conn: Conn): void {
   if (!m._server.run) m._progress = m._now
   m._offline = false // whatever the platform believes
   m._server = o
-  // Within the bounds that docs/protocol.md sets.
-  o.ping = clamp(o.ping, 5e3, 25e3)
-  o.hold = clamp(o.hold, 5e3, 25e3)
   m._unknownAt = 0
   m._reauthed = false
   path._challenge = o.challenge
@@ -165,9 +162,7 @@ export function refused(m: Machine, path: Path, { reason, retry }: Fields, conn:
     wait = 1100
     if (!m._paths.some((p) => p !== path && p._openedAt && !p._suspect)) {
       m._unknownAt ||= m._now
-      // A server that has closed may be gone: its code stands, only the fates are not known.
-      if (m._peerClosed) m._closeBy = m._now
-      else if (m._now - m._unknownAt > 1e3) return finish(m, 4204, reason)
+      if (m._now - m._unknownAt > 1e3) return finish(m, 4204, reason)
     }
   } else if (reason === 'auth') {
     raceFrom(m, m._raceAt) // the transport is not at fault

@@ -8,7 +8,7 @@ import { parse, type Entry, type Packet } from './codec.js'
 import { fail, type Fault, type Fields } from './control.js'
 import { cut, hears } from './learn.js'
 import { admit, append, appendClose, free, heldBytes, lastNumber, type Received } from './log.js'
-import { detached, fault, finish, forget, grace, kill, polled, postFailed, say } from './paths.js'
+import { detached, fault, finish, forget, grace, kill, postFailed, say } from './paths.js'
 import { ponged, replied } from './select.js'
 import { isPoll, unheard, type Conn, type Machine, type Path } from './state.js'
 import { late } from './wake.js'
@@ -90,19 +90,17 @@ export function received(m: Machine, conn: Conn, batch: string | Uint8Array): vo
 function apply(m: Machine, conn: Conn, { _first, _ack, _lines }: Packet, accept: () => void): void {
   const path = conn._path
   const controls = _lines.filter((l) => l._name)
-  const opening = controls.find((l) => l._name === '!opened')
   if (conn._kind !== 'up' || isPoll(path)) hears(m, path) // a POST's answer says nothing of a stream
   path._faults = 0
-  // A run that is not ours is a fault of the path, before its ack or lines act (HF1-WHO-06).
-  if (opening && m._server.run && opening._fields!.run !== m._server.run) return kill(m, path, 4005, 'another run')
-  if (!path._openedAt && !opening) {
-    // In place of opened there may be a refusal or a final word; all else is nonsense.
-    const answer = controls.find((l) => /^!(refused|closed|detach)$/.test(l._name!))
-    if (answer) handlers[answer._name!]!(m, path, answer._fields!, conn)
-    else kill(m, path, 4005, 'no opened')
-    return
+  if (!path._openedAt) {
+    // In place of opened there may be a refusal or a final word, whose ack and lines are nobody's; all else is nonsense.
+    const answer = controls.find((l) => /^!(opened|refused|closed|detach)$/.test(l._name!))
+    const fields = answer?._fields!
+    // A run that is not ours is a fault of the path (HF1-WHO-06).
+    if (!answer || (fields.run && m._server.run && fields.run !== m._server.run)) return kill(m, path, 4005, 'another run')
+    if (answer._name !== '!opened') return handlers[answer._name!]!(m, path, fields, conn)
+    if (fields.att !== path._att) return fault(m, path, 'another attachment', 4303)
   }
-  if (opening && opening._fields!.att !== path._att) return fault(m, path, 'another attachment', 4303)
   if (controls.some((l) => l._name !== '!closed' && l._fields!.recv > m._sent)) return fault(m, path, 'position', 4302)
   m._faultCode = 0
   if (acked(m, _ack)) m._tries = 0
@@ -116,7 +114,8 @@ function apply(m: Machine, conn: Conn, { _first, _ack, _lines }: Packet, accept:
   }
   for (const line of controls) if (!m._over) handlers[line._name!]?.(m, path, line._fields!, conn)
   if (_first > before + 1 && path === m._cur) rewind(m, path)
-  if (conn._kind === 'poll') polled(m, conn, fresh || path._detached)
+  // HF1-POL-07: an empty answer in haste does not call for another at once.
+  if (conn._kind === 'poll' && !fresh && !path._detached) path._pollAt = conn._born + 100
 }
 
 /** Asks for what is missing, once a round trip (HF1-NUM-06). On long polls the next poll does. */

@@ -80,15 +80,6 @@ export function pollAnew(m: Machine, path: Path): boolean {
   return isPoll(path)
 }
 
-/** Books a poll's answer; empty answers in haste are slowed down (HF1-POL-07). */
-export function polled(m: Machine, conn: Conn, useful: boolean | undefined): void {
-  if (useful || m._now - conn._born > 100) m._empties = 0
-  else if (++m._empties > 2) {
-    m._empties = 0
-    conn._path._pollAt = m._now + 1e3
-  }
-}
-
 /** How long an old path is read. */
 export const linger = 5e3
 
@@ -117,14 +108,15 @@ export function fault(m: Machine, path: Path, message: string, code: number): vo
  * its final word; undefined if there was none.
  */
 export function finish(m: Machine, code: number, reason: string, remote = false, recv?: number): void {
+  const peer = m._peerClosed
   if (m._over) return
   // The numbers of messages are those of their last lines; !close is none.
   const rest = m._entries.flatMap(({ _cost, _more }, i) => (_cost && !_more ? m._base + i + 1 : []))
   const final = recv !== undefined
   m._over = {
-    code,
-    reason,
-    remote,
+    code: peer?.code ?? code,
+    reason: peer?.reason ?? reason,
+    remote: remote || !!peer,
     session: m._server.id ?? '',
     delivered: m._base,
     notDelivered: final ? rest : [],

@@ -5,13 +5,14 @@ import type { Fields } from './control.js'
 import { speaks } from './learn.js'
 import { kill, linger, say } from './paths.js'
 import { due, patience, Rest, sound, trace, type Machine, type Path } from './state.js'
+import { stored } from './stored.js'
 import { carried } from './ways.js'
 
 /** Reads a selection that the server states: a path is ours only if it is named with our own highest u (HF1-SEL-06). */
 export function confirm(m: Machine, { u, att }: Fields['sel']): void {
   const path = m._paths.find((p) => p._att === att && p._openedAt)
   m._heardU = Math.max(m._heardU, u)
-  m._u = Math.max(m._u, u) // HF1-SEL-07, when restored
+  if (stored) m._u = Math.max(m._u, u) // HF1-SEL-07, when restored
   if (u !== m._u || !path) return
   path._useBy = 0
   choose(m, path)

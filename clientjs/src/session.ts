@@ -97,7 +97,7 @@ export function connect(url: string, options: Options = {}): Session {
       if (!m._offline && !globalThis.document?.hidden) wake(m)
     })
   const watch = (how: 'addEventListener' | 'removeEventListener') => {
-    for (const type of ['online', 'offline', 'visibilitychange', 'pageshow', 'resume'])
+    for (const type of ['online', 'offline', 'visibilitychange', 'pageshow'])
       globalThis[how]?.(type, notice, true)
   }
 
@@ -152,7 +152,6 @@ export function connect(url: string, options: Options = {}): Session {
       const again = renew && !m._closing && (kind === 42 || (kind === 41 && unheard(m)))
       deliver()
       release()
-      for (const [, , reject] of drains.splice(0)) reject(Error(`closed ${fates.code} ${fates.reason}`))
       if (again) {
         begin()
         // Not at once: a server that goes away has many clients.
@@ -181,6 +180,7 @@ export function connect(url: string, options: Options = {}): Session {
 
   const release = (): void => {
     while (drains[0] && drains[0][0] <= m._base) drains.shift()![1]()
+    if (m._over) for (const [, , reject] of drains.splice(0)) reject(Error(`closed ${m._over.code} ${m._over.reason}`))
   }
 
   /** Does what the machine asks, and tells listeners what is new. */
@@ -191,7 +191,7 @@ export function connect(url: string, options: Options = {}): Session {
     if (m._actions[0]) soon()
     release()
     for (const look of idle.splice(0)) look()
-    if (m._server.id !== shownId && m._server.ping) {
+    if (m._server.id !== shownId && m._server.att) {
       shownId = m._server.id
       if (shownId) emit('open', { id: shownId })
     }

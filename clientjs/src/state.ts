@@ -150,7 +150,7 @@ export interface Machine extends Config, Logs {
   _actions: ((host: Host) => void)[]
 
   /** What the server said in the last `opened`: who is who, its bounds and intervals. Before that, the defaults. */
-  _server: Pick<Fields, 'win' | 'lim' | 'ping' | 'hold'> & Partial<Pick<Fields, 'run' | 'id'>>
+  _server: Pick<Fields, 'win' | 'lim' | 'ping' | 'hold'> & Partial<Pick<Fields, 'run' | 'id' | 'att'>>
 
   /** Highest selection number used, and the highest that the server has confirmed. */
   _u: number
@@ -192,8 +192,6 @@ export interface Machine extends Config, Logs {
   _wokeAt: number
   /** The platform says that there is no network. */
   _offline?: boolean
-  /** Empty poll answers in a row, each within 100 ms. */
-  _empties: number
 
   /** The next attempt to connect starts then; 0: nothing is planned. */
   _raceAt?: number
@@ -247,7 +245,6 @@ export function newMachine(config: Config): Machine {
     _pings: 0,
     _rtt: 0,
     _progress: 0,
-    _empties: 0,
     _tries: 0,
   }
   recall(m)
@@ -261,7 +258,7 @@ export function due(m: Machine, at = 0): boolean {
 }
 
 /** It was restored (see reload.ts), and the server has not said yet that it knows the session. */
-export const unheard = ({ _server }: Machine): boolean => stored && !!_server.run && !_server.ping
+export const unheard = ({ _server }: Machine): boolean => stored && !!_server.run && !_server.att
 
 export const clamp = (value: number, low: number, high: number): number => Math.min(Math.max(value, low), high)
 

@@ -157,4 +157,21 @@ describe('drained', () => {
     await pass()
     await drained
   })
+
+  test('resolves when the last acks come with the final word, and rejects at once when it is over', async () => {
+    const session = await open()
+    session.send('a')
+    await pass()
+    const drained = session.drained()
+    net.socket.say('@1 0\n!closed {"code":4301,"reason":"no","recv":1,"ack":0}\n')
+    await drained
+    session.on('close', () => {})
+    await session.drained()
+    const other = await open()
+    other.send('b')
+    await pass()
+    net.socket.say('@1 0\n!closed {"code":4301,"reason":"no","recv":0,"ack":0}\n')
+    await pass()
+    await expect(other.drained()).rejects.toThrow('4301 no')
+  })
 })

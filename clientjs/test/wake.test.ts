@@ -58,7 +58,7 @@ async function open(options: Options = {}): Promise<ReturnType<typeof begin>> {
 const carriers = () => net.sockets.length + net.requests.length
 
 describe('a page that is shown again', () => {
-  test.each(['pageshow', 'visibilitychange', 'resume'])('%s: a zombie is found within 3 s, and nothing is lost', async (type) => {
+  test.each(['pageshow', 'visibilitychange'])('%s: a zombie is found within 3 s, and nothing is lost', async (type) => {
     const session = await open()
     const zombie = net.socket
     session.send('before')
@@ -182,7 +182,7 @@ describe('the network', () => {
 
 test('listeners are gone when the session ends, and there are none in Node', async () => {
   const session = await open()
-  const types = ['online', 'offline', 'visibilitychange', 'pageshow', 'resume']
+  const types = ['online', 'offline', 'visibilitychange', 'pageshow']
   expect([...listening.keys()].sort()).toEqual([...types].sort())
   session.close()
   await pass(11_000)
