@@ -29,7 +29,7 @@ export function connect(m: Machine): void {
   const { _cur } = m
   if (m._waitAuth || sound(m)) return
   const [best] = m._paths
-    .filter((p) => p !== _cur && p._openedAt && p._heard >= m._wokeAt)
+    .filter((p) => p !== _cur && p._openedAt && !p._suspect && p._heard >= m._wokeAt)
     .sort((a, b) => a._way._rank - b._way._rank)
   if (best) {
     // Opens that carry the last u have the delay of a race to be answered; then they are given up, so that a selection may
@@ -51,6 +51,7 @@ export function connect(m: Machine): void {
     attach(m, way, _cur ? undefined : raceU(m))
     m._raceAt = m._now + raceDelay(m)
   } else if (opening) m._raceAt = 0 // wait for what is under way; kill plans the next
+  else if (m._foreign && !m._server.run) finish(m, 4306, 'origin') // no POST could tell better
   else {
     // Every transport was tried and failed: wait, then try all again. The network is away, not the transports.
     m._tries++
@@ -149,7 +150,8 @@ export function refused(m: Machine, path: Path, { reason, retry }: Fields, conn:
   let wait = 0
   trace(m, 'refused', path, reason)
   // A proxy that rewrites Host makes a WebSocket's Origin look foreign; a POST tells it better, and then the session is bound to it.
-  if (reason === 'origin' && path._way._name === 'websocket' && m._ways[1]) {
+  if (reason === 'origin' && path._way._name === 'websocket' && (m._server.run || !m._foreign)) {
+    m._foreign = true
     takeRest(m, path._way)
     return kill(m, path, 4004, 'refused origin')
   }

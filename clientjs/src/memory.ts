@@ -17,7 +17,10 @@ export function recall(m: Machine): void {
     m._since = since
     m._best = m._ways.find((way) => way._name === best)
     for (const way of m._ways) {
-      way._facts = way._facts.map((_, i) => Math.max(Object(Object(facts)[way._name])[i], 0) || 0)
+      way._facts = way._facts.map((_, i) => {
+        const value = Object(facts)[way._name]?.[i]
+        return value === +value && value > 0 && value < 2 ** 53 ? Math.floor(value) : 0
+      })
       way._facts[Rest] = Math.min(way._facts[Rest]!, m._now + 600e3)
     }
   }

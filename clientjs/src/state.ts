@@ -201,6 +201,8 @@ export interface Machine extends Config, Logs {
   _tries: number
   /** First refusal as unknown. */
   _unknownAt?: number
+  /** A WebSocket was refused for its Origin. */
+  _foreign?: boolean
   /** Code and transport of the last fault (HF1-ERR-02). */
   _faultCode?: number
   _faultWay?: Way

@@ -198,7 +198,7 @@ describe('opening', () => {
     await vi.waitUntil(() => net.sockets.length)
     net.socket.open()
     await vi.waitUntil(() => net.socket.text)
-    net.socket.say('@1 0\n!refused {"reason":"policy"}\n')
+    net.socket.say('@1 0\n!refused {"reason":"origin"}\n')
     await next(socket, 'close')
     expect(lines).toEqual(['error 3', expect.stringMatching(/^close 3 1006 4306 .*false$/)])
     const other = await begin('a', '!close {"code":4100,"reason":"1000 "}\n!closed {"code":4100,"reason":"1000 ","recv":0,"ack":1}\n')
