@@ -30,61 +30,43 @@ export function fail(why = 'malformed', code = 4303): never {
   throw Object.assign(Error(why), { code })
 }
 
-/**
- * The controls that servers send, and the fields that the protocol names for them. The mark in front tells a field's type:
- * `"` a string, `{` an object, `#` an array of numbers, `[` one of strings, `&` true or false, none a number. `?` says
- * that it may be missing. What servers do not send is not understood (HF1-BAT-10).
- */
-export const controls: Record<string, string> = {
-  '!opened': 'v [x? "id "run "node att recv {sel sel.u sel.att {lim lim.maxBatch lim.maxMessage win ping hold ttl "challenge',
-  '!refused': '"reason #v? retry?',
-  '!reply': 'recv sent {sel sel.u sel.att',
-  '!detach': 'code &gone?',
-  '!rewind': 'recv',
-  '!ping': 'i',
-  '!pong': 'i',
-  '!close': 'code "reason',
-  '!closed': 'code "reason recv ack',
-  '?beacon': 'i',
-  '?move': '',
+const sel = { u: 0, att: 0 }
+
+/** The controls that servers send, each with an example of the fields that this client reads and cannot do without. */
+export const examples: Record<string, object> = {
+  '!opened': {
+    id: '',
+    run: '',
+    att: 0,
+    recv: 0,
+    sel,
+    lim: { maxBatch: 0, maxMessage: 0 },
+    win: 0,
+    ping: 0,
+    hold: 0,
+    challenge: '',
+  },
+  '!refused': { reason: '' },
+  '!reply': { recv: 0, sent: 0, sel },
+  '!detach': { code: 0 },
+  '!rewind': { recv: 0 },
+  '!ping': { i: 0 },
+  '!pong': { i: 0 },
+  '!close': { code: 0, reason: '' },
+  '!closed': { code: 0, reason: '', recv: 0 },
+  '?beacon': { i: 0 },
 }
 
-/** How the text of a value must begin, by the mark of its type. */
-export const begins: Record<string, RegExp> = {
-  '"': /^"/,
-  '{': /^\{/,
-  '#': /^\[(\s*(0|[1-9]\d{0,15})\s*,?)*]/,
-  '[': /^\[(\s*"(\\.|[^"])*"\s*,?)*]/,
-  '&': /^[tf]/,
-  '': /^(0|[1-9]\d{0,15})[\s,}]/, // HF1-BAT-04 holds in JSON too
-}
+/** The value is of the example's type and has whatever the example has; numbers are natural ones (HF1-BAT-04, HF1-BAT-11). */
+const isLike = (value: any, example: any): boolean =>
+  typeof value === typeof example &&
+  (typeof value === 'number'
+    ? Number.isSafeInteger(value) && value >= 0
+    : typeof value === 'string' || Object.keys(example).every((name) => isLike(value?.[name], example[name])))
 
-/**
- * Reads the JSON of control `name`, sign included. JSON.parse keeps the last of two equal fields and forgets how a
- * number was written, so depth, duplicates and types are read off the text.
- */
+/** Reads the JSON of control `name`, sign included. What servers do not send is not understood (HF1-BAT-10). */
 export function parseFields(name: string, json: string): Fields {
-  const spec = controls[name]
-  if (spec == null && name[0] === '!') fail(name)
   const fields = JSON.parse(json) as Fields
-  const values: Record<string, string> = {} // path → the text from the value on
-  let depth = 0
-  const names: string[] = [] // of the field that each depth is in
-  for (const token of json.matchAll(/[[{]|[\]}]|("(?:\\.|[^"])*")(\s*:\s*)?/g)) {
-    const [text, key, colon] = token
-    if (colon) {
-      names[depth] = JSON.parse(key!) as string
-      const path = names.slice(1, depth + 1).join('.')
-      // Of two equal fields nothing is kept, and nothing has no type.
-      values[path] = path in values ? '' : json.slice(token.index + text.length)
-    } else if (!key) {
-      depth += /[[{]/.test(text) ? 1 : -1
-      if (depth > 8) fail()
-    }
-  }
-  for (const [, mark, path, optional] of (spec ?? '').matchAll(/([^\w ]?)([\w.]+)(\??)/g)) {
-    const value = values[path!]
-    if (value == null ? !optional : !begins[mark!]!.test(value) || (!mark && parseFloat(value) > 2 ** 53 - 1)) fail(path)
-  }
+  if (!isLike(fields, examples[name] ?? (name[0] === '!' ? fail() : {}))) fail()
   return fields
 }

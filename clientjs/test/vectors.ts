@@ -17,6 +17,8 @@ export interface Vector {
   id: string
   why: string
   breaks?: string
+  /** A client may take it all the same. */
+  client?: 'may'
   limit?: number
   canonical?: boolean
   wire?: Octets
