@@ -4,50 +4,34 @@
 function fail(why = "malformed", code = 4303) {
   throw Object.assign(Error(why), { code });
 }
-var controls = {
-  "!opened": 'v [x? "id "run "node att recv {sel sel.u sel.att {lim lim.maxBatch lim.maxMessage win ping hold ttl "challenge',
-  "!refused": '"reason #v? retry?',
-  "!reply": "recv sent {sel sel.u sel.att",
-  "!detach": "code &gone?",
-  "!rewind": "recv",
-  "!ping": "i",
-  "!pong": "i",
-  "!close": 'code "reason',
-  "!closed": 'code "reason recv ack',
-  "?beacon": "i",
-  "?move": ""
+var sel = { u: 0, att: 0 };
+var examples = {
+  "!opened": {
+    id: "",
+    run: "",
+    att: 0,
+    recv: 0,
+    sel,
+    lim: { maxBatch: 0, maxMessage: 0 },
+    win: 0,
+    ping: 0,
+    hold: 0,
+    challenge: ""
+  },
+  "!refused": { reason: "" },
+  "!reply": { recv: 0, sent: 0, sel },
+  "!detach": { code: 0 },
+  "!rewind": { recv: 0 },
+  "!ping": { i: 0 },
+  "!pong": { i: 0 },
+  "!close": { code: 0, reason: "" },
+  "!closed": { code: 0, reason: "", recv: 0 },
+  "?beacon": { i: 0 }
 };
-var begins = {
-  '"': /^"/,
-  "{": /^\{/,
-  "#": /^\[(\s*(0|[1-9]\d{0,15})\s*,?)*]/,
-  "[": /^\[(\s*"(\\.|[^"])*"\s*,?)*]/,
-  "&": /^[tf]/,
-  "": /^(0|[1-9]\d{0,15})[\s,}]/
-  // HF1-BAT-04 holds in JSON too
-};
+var isLike = (value, example) => typeof value === typeof example && (typeof value === "number" ? Number.isSafeInteger(value) && value >= 0 : typeof value === "string" || Object.keys(example).every((name) => isLike(value?.[name], example[name])));
 function parseFields(name, json) {
-  const spec = controls[name];
-  if (spec == null && name[0] === "!") fail(name);
   const fields = JSON.parse(json);
-  const values = {};
-  let depth = 0;
-  const names = [];
-  for (const token of json.matchAll(/[[{]|[\]}]|("(?:\\.|[^"])*")(\s*:\s*)?/g)) {
-    const [text2, key, colon] = token;
-    if (colon) {
-      names[depth] = JSON.parse(key);
-      const path = names.slice(1, depth + 1).join(".");
-      values[path] = path in values ? "" : json.slice(token.index + text2.length);
-    } else if (!key) {
-      depth += /[[{]/.test(text2) ? 1 : -1;
-      if (depth > 8) fail();
-    }
-  }
-  for (const [, mark, path, optional] of (spec ?? "").matchAll(/([^\w ]?)([\w.]+)(\??)/g)) {
-    const value = values[path];
-    if (value == null ? !optional : !begins[mark].test(value) || !mark && parseFloat(value) > 2 ** 53 - 1) fail(path);
-  }
+  if (!isLike(fields, examples[name] ?? (name[0] === "!" ? fail() : {}))) fail();
   return fields;
 }
 
@@ -266,38 +250,28 @@ function told(log) {
 
 // src/memory.ts
 var day = 864e5;
-var bounds = (now) => [
-  [now + 1, now + 6e5],
-  [1, 64],
-  [2e3, 36e5],
-  [12e3, day],
-  [5e3, 25e3],
-  [1024, 1 << 20]
-];
 var text = ({ _ways, _best }) => JSON.stringify([_best?._name ?? "", Object.fromEntries(_ways.map((way) => [way._name, way._facts]))]);
 function recall(m) {
-  const { _now, _ways } = m;
   const [version, since, best, facts] = [0, 1, 2, 3].map((i) => Object(m._memory)[i]);
-  const age = _now - since;
-  if (version === 1 && facts && age >= 0 && age < day) {
-    m._since = _now - age;
-    m._best = _ways.find((way) => way._name === best);
-    for (const way of _ways)
-      way._facts = bounds(_now).map(([low, high], i) => {
-        const value = facts[way._name]?.[i];
-        return value === +value && value >= low && value <= high ? Math.floor(value) : 0;
+  if (version === 1 && since <= m._now && since > m._now - day) {
+    m._since = since;
+    m._best = m._ways.find((way) => way._name === best);
+    for (const way of m._ways) {
+      way._facts = way._facts.map((_, i) => {
+        const value = Object(facts)[way._name]?.[i];
+        return value === +value && value > 0 && value < 2 ** 53 ? Math.floor(value) : 0;
       });
+      way._facts[Rest] = Math.min(way._facts[Rest], m._now + 6e5);
+    }
   }
   m._remembered = text(m);
 }
 function remember(m) {
-  if (m._since && due(m, m._since + day)) {
+  if (due(m, m._since + day)) {
     for (const { _facts } of m._ways) _facts[Idle] = _facts[Age] = _facts[Hold] = 0;
     m._since = m._now;
   }
-  if (text(m) === m._remembered || m._toldAt && !due(m, m._toldAt + 1e3)) return;
-  m._since ||= m._now;
-  due(m, m._since + day);
+  if (text(m) === m._remembered || !due(m, m._toldAt + 1e3)) return;
   m._remembered = text(m);
   m._toldAt = m._now;
   const written = `[1,${m._since},${m._remembered.slice(1)}`;
@@ -315,17 +289,21 @@ var Age = 3;
 var Hold = 4;
 var Limit = 5;
 function newMachine(config) {
+  const _now = config._clock();
   const m = {
     ...config,
     ...newLogs(),
-    _ways: config._transports.map((name, rank) => ({ _name: name, _rank: rank, _young: 0, _facts: [0, 0, 0, 0, 0, 0], _before: [], _full: 0 })),
+    _ways: config._transports.map((name, rank) => ({ _name: name, _rank: rank, _young: 0, _facts: [0, 0, 0, 0, 0, 0], _before: [] })),
     _paths: [],
     _conns: [],
     _actions: [],
     // What is missing here is not asked for before `opened`.
     _server: { win: 1 << 21, lim: { maxMessage: 1 << 20 } },
     _waitAuth: true,
-    _now: 0,
+    _now,
+    _since: _now,
+    _wokeAt: _now,
+    _toldAt: 0,
     _deadline: 0,
     _u: 0,
     _heardU: 0,
@@ -335,13 +313,9 @@ function newMachine(config) {
     _atts: 0,
     _pings: 0,
     _rtt: 0,
-    _lastRecv: 0,
     _progress: 0,
-    _wokeAt: 0,
-    _empties: 0,
     _tries: 0
   };
-  m._now = m._clock();
   recall(m);
   return m;
 }
@@ -349,9 +323,10 @@ function due(m, at = 0) {
   if (at > m._now) m._deadline = Math.min(m._deadline || at, at);
   return !!at && at <= m._now;
 }
-var unheard = ({ _server }) => stored && !!_server.run && !_server.ping;
+var unheard = ({ _server }) => stored && !!_server.run && !_server.att;
 var clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 var patience = (m) => Math.max(2e3, 4 * m._rtt);
+var sound = ({ _cur }) => _cur?._suspect ? void 0 : _cur;
 var isPoll = (path) => path._way._name === "longpoll";
 function trace(m, what, { _way, _att }, reason = "") {
   const step2 = { what, transport: _way._name, attachment: _att, reason, time: m._now };
@@ -362,51 +337,30 @@ function trace(m, what, { _way, _att }, reason = "") {
 // src/wake.ts
 function wake(m) {
   const { _cur, _now } = m;
-  if (_now - m._wokeAt < 1e3 || _cur && asking(m, _cur) && _now < pongBy(m, _cur)) return;
-  m._wokeAt = m._progress = m._sentAt = _now;
+  if (_now - m._wokeAt < 1e3) return;
+  m._wokeAt = _now;
   m._again = true;
-  const afresh = (at = 0, wait) => at && Math.max(at, _now + wait);
-  let passed = !_cur || _cur._suspect;
-  for (const path of m._paths)
-    if (!path._openedAt && _now < path._heard + raceDelay(m)) passed = false;
-    else {
-      path._heard = _now;
-      path._useBy = afresh(path._useBy, 2 * patience(m));
-      path._beaconBy = afresh(path._beaconBy, beaconTime(m));
-    }
-  for (const conn of m._conns) conn._by = afresh(conn._by, patience(m));
-  m._closeBy = afresh(m._closeBy, grace);
-  if (_cur) pingPath(m, _cur);
-  if (!passed) return;
-  if (!nextWay(m)) {
-    raceFrom(m);
-    const opening = m._paths.find((p) => !p._openedAt);
-    if (opening && m._paths.length >= maxPaths) kill(m, opening, 4004, "no room");
-  }
   m._tries = 0;
-  m._raceAt = Math.max(_now, m._notBefore ?? 0);
-}
-function online(m, on) {
-  m._offline = !on;
-  if (on) wake(m);
+  if (m._closeBy) m._closeBy = _now + grace;
+  raceFrom(m, _cur ? _cur._suspect ? _now : _now + raceDelay(m) : Math.max(_now, m._notBefore ?? 0));
+  if (_cur) {
+    _cur._suspect = true;
+    pingPath(m, _cur);
+  }
 }
 function late(m) {
   if (m._deadline && m._now - m._deadline > 5e3) wake(m);
 }
-var asking = (m, path) => !!path._pingI && path._pingAt === m._wokeAt;
-var pongBy = (m, path) => path._pingAt + (asking(m, path) ? Math.min(patience(m), 3e3) : patience(m));
-var blameless = (m, path) => m._offline || path._born <= m._wokeAt && m._now - m._wokeAt < 5e3;
+var blameless = (m, path) => m._offline || path._born < m._wokeAt && m._now - m._wokeAt < 5e3;
 
 // src/ways.ts
-var largest = 1 << 20;
 var floor = 1024;
 var settledAt = (path) => path._openedAt + 6e4;
-function died(m, path, working) {
+function died(m, path) {
   const way = path._way;
   if (path._charged || blameless(m, path)) return;
-  if (!path._openedAt && !working) way._failed = true;
-  if (!path._openedAt ? working && working !== way : path._proven ? way._facts[Rests] && m._now < settledAt(path) : ++way._young > 1)
-    takeRest(m, way);
+  if (!path._openedAt) way._failed = way !== sound(m)?._way;
+  else if (path._proven ? way._facts[Rests] && m._now < settledAt(path) : ++way._young > 1) takeRest(m, way);
 }
 function takeRest(m, way) {
   way._young = 0;
@@ -417,7 +371,7 @@ function proved(way) {
   way._young = way._facts[Rest] = 0;
   way._failed = false;
 }
-var limitOf = ({ _way }) => _way._facts[Limit] || largest;
+var limitOf = ({ _way }) => Math.max(_way._facts[Limit] || Infinity, floor);
 function wrote(path, size, to) {
   if (size > path._underway) {
     path._underway = size;
@@ -425,20 +379,13 @@ function wrote(path, size, to) {
   }
 }
 function shrink(path) {
-  if (path._underway > floor) {
-    path._way._facts[Limit] = Math.max(path._underway >> 1, floor);
-    path._way._full = 0;
-  }
+  if (path._underway > floor) path._way._facts[Limit] = path._underway >> 1;
   path._underway = 0;
 }
 function carried(path, ack) {
-  const way = path._way;
-  if (!path._underway || ack < path._underwayTo) return;
-  const limit = way._facts[Limit];
-  if (limit && path._underway > limit / 2 && ++way._full > 15) {
-    way._facts[Limit] = Math.min(limit * 2, largest);
-    way._full = 0;
-  }
+  const facts = path._way._facts;
+  if (ack < path._underwayTo) return;
+  if (path._underway > facts[Limit] / 2) facts[Limit] += facts[Limit] >> 4;
   path._underway = 0;
 }
 
@@ -446,27 +393,26 @@ function carried(path, ack) {
 function confirm(m, { u, att }) {
   const path = m._paths.find((p) => p._att === att && p._openedAt);
   m._heardU = Math.max(m._heardU, u);
-  m._u = Math.max(m._u, u);
+  if (stored) m._u = Math.max(m._u, u);
   if (u !== m._u || !path) return;
-  path._useU = path._useBy = 0;
+  path._useBy = 0;
   choose(m, path);
 }
 function choose(m, path) {
-  const old = m._cur;
+  const old2 = m._cur;
   m._cur = path;
-  if (path._proven && !path._charged) m._best = path._way;
   path._detached = false;
   path._leaveBy = 0;
   raceFrom(m);
-  if (old === path) return;
+  if (old2 === path) return;
   trace(m, "selected", path);
   m._progress = m._now;
   m._told = 0;
-  if (old) old._leaveBy = m._now + linger;
+  if (old2) old2._leaveBy = m._now + linger;
 }
 function use(m, path) {
   if (!mayRaise(m)) return false;
-  path._useU = ++m._u;
+  m._u++;
   path._useBy = m._now + 2 * patience(m);
   sayUse(m, path);
   choose(m, path);
@@ -475,18 +421,18 @@ function use(m, path) {
 function sayUse(m, path) {
   path._useAt = m._now + Math.max(1e3, 2 * m._rtt);
   due(m, path._useAt);
-  say(path, "use", { u: path._useU, att: path._att, challenge: path._challenge, recv: m._recv });
+  say(path, "use", { u: m._u, att: path._att, challenge: path._challenge, recv: m._recv });
 }
-function replied(m, path, { recv, sent, sel }) {
+function replied(m, path, { recv, sent, sel: sel2 }) {
   path._strays = 0;
   if (recv > m._known) {
     m._known = recv;
-    path._useful = true;
+    m._tries = 0;
     carried(path, recv);
   }
   if (m._sentDown <= m._recv) m._sentAt = m._now;
   m._sentDown = Math.max(m._sentDown, sent);
-  confirm(m, sel);
+  confirm(m, sel2);
 }
 function pingPath(m, path) {
   path._pingI = ++m._pings;
@@ -500,34 +446,34 @@ function ponged(m, path, { i }) {
   m._rtt = m._rtt ? (7 * m._rtt + rtt) / 8 : rtt;
   path._pingI = 0;
   path._pongs++;
-  if (path._stallPing) m._progress = m._now;
-  path._stallPing = false;
-  if (path === m._cur && !path._beaconBy) path._suspect = false;
+  if (path !== m._cur) return;
+  m._progress = m._now;
+  if (!path._beaconBy) path._suspect = false;
 }
+var mayMove = (m) => !m._waitAuth && !m._closing && !m._peerClosed;
 function better(m) {
-  const { _cur } = m;
-  if (!_cur || _cur._suspect || _cur._useU || m._waitAuth || m._closing || m._peerClosed) return;
+  const inUse = sound(m);
+  if (!inUse || inUse._useBy || !mayMove(m)) return;
   for (const way of m._ways) {
-    if (way === _cur._way) return;
-    const path = m._paths.find((p) => p._way === way && !p._suspect && p !== _cur && !p._leaveBy);
+    if (way === inUse._way) return;
+    const path = m._paths.find((p) => p._way === way && !p._leaveBy);
     if (path) {
       if (path._openedAt && path._proven) use(m, path);
     } else if (way._facts[Rest] > m._now) {
       due(m, way._facts[Rest]);
       continue;
-    } else if (m._paths.length < maxPaths) attach(m, way);
+    } else attach(m, way);
     return;
   }
 }
 function tidy(m) {
   const { _cur } = m;
-  if (_cur && !_cur._useU) {
+  if (_cur && !_cur._useBy) {
     for (const path of m._paths)
       if (path === _cur) continue;
       else if (path._leaveBy) {
         if (path._detached || due(m, path._leaveBy)) kill(m, path, 4004, "left");
-      } else if (_cur._proven && !_cur._suspect && (path._way !== _cur._way || !_cur._rotateAt) && path._way._rank >= _cur._way._rank)
-        kill(m, path, 4004, "not needed");
+      } else if (_cur._proven && !_cur._suspect && path._way._rank >= _cur._way._rank) kill(m, path, 4004, "left");
   }
 }
 
@@ -555,50 +501,39 @@ function lower(facts, fact, value) {
 function cut2(m, path, visible) {
   const way = path._way;
   if (!path._openedAt || path._charged || path._beaconBy || isPoll(path) || blameless(m, path)) return false;
-  const silence = visible ? Math.max(path._gap, m._now - last(path)) : (
-    // When nobody was asked, what the server had promised to say did not come (HF1-LIV-01).
-    path._gap || Math.min(m._now - path._heard, path === m._cur && isActive(m) ? 5e3 : m._server.ping)
-  );
+  const silence = visible ? Math.max(path._gap, m._now - last(path)) : path._gap;
+  if (!visible && !silence) return false;
   if (silence >= 2e3 && silence > path._endured) return learn(way, Idle, silence, 4);
   way._before[Idle] = silence;
   const age = (visible ? m._now : path._heard) - path._openedAt;
   return age >= 12e3 && learn(way, Age, age, 10);
 }
-var holdOf = (m, { _way }) => Math.min(m._server.hold, _way._facts[Hold] || 25e3);
+var holdOf = (m, { _way }) => Math.min(m._server.hold, Math.max(_way._facts[Hold] || 25e3, 5e3));
 function holdFailed(m, { _kind, _path, _born }) {
   const lasted = m._now - _born;
   const hold = holdOf(m, _path);
   return _kind === "poll" && lasted >= 3e3 && !blameless(m, _path) && lower(_path._way._facts, Hold, Math.max(~~(0.7 * Math.min(lasted, hold)), 5e3)) && lasted < hold;
 }
 function ask(m, path) {
-  if (isPoll(path) || path._suspect || path._pingI || path._leaveBy) return;
+  const inUse = path === m._cur;
   const idle = path._way._facts[Idle];
-  const early2 = last(path) + Math.max(idle / 2, 1e3);
-  let at = path === m._cur && !isActive(m) ? path._heard + m._server.ping + 1e3 : 0;
-  if (idle) at = Math.min(at || early2, early2);
-  if (due(m, at)) {
+  if (path._suspect) return;
+  if (path._pingI) {
+    if (inUse && due(m, Math.max(path._pingAt, m._progress) + patience(m))) doubt(m, path, "no pong");
+    return;
+  }
+  const stall = inUse && m._entries[0] ? m._progress + patience(m) : Infinity;
+  const carries = !isPoll(path) && !path._leaveBy;
+  const late2 = carries && inUse && !isActive(m) ? path._heard + m._server.ping + 1e3 : Infinity;
+  const early2 = carries && idle ? last(path) + Math.max(idle / 2, 1e3) : Infinity;
+  if (due(m, Math.min(stall, late2, early2))) {
     pingPath(m, path);
     m._again = true;
   }
 }
-function rotate(m) {
-  const path = m._cur;
-  if (!path || path._suspect || path._useU || m._waitAuth || m._closing || m._peerClosed) return;
-  const { _way, _rotateAt } = path;
-  const fresh = m._paths.find((p) => p !== path && p._way === _way && !p._leaveBy && !p._suspect);
-  if (fresh && _rotateAt) {
-    if (fresh._openedAt) use(m, fresh);
-  } else if (due(m, _rotateAt || !isPoll(path) && _way._facts[Age] && path._openedAt + 0.8 * _way._facts[Age] || 0)) {
-    path._rotateAt = m._now + 1e4;
-    due(m, path._rotateAt);
-    if (_rotateAt) {
-      path._charged = true;
-      doubt(m, path, "not replaced");
-    } else {
-      makeRoom(m);
-      if (m._paths.length < maxPaths) attach(m, _way);
-    }
-  }
+function old(m, path) {
+  const age = path._way._facts[Age];
+  if (!path._useBy && !isPoll(path) && mayMove(m) && age && due(m, path._openedAt + Math.max(0.8 * age, 9600))) move(m, path, "age");
 }
 
 // src/paths.ts
@@ -624,15 +559,15 @@ function kill(m, path, code, reason) {
   if (!m._paths.includes(path)) return;
   trace(m, "died", path, reason);
   if (code === 4005 || code === 4002 || code >= 4300) {
-    died(m, path, _cur === path || _cur?._suspect ? void 0 : _cur?._way);
+    died(m, path);
     shrink(path);
   }
   m._paths = m._paths.filter((p) => p !== path);
   for (const conn of [...m._conns].reverse()) if (conn._path === path) hangup(m, conn, code);
   if (_cur === path) {
     m._cur = void 0;
-    lost(m, path);
-  } else if ((!_cur || _cur._suspect) && m._raceAt && !path._openedAt) m._raceAt = m._now;
+    lost(m);
+  } else if (!sound(m) && m._raceAt && !path._openedAt) m._raceAt = m._now;
 }
 function postFailed(m, conn, reason) {
   const path = conn._path;
@@ -652,13 +587,6 @@ function pollAnew(m, path) {
   }
   return isPoll(path);
 }
-function polled(m, conn, useful) {
-  if (useful || m._now - conn._born > 100) m._empties = 0;
-  else if (++m._empties > 2) {
-    m._empties = 0;
-    conn._path._pollAt = m._now + 1e3;
-  }
-}
 var linger = 5e3;
 function detached(m, path, { code, gone }) {
   trace(m, "detached", path);
@@ -675,13 +603,14 @@ function fault(m, path, message, code) {
   m._faultWay = path._way;
 }
 function finish(m, code, reason, remote = false, recv) {
+  const peer = m._peerClosed;
   if (m._over) return;
   const rest = m._entries.flatMap(({ _cost, _more }, i) => _cost && !_more ? m._base + i + 1 : []);
   const final = recv !== void 0;
   m._over = {
-    code,
-    reason,
-    remote,
+    code: peer?.code ?? code,
+    reason: peer?.reason ?? reason,
+    remote: remote || !!peer,
     session: m._server.id ?? "",
     delivered: m._base,
     notDelivered: final ? rest : [],
@@ -700,20 +629,18 @@ function raceFrom(m, at = 0) {
   for (const way of m._ways) way._tried = false;
 }
 var backoff = (m) => Math.min(3e4, 500 * 2 ** m._tries) * m._random();
-function lost(m, path) {
-  if (path._useful || path._proven) m._tries = 0;
+function lost(m) {
   raceFrom(m, m._now + (m._tries ? backoff(m) : 0));
   m._tries++;
 }
 function connect(m) {
   const { _cur } = m;
-  if (m._waitAuth || _cur && !_cur._suspect) return;
-  const standby = m._paths.filter((p) => p !== _cur && p._openedAt && !p._suspect);
-  const [best] = _cur ? standby : standby.sort((a, b) => a._way._rank - b._way._rank);
+  if (m._waitAuth || sound(m)) return;
+  const [best] = m._paths.filter((p) => p !== _cur && p._openedAt && !p._suspect && p._heard >= m._wokeAt).sort((a, b) => a._way._rank - b._way._rank);
   if (best) {
     for (const path of m._paths)
       if (!_cur && !mayRaise(m) && opensWith(path, m._u) && due(m, path._heard + raceDelay(m)))
-        kill(m, path, 4004, "another is open");
+        kill(m, path, 4004, "left");
     if (!use(m, best) && _cur) {
       kill(m, _cur, 4002, "use unanswered");
       connect(m);
@@ -724,8 +651,7 @@ function connect(m) {
   if (!opening) m._raceAt ||= m._now;
   if (!due(m, m._raceAt)) return;
   const way = nextWay(m);
-  if (way) makeRoom(m);
-  if (way && m._paths.length < maxPaths) {
+  if (way) {
     attach(m, way, _cur ? void 0 : raceU(m));
     m._raceAt = m._now + raceDelay(m);
   } else if (opening) m._raceAt = 0;
@@ -737,10 +663,6 @@ function connect(m) {
   }
   due(m, m._raceAt);
 }
-function makeRoom(m) {
-  const left = m._paths.find((p) => p !== m._cur && p._openedAt);
-  if (left && m._paths.length >= maxPaths) kill(m, left, 4004, "no room");
-}
 var raceDelay = (m) => clamp(2 * m._rtt, 250, 1e3);
 var beaconTime = (m) => 1e3 + 2 * m._rtt;
 var opensWith = (path, u) => !path._openedAt && path._u === u;
@@ -748,16 +670,16 @@ function raceU(m) {
   if (mayRaise(m) && !m._paths.some((p) => opensWith(p, m._u))) m._u++;
   return m._u;
 }
-var mayRaise = (m) => m._heardU >= m._u || !m._paths.some((p) => p._useU === m._u || opensWith(p, m._u));
+var mayRaise = (m) => m._heardU >= m._u || !m._paths.some((p) => p._useBy || opensWith(p, m._u));
 function nextWay(m) {
-  const untried = m._ways.filter((w) => !w._tried);
-  const rested = untried.filter((w) => w._facts[Rest] <= m._now);
-  const first = rested.find((w) => w === m._best) ?? rested[0];
-  if (first || isOpening(m) && untried.length < m._ways.length) return first;
-  return untried.sort((a, b) => a._facts[Rest] - b._facts[Rest])[0];
+  const rest = (way2) => way2._facts[Rest] > m._now ? way2._facts[Rest] : 0;
+  const key = (way2) => rest(way2) || (way2 === m._best ? -1 : way2._rank);
+  const [way] = m._ways.filter((w) => !w._tried).sort((a, b) => key(a) - key(b));
+  return way && rest(way) && isOpening(m) ? void 0 : way;
 }
 var isOpening = (m) => m._paths.some((p) => !p._openedAt);
 function attach(m, way, u) {
+  if (m._paths.length >= maxPaths) kill(m, m._paths.find((p) => p !== m._cur), 4004, "left");
   const path = {
     _att: ++m._atts,
     _way: way,
@@ -786,8 +708,6 @@ function opened(m, path, o, conn) {
   if (!m._server.run) m._progress = m._now;
   m._offline = false;
   m._server = o;
-  o.ping = clamp(o.ping, 5e3, 25e3);
-  o.hold = clamp(o.hold, 5e3, 25e3);
   m._unknownAt = 0;
   m._reauthed = false;
   path._challenge = o.challenge;
@@ -797,7 +717,6 @@ function opened(m, path, o, conn) {
   if (path._way._name === "sse") path._beaconBy = m._now + beaconTime(m);
   if (conn._kind === "open") forget(m, conn);
   path._way._failed = false;
-  for (const way of m._ways) if (way._failed) takeRest(m, way);
   trace(m, "opened", path);
   confirm(m, o.sel);
   pingPath(m, path);
@@ -819,8 +738,7 @@ function refused(m, path, { reason, retry }, conn) {
     wait = 1100;
     if (!m._paths.some((p) => p !== path && p._openedAt && !p._suspect)) {
       m._unknownAt ||= m._now;
-      if (m._peerClosed) m._closeBy = m._now;
-      else if (m._now - m._unknownAt > 1e3) return finish(m, 4204, reason);
+      if (m._now - m._unknownAt > 1e3) return finish(m, 4204, reason);
     }
   } else if (reason === "auth") {
     raceFrom(m, m._raceAt);
@@ -835,7 +753,7 @@ function refused(m, path, { reason, retry }, conn) {
   }
   kill(m, path, 4004, "refused " + reason);
   if (wait)
-    if (!m._cur || m._cur._suspect) raceFrom(m, m._notBefore = m._now + wait);
+    if (!sound(m)) raceFrom(m, m._notBefore = m._now + wait);
     else if (reason === "unknown") takeRest(m, path._way);
     else path._way._facts[Rest] = Math.max(path._way._facts[Rest], m._now + wait);
 }
@@ -884,13 +802,13 @@ function next(m, conn) {
   let { win } = m._server;
   let limit = lim.maxBatch;
   let pos = m._base;
-  let controls2 = path._ctl;
+  let controls = path._ctl;
   if (first && kind === "poll") {
-    controls2 = encodeControl(kind, { ...who, p: ++path._p, recv, hold: holdOf(m, path) });
+    controls = encodeControl(kind, { ...who, p: ++path._p, recv, hold: holdOf(m, path) });
     win = -1;
     told(m);
   } else if (first && kind !== "up") {
-    controls2 = encodeControl("open", {
+    controls = encodeControl("open", {
       v: [1],
       ...who,
       u: path._u,
@@ -904,8 +822,8 @@ function next(m, conn) {
   } else {
     path._ctl = "";
     if (kind === "up") {
-      conn._ctl = controls2;
-      controls2 = encodeControl(kind, who) + controls2;
+      conn._ctl = controls;
+      controls = encodeControl(kind, who) + controls;
     }
     if (path !== m._cur) win = -1;
     if (path === m._cur || kind === "up") {
@@ -915,9 +833,9 @@ function next(m, conn) {
     }
   }
   return lines(m, path, pos, `@${pos + 1} ${m._taken}
-${controls2}`, controls2.length, win, Math.min(limit, limitOf(path)));
+${controls}`, controls.length, win, Math.min(limit, limitOf(path)));
 }
-function lines(m, path, pos, head, controls2, win, limit) {
+function lines(m, path, pos, head, controls, win, limit) {
   let batch = head;
   let size = byteLength(batch);
   let to = pos;
@@ -925,7 +843,7 @@ function lines(m, path, pos, head, controls2, win, limit) {
     const { _line, _raw, _more } = m._entries[to - m._base];
     const frame = _raw && m._server.run && isSocket(path);
     const added = byteLength(_line);
-    if (to > pos ? frame || size + added > limit : frame ? controls2 : size + added > limit && controls2 > 400) break;
+    if (to > pos ? frame || size + added > limit : frame ? controls : size + added > limit && controls > 400) break;
     to++;
     size += added;
     if (frame) {
@@ -963,8 +881,13 @@ function judge(m) {
       pollAnew(m, conn._path);
       postFailed(m, conn, "no answer");
     }
-  stalled(m);
-  rotate(m);
+  const inUse = sound(m);
+  if (inUse) {
+    if (inUse._proven && !inUse._charged) m._best = inUse._way;
+    for (const way of m._ways) if (way._failed && way !== inUse._way) takeRest(m, way);
+    stalled(m, inUse);
+    old(m, inUse);
+  }
   connect(m);
   better(m);
   tidy(m);
@@ -973,14 +896,14 @@ function judge(m) {
 }
 function alive(m, path) {
   if (!path._openedAt) {
-    if (due(m, path._heard + 1e4)) kill(m, path, 4002, unopened(m, path));
+    if (due(m, path._heard + 1e4)) kill(m, path, 4002, path._way._name === "sse" && m._cur ? "held" : "no answer");
     return;
   }
-  if (!path._proven && path._pongs && !path._beaconBy && !asking(m, path) && due(m, path._openedAt + 1e4)) {
+  if (!path._proven && path._pongs && !path._beaconBy && !path._suspect && due(m, path._openedAt + 1e4)) {
     if (path === m._cur || path._pongs > 1) {
       path._proven = true;
+      m._tries = 0;
       proved(path._way);
-      if (path === m._cur) m._best = path._way;
       trace(m, "proven", path);
     } else if (!path._pingI) pingPath(m, path);
   }
@@ -989,33 +912,19 @@ function alive(m, path) {
     if (!blameless(m, path)) takeRest(m, path._way);
     doubt(m, path, path._beacons ? "one-behind" : "threshold");
   }
-  if (path._useU && due(m, path._useAt)) sayUse(m, path);
+  if (path._useBy && due(m, path._useAt)) sayUse(m, path);
   if (due(m, path._useBy)) doubt(m, path, "use unanswered");
   ask(m, path);
   const silentAt = path === m._cur && isActive(m) ? Math.max(path._heard, m._activeAt) + 5750 : path._heard + 1.5 * m._server.ping + 5e3;
   if (!isPoll(path) && !path._suspect && due(m, silentAt)) doubt(m, path, "silent");
 }
-var unopened = (m, path) => path._way._name === "sse" && m._paths.some((p) => p._openedAt > path._born) ? "held" : "no answer";
 var isActive = (m) => m._now - m._lastLog < 3e4;
 function active(m) {
   if (!isActive(m)) m._activeAt = m._now;
   m._lastLog = m._now;
 }
-function stalled(m) {
-  const path = m._cur;
-  if (!path || path._suspect) return;
-  if (path._pingI && due(m, pongBy(m, path))) {
-    if (!(m._ackedAt > path._pingAt) || asking(m, path)) return doubt(m, path, "no pong");
-    path._pingI = 0;
-    path._stallPing = false;
-    m._again = true;
-  }
-  if (m._entries[0] && !path._pingI && due(m, m._progress + patience(m))) {
-    path._stallPing = true;
-    pingPath(m, path);
-    due(m, pongBy(m, path));
-  }
-  if (m._sentDown > m._recv && due(m, Math.max(m._sentAt, m._lastRecv) + patience(m))) {
+function stalled(m, path) {
+  if (m._sentDown > m._recv && due(m, m._sentAt + patience(m))) {
     m._sentDown = m._recv;
     if (!pollAnew(m, path)) doubt(m, path, "lines missing");
   }
@@ -1026,21 +935,26 @@ function doubt(m, path, reason) {
   path._charged ||= cut2(m, path);
   if (path !== m._cur) return kill(m, path, 4002, reason);
   path._suspect = true;
-  if (path._useful || path._proven) m._tries = 0;
-  if (path._way._facts[Rest] <= m._now) died(m, path);
-  shrink(path);
-  path._proven = path._charged = true;
+  if (!path._charged) {
+    died(m, path);
+    shrink(path);
+    path._charged = true;
+  }
   raceFrom(m, m._now);
 }
+function move(m, path, reason) {
+  path._charged = true;
+  path._pingI = 0;
+  doubt(m, path, reason);
+}
 function ending(m) {
-  const peer = m._peerClosed;
-  if (peer && due(m, m._closeAck)) {
+  if (m._peerClosed && due(m, m._closeAck)) {
     m._closeAck = m._now + patience(m);
     m._told = 0;
     m._ackAt = m._now;
     due(m, m._closeAck);
   }
-  if (due(m, m._closeBy)) finish(m, peer?.code ?? 4100, peer?.reason ?? "", !!peer);
+  if (due(m, m._closeBy)) finish(m, 4100, "");
 }
 
 // src/machine.ts
@@ -1100,32 +1014,30 @@ function received(m, conn, batch) {
 }
 function apply(m, conn, { _first, _ack, _lines }, accept) {
   const path = conn._path;
-  const controls2 = _lines.filter((l) => l._name);
-  const opening = controls2.find((l) => l._name === "!opened");
+  const controls = _lines.filter((l) => l._name);
   if (conn._kind !== "up" || isPoll(path)) hears(m, path);
   path._faults = 0;
-  if (opening && m._server.run && opening._fields.run !== m._server.run) return kill(m, path, 4005, "another run");
-  if (!path._openedAt && !opening) {
-    const answer = controls2.find((l) => /^!(refused|closed|detach)$/.test(l._name));
-    if (answer) handlers[answer._name](m, path, answer._fields, conn);
-    else kill(m, path, 4005, "no opened");
-    return;
+  if (!path._openedAt) {
+    const answer = controls.find((l) => /^!(opened|refused|closed|detach)$/.test(l._name));
+    const fields = answer?._fields;
+    if (!answer || fields.run && m._server.run && fields.run !== m._server.run) return kill(m, path, 4005, "another run");
+    if (answer._name !== "!opened") return handlers[answer._name](m, path, fields, conn);
+    if (fields.att !== path._att) return fault(m, path, "another attachment", 4303);
   }
-  if (opening && opening._fields.att !== path._att) return fault(m, path, "another attachment", 4303);
-  if (controls2.some((l) => l._name !== "!closed" && l._fields.recv > m._sent)) return fault(m, path, "position", 4302);
+  if (controls.some((l) => l._name !== "!closed" && l._fields.recv > m._sent)) return fault(m, path, "position", 4302);
   m._faultCode = 0;
-  if (acked(m, _ack)) path._useful = true;
+  if (acked(m, _ack)) m._tries = 0;
   const before = m._recv;
   accept();
   const fresh = m._recv > before;
   if (fresh) {
     active(m);
-    m._lastRecv = m._now;
-    path._useful = true;
+    m._sentAt = m._now;
+    m._tries = 0;
   }
-  for (const line of controls2) if (!m._over) handlers[line._name]?.(m, path, line._fields, conn);
+  for (const line of controls) if (!m._over) handlers[line._name]?.(m, path, line._fields, conn);
   if (_first > before + 1 && path === m._cur) rewind(m, path);
-  if (conn._kind === "poll") polled(m, conn, fresh || path._detached);
+  if (conn._kind === "poll" && !fresh && !path._detached) path._pollAt = conn._born + 100;
 }
 function rewind(m, path) {
   if (isPoll(path) || m._now - m._rewindAt < Math.max(m._rtt, 250)) return;
@@ -1134,7 +1046,7 @@ function rewind(m, path) {
 }
 function acked(m, ack) {
   if (!free(m, ack)) return false;
-  m._progress = m._ackedAt = m._now;
+  m._progress = m._now;
   if (m._closeBy) m._closeBy = m._now + grace;
   m._known = Math.max(m._known, ack);
   for (const path of m._paths) {
@@ -1163,11 +1075,9 @@ var handlers = {
     path._beacons = i;
     if (i > 1) path._beaconBy = 0;
   },
-  // HF1-SEL-10: nothing is wrong with it, and no pong keeps it.
+  // HF1-SEL-10
   "?move"(m, path) {
-    path._charged = true;
-    path._pingI = 0;
-    doubt(m, path, "move");
+    move(m, path, "move");
   }
 };
 
@@ -1191,7 +1101,8 @@ function connect2(url, options = {}) {
   let shownHeld = 0;
   const inbox = [];
   const listeners = {};
-  let waiters = [];
+  const drains = [];
+  const idle = [];
   const emit = (type, event) => listeners[type]?.forEach((listener) => new Promise(() => listener(event)));
   const remembered = (text2) => {
     const key = "holdfast http" + wire._url.split("?")[0];
@@ -1202,10 +1113,7 @@ function connect2(url, options = {}) {
       return;
     }
   };
-  const wait = (test) => new Promise((resolve, reject) => {
-    waiters.push([test, resolve, reject]);
-    soon();
-  });
+  const offline = () => globalThis.navigator?.onLine === false;
   const begin = () => {
     m = newMachine({
       _memory: remembered(),
@@ -1220,7 +1128,7 @@ function connect2(url, options = {}) {
       _random: Math.random,
       _clock: Date.now
     });
-    m._offline = globalThis.navigator?.onLine === false;
+    m._offline = offline();
     store?._begin(m, emit, happen);
   };
   const make = (conn) => {
@@ -1231,12 +1139,12 @@ function connect2(url, options = {}) {
     input(m, act);
     soon();
   };
-  const notice = ({ type, persisted = true }) => happen(() => {
-    if (/line/.test(type)) online(m, type === "online");
-    else if (persisted && !document.hidden) wake(m);
+  const notice = () => happen(() => {
+    m._offline = offline();
+    if (!m._offline && !globalThis.document?.hidden) wake(m);
   });
   const watch = (how) => {
-    for (const type of ["online", "offline", "visibilitychange", "pageshow", "resume"])
+    for (const type of ["online", "offline", "visibilitychange", "pageshow"])
       globalThis[how]?.(type, notice, true);
   };
   const soon = () => {
@@ -1284,8 +1192,7 @@ function connect2(url, options = {}) {
       const kind = ~~(fates.code / 100);
       const again = renew && !m._closing && (kind === 42 || kind === 41 && unheard(m));
       deliver();
-      for (const [test, resolve, reject] of waiters.splice(0))
-        test() ? resolve() : reject(Error(`closed ${fates.code} ${fates.reason}`));
+      release();
       if (again) {
         begin();
         setTimeout(host._ask, Math.random() * Math.min(3e4, 500 * 2 ** renewals++));
@@ -1294,29 +1201,31 @@ function connect2(url, options = {}) {
     }
   };
   const deliver = () => {
-    for (const item of m._queue.splice(0)) inbox.push([m, item]);
+    for (const item of m._queue.splice(0)) inbox.push([m._server.id, item]);
     while (inbox[0] && (inbox[0][1]._close || listeners.message?.size)) {
       const message = shift();
       if (message) emit("message", message);
     }
   };
   const shift = () => {
-    const [owner, item] = inbox.shift();
-    const message = item._close ? void 0 : { data: item._data, number: item._number, session: owner._server.id };
-    const done = () => {
-      input(owner, () => taken(owner, item));
-      soon();
-    };
+    const [session, item] = inbox.shift();
+    const message = item._close ? void 0 : { data: item._data, number: item._number, session };
+    const done = () => session === m._server.id && happen(() => taken(m, item));
     store?._take ? store._take(message, done) : done();
     return message;
+  };
+  const release = () => {
+    while (drains[0] && drains[0][0] <= m._base) drains.shift()[1]();
+    if (m._over) for (const [, , reject] of drains.splice(0)) reject(Error(`closed ${m._over.code} ${m._over.reason}`));
   };
   const settle = () => {
     queued = false;
     for (const action of m._actions.splice(0)) action(host);
     deliver();
     if (m._actions[0]) soon();
-    waiters = waiters.filter(([test, resolve]) => !test() || resolve());
-    if (m._server.id !== shownId && m._server.ping) {
+    release();
+    for (const look of idle.splice(0)) look();
+    if (m._server.id !== shownId && m._server.att) {
       shownId = m._server.id;
       if (shownId) emit("open", { id: shownId });
     }
@@ -1357,17 +1266,15 @@ function connect2(url, options = {}) {
       shownHeld += cost;
       return lastNumber(m);
     },
-    drained() {
-      const number = lastNumber(m);
-      return wait(() => number <= m._base);
-    },
+    drained: () => new Promise((resolve, reject) => {
+      drains.push([lastNumber(m), resolve, reject]);
+      soon();
+    }),
     on(type, listener) {
       const set = listeners[type] ??= /* @__PURE__ */ new Set();
       set.add(listener);
       soon();
-      return () => {
-        set.delete(listener);
-      };
+      return () => void set.delete(listener);
     },
     close(code = 4100, reason = "") {
       if (code > 4199 || !isEnd(code, reason)) throw RangeError("code or reason");
@@ -1378,7 +1285,7 @@ function connect2(url, options = {}) {
         const message = inbox[0] && shift();
         if (message) yield message;
         else if (m._over) return;
-        else await wait(() => inbox[0] || m._over);
+        else await new Promise((look) => idle.push(look));
       }
     }
   };

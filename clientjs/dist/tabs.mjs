@@ -150,7 +150,7 @@ function entry(line) {
 var stored = true;
 
 // src/state.ts
-var unheard = ({ _server }) => stored && !!_server.run && !_server.ping;
+var unheard = ({ _server }) => stored && !!_server.run && !_server.att;
 
 // src/paths.ts
 function hangup(m, conn, code) {
@@ -161,13 +161,14 @@ function forget(m, conn) {
   m._conns = m._conns.filter((c) => c !== conn);
 }
 function finish(m, code, reason, remote = false, recv) {
+  const peer = m._peerClosed;
   if (m._over) return;
   const rest = m._entries.flatMap(({ _cost, _more }, i) => _cost && !_more ? m._base + i + 1 : []);
   const final = recv !== void 0;
   m._over = {
-    code,
-    reason,
-    remote,
+    code: peer?.code ?? code,
+    reason: peer?.reason ?? reason,
+    remote: remote || !!peer,
     session: m._server.id ?? "",
     delivered: m._base,
     notDelivered: final ? rest : [],

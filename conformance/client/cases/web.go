@@ -228,7 +228,7 @@ func pollCases() suite.Set {
 		w.s.Got(12*time.Second, "HF1-POL-05", "a")
 		w.goesOn([]string{"a"}, nil)
 	}))
-	add(over("poll", "pol/tight", "POL-07", "After three empty answers in a row within 100 ms each the client waits a second before the next poll.", func(w *world) {
+	add(over("poll", "pol/tight", "POL-07", "After an empty answer the client sends the next poll no sooner than 100 ms after that one.", func(w *world) {
 		w.s.Request = func(q *script.Request) *script.Reply {
 			if q.Kind == "poll" {
 				return &script.Reply{Batch: "@1 0\n" + w.s.ReplyLine() + "\n"}
@@ -251,10 +251,9 @@ func pollCases() suite.Set {
 		if len(at) > 44 { // ten in a second take 100 ms each
 			w.Fatalf("%d polls in 4 s, all answered empty at once", len(at))
 		}
-		// Five polls so close to each other: the answers to the second, third and fourth came within 100 ms of their request, whenever
-		// the first was sent, and all were empty.
+		// Of two polls one may have come late, and so the next close upon it: five tell.
 		for i := range len(at) - 4 {
-			if d := at[i+4].Sub(at[i]); d < 90*time.Millisecond {
+			if d := at[i+4].Sub(at[i]); d < 290*time.Millisecond {
 				w.Fatalf("five polls within %s, all answered empty at once", d)
 			}
 		}
