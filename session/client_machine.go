@@ -92,7 +92,7 @@ type clientMachine struct {
 	toldBest *clientWay
 	toldAt   time.Time
 
-	wokeAt  time.Time // the client woke, or began
+	wokeAt  time.Time // the client woke
 	offline bool      // the platform says that there is no network
 
 	race       raceState
@@ -122,7 +122,7 @@ func newClientMachine(cfg clientConfig) *clientMachine {
 
 // start begins the first connect.
 func (m *clientMachine) start(now time.Time) {
-	m.race.at, m.wokeAt, m.since = now, now, now
+	m.race.at, m.since = now, now
 	m.recall(now)
 	m.step(now)
 }

@@ -68,11 +68,11 @@ test('a WebSocket that is dead when the network is back is found within 3 s', op
   await until('the page to know', 10_000, async () => heard(await now(), 'online'))
   await page.evaluate(() => say())
   const state = await settled(now)
-  const suspect = state.traces.find((step) => step.what === 'suspect')
-  t.diagnostic(`"${suspect?.reason}" ${suspect?.time - heard(state, 'online')} ms after the network was back; now on ${state.transport}`)
-  // The pong is missing after max(2 s, 4 round trips), at most 3 s, by the clock of a page that may be busy.
-  assert.equal(suspect.reason, 'no pong')
-  assert.ok(suspect.time - heard(state, 'online') < 3500)
+  const beside = state.traces.find((step) => step.what === 'attach' && step.time >= heard(state, 'online'))
+  const after = beside?.time - heard(state, 'online')
+  t.diagnostic(`${beside?.transport} was tried ${after} ms after the network was back; now on ${state.transport}`)
+  // The pong is missing after the delay of a race, at most 1 s, by the clock of a page that may be busy.
+  assert.ok(after < 2000)
 }))
 
 test('a network that was away is nobody’s fault', options, shown(async (t) => {

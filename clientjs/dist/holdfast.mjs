@@ -302,7 +302,7 @@ function newMachine(config) {
     _waitAuth: true,
     _now,
     _since: _now,
-    _wokeAt: _now,
+    _wokeAt: 0,
     _toldAt: 0,
     _deadline: 0,
     _u: 0,
@@ -1139,9 +1139,9 @@ function connect2(url, options = {}) {
     input(m, act);
     soon();
   };
-  const notice = () => happen(() => {
+  const notice = ({ persisted }) => happen(() => {
     m._offline = offline();
-    if (!m._offline && !globalThis.document?.hidden) wake(m);
+    if (!m._offline && persisted !== false && !globalThis.document?.hidden) wake(m);
   });
   const watch = (how) => {
     for (const type of ["online", "offline", "visibilitychange", "pageshow"])

@@ -89,16 +89,16 @@ export function connect(url: string, options: Options = {}): Session {
     soon()
   }
 
-  // A page that is shown again or resumed, and a network that comes or goes (HF1-LIV-14, HF1-LIV-15). Caught at the window, where
-  // there is one.
-  const notice = (): void =>
+  // A page that is shown again, and a network that comes or goes (HF1-LIV-14, HF1-LIV-15). Caught at the window, where there is
+  // one; `persisted` is of pageshow alone, and false when a page has just been loaded.
+  const notice = ({ persisted }: { persisted?: boolean }): void =>
     happen(() => {
       m._offline = offline()
-      if (!m._offline && !globalThis.document?.hidden) wake(m)
+      if (!m._offline && persisted !== false && !globalThis.document?.hidden) wake(m)
     })
   const watch = (how: 'addEventListener' | 'removeEventListener') => {
     for (const type of ['online', 'offline', 'visibilitychange', 'pageshow'])
-      globalThis[how]?.(type, notice, true)
+      globalThis[how]?.(type, notice as EventListener, true)
   }
 
   /** Settles once for many calls in a row, so that they share a batch, and never within itself. */

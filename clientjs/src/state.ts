@@ -188,7 +188,7 @@ export interface Machine extends Config, Logs {
   _ackAt?: number
   /** A rewind was asked. */
   _rewindAt?: number
-  /** When the client woke, or began. */
+  /** When the client woke. */
   _wokeAt: number
   /** The platform says that there is no network. */
   _offline?: boolean
@@ -235,7 +235,7 @@ export function newMachine(config: Config): Machine {
     _waitAuth: true,
     _now,
     _since: _now,
-    _wokeAt: _now,
+    _wokeAt: 0,
     _toldAt: 0,
     _deadline: 0,
     _u: 0,

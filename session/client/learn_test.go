@@ -65,7 +65,7 @@ func TestLearns(t *testing.T) {
 						return newMortal(conn, c.idle, c.age), nil
 					},
 					Trace: func(step session.Trace) {
-						if step.What == "died" && step.Reason != "left" || step.What == "suspect" {
+						if step.What == "died" && step.Reason != "left" || step.What == "suspect" && step.Reason != "age" {
 							deaths.Add(1)
 							if time.Since(begun) < 2*time.Minute {
 								early.Add(1)

@@ -57,7 +57,7 @@ export class Carrier {
   #died(it, reason, time) {
     const name = nameOf(it.transport)
     if (it === this.#selected) this.#selected = undefined
-    if (['left', 'not needed', 'detached'].includes(reason)) return { tone: 'quiet', text: `${name}: put aside` }
+    if (['left', 'detached'].includes(reason)) return { tone: 'quiet', text: `${name}: put aside` }
     const quiet = reason === 'no answer' || silent[reason]
     const text = it.openedAt ? `${quiet ? 'fell silent' : 'broke'} after ${span(time - it.openedAt)}` : quiet ? 'did not answer' : 'did not open'
     if (!/^refused/.test(reason)) this.#trouble.set(it.transport, text)
