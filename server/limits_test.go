@@ -56,6 +56,23 @@ func TestLimitsOfAnAddress(t *testing.T) {
 	})
 }
 
+// TestLogNamesTheLimit: an address that opens too fast is not told from one that has too many by whoever reads the wrong setting's name.
+func TestLogNamesTheLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log journal
+		h := open(t, server.Config{OnSession: echoBack, Limits: server.Limits{NewSessionsPerSecond: 1}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		for i := range 11 { // a burst of ten times as many passes
+			key := fmt.Sprintf("%042dA", i)
+			if a := h.post(t, "open", strings.Replace(openLine(1), keyA, key, 1), nil); a.refused("busy") != (i == 10) {
+				t.Fatalf("session %d: %v", i, a)
+			}
+		}
+		if text := log.text(); !strings.Contains(text, "NewSessionsPerSecond") || strings.Contains(text, "MaxSessionsPerAddress") {
+			t.Errorf("the operator was told: %s", text)
+		}
+	})
+}
+
 // TestProxiesAreNotCounted: behind a trusted proxy each client has its own share, and a stranger's word about its address counts for nothing.
 func TestProxiesAreNotCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

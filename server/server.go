@@ -97,22 +97,22 @@ func (s *Server) tableConfig() session.TableConfig {
 // admit asks the address's limits for one more session.
 func (s *Server) admit(a netip.Addr) bool {
 	if ok, _ := s.fresh.Allow(a); !ok {
-		s.crowded(a)
+		s.crowded(a, "Limits.NewSessionsPerSecond")
 		return false
 	}
 	if !s.living.Acquire(a) {
-		s.crowded(a)
+		s.crowded(a, "Limits.MaxSessionsPerAddress / -max-sessions-per-address")
 		return false
 	}
 	return true
 }
 
-// crowded tells the operator, once a minute, of an address at its limit: it may be a proxy with everybody behind it.
-func (s *Server) crowded(a netip.Addr) {
+// crowded tells the operator, once a minute, of an address at a limit: it may be a proxy with everybody behind it.
+func (s *Server) crowded(a netip.Addr, limit string) {
 	now, last := time.Now().Unix(), s.warned.Load()
 	if now-last >= 60 && s.warned.CompareAndSwap(last, now) {
 		s.cfg.Logger.Warn("an address is at its limit of sessions", "address", a,
-			"fix", "if it is a proxy add it to TrustedProxies / -trusted-proxies, else raise MaxSessionsPerAddress / -max-sessions-per-address")
+			"fix", "if it is a proxy add it to TrustedProxies / -trusted-proxies, else raise "+limit)
 	}
 }
 
