@@ -721,42 +721,6 @@ function opened(m, path, o, conn) {
   confirm(m, o.sel);
   pingPath(m, path);
 }
-var codes = { position: 4302, malformed: 4303, version: 4305, origin: 4306, policy: 4306 };
-function refused(m, path, { reason, retry }, conn) {
-  const code = codes[reason];
-  let wait = 0;
-  trace(m, "refused", path, reason);
-  if (reason === "origin" && path._way._name === "websocket" && (m._server.run || !m._foreign)) {
-    m._foreign = true;
-    takeRest(m, path._way);
-    return kill(m, path, 4004, "refused origin");
-  }
-  if (code > 4304) return finish(m, code, reason);
-  if (code) return fault(m, path, "refused: " + reason, code);
-  if (reason === "unknown") {
-    if (path._openedAt && conn._by && path._strays++ < 4) return unsaid(m, conn);
-    wait = 1100;
-    if (!m._paths.some((p) => p !== path && p._openedAt && !p._suspect)) {
-      m._unknownAt ||= m._now;
-      if (m._now - m._unknownAt > 1e3) return finish(m, 4204, reason);
-    }
-  } else if (reason === "auth") {
-    raceFrom(m, m._raceAt);
-    if (!m._waitAuth && !(conn._born < m._authAt)) {
-      if (m._reauthed) return finish(m, 4301, reason);
-      m._reauthed = m._waitAuth = true;
-      m._actions.push((host) => host._ask());
-    }
-  } else {
-    wait = retry ? Math.max(retry, 100) : 5e3;
-    wait += m._random() * wait / 2;
-  }
-  kill(m, path, 4004, "refused " + reason);
-  if (wait)
-    if (!sound(m)) raceFrom(m, m._notBefore = m._now + wait);
-    else if (reason === "unknown") takeRest(m, path._way);
-    else path._way._facts[Rest] = Math.max(path._way._facts[Rest], m._now + wait);
-}
 
 // src/send.ts
 var isSocket = (path) => path?._way._name === "websocket";
@@ -955,6 +919,44 @@ function ending(m) {
     due(m, m._closeAck);
   }
   if (due(m, m._closeBy)) finish(m, 4100, "");
+}
+
+// src/refused.ts
+var codes = { position: 4302, malformed: 4303, version: 4305, origin: 4306, policy: 4306 };
+function refused(m, path, { reason, retry }, conn) {
+  const code = codes[reason];
+  let wait = 0;
+  trace(m, "refused", path, reason);
+  if (reason === "origin" && path._way._name === "websocket" && (m._server.run || !m._foreign)) {
+    m._foreign = true;
+    takeRest(m, path._way);
+    return kill(m, path, 4004, "refused origin");
+  }
+  if (code > 4304) return finish(m, code, reason);
+  if (code) return fault(m, path, "refused: " + reason, code);
+  if (reason === "unknown") {
+    if (path._openedAt && conn._by && path._strays++ < 4) return unsaid(m, conn);
+    wait = 1100;
+    if (!m._paths.some((p) => p !== path && p._openedAt && !p._suspect)) {
+      m._unknownAt ||= m._now;
+      if (m._now - m._unknownAt > 1e3) return finish(m, 4204, reason);
+    }
+  } else if (reason === "auth") {
+    raceFrom(m, m._raceAt);
+    if (!m._waitAuth && !(conn._born < m._authAt)) {
+      if (m._reauthed) return finish(m, 4301, reason);
+      m._reauthed = m._waitAuth = true;
+      m._actions.push((host) => host._ask());
+    }
+  } else {
+    wait = retry ? Math.max(retry, 100) : 5e3;
+    wait += m._random() * wait / 2;
+  }
+  kill(m, path, 4004, "refused " + reason);
+  if (wait)
+    if (!sound(m)) raceFrom(m, m._notBefore = m._now + wait);
+    else if (reason === "unknown") takeRest(m, path._way);
+    else path._way._facts[Rest] = Math.max(path._way._facts[Rest], m._now + wait);
 }
 
 // src/machine.ts

@@ -3,12 +3,13 @@
 // is the same machine in Go: the same states and decisions, run by the same scenarios.
 
 import { active, move, step } from './alive.js'
-import { opened, refused } from './attach.js'
+import { opened } from './attach.js'
 import { parse, type Entry, type Packet } from './codec.js'
 import { fail, type Fault, type Fields } from './control.js'
 import { cut, hears } from './learn.js'
 import { admit, append, appendClose, free, heldBytes, lastNumber, type Received } from './log.js'
 import { detached, fault, finish, forget, grace, kill, postFailed, say } from './paths.js'
+import { refused } from './refused.js'
 import { ponged, replied } from './select.js'
 import { isPoll, unheard, type Conn, type Machine, type Path } from './state.js'
 import { late } from './wake.js'
