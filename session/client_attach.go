@@ -67,7 +67,8 @@ func (m *clientMachine) connect(now time.Time) {
 		m.race.at = now.Add(m.raceDelay())
 		m.due(now, m.race.at)
 	case opening:
-		m.race.at = time.Time{} // wait for what is under way; kill plans the next
+		m.race.at = now.Add(m.patience()) // wait for what is under way; when it fails the next one starts at once
+		m.due(now, m.race.at)
 	default:
 		m.lostRace(now)
 	}
@@ -135,7 +136,8 @@ func (m *clientMachine) bestOpen() *clientPath {
 }
 
 // nextWay is the best transport that this race has not tried and that does not rest, the one that last proved itself before all; when all
-// rest, the one whose rest ends first, unless something is under way.
+// rest, the one whose rest ends first, unless something is under way that may yet open: a request may have gone out on a connection that
+// died without a sign.
 func (m *clientMachine) nextWay(now time.Time) *clientWay {
 	if w := m.best; w != nil && !m.race.tried[w] && !w.resting(now) {
 		return w
@@ -151,8 +153,10 @@ func (m *clientMachine) nextWay(now time.Time) *clientWay {
 			rested = w
 		}
 	}
-	if m.isOpening() {
-		return nil
+	for _, p := range m.paths {
+		if p.state == pathOpening && now.Before(p.born.Add(m.patience())) {
+			return nil
+		}
 	}
 	return rested
 }

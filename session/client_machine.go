@@ -220,9 +220,7 @@ func (m *clientMachine) apply(c *clientConn, p *packet, ctl []any, now time.Time
 		return
 	}
 	m.lastFault = 0
-	if m.acked(p.ack, now) {
-		m.race.tries = 0
-	}
+	news := m.acked(p.ack, now)
 	before := m.in.recv
 	_, gap, err := m.in.accept(p)
 	if err != nil { // admissible has looked; only a broken !close comes here
@@ -231,16 +229,18 @@ func (m *clientMachine) apply(c *clientConn, p *packet, ctl []any, now time.Time
 	}
 	if m.in.recv > before {
 		m.active(now)
-		m.sentAt, m.race.tries = now, 0
+		m.sentAt, news = now, true
+	}
+	if news {
+		m.race.tries = 0
+	} else if c.kind == transport.KindPoll {
+		path.pollAt = c.born.Add(pollEach)
 	}
 	for _, v := range ctl {
 		m.control(c, v, now)
 	}
 	if gap && path == m.cur && m.over == nil {
 		m.gap(path, now)
-	}
-	if c.kind == transport.KindPoll && m.in.recv == before && !path.detached {
-		path.pollAt = c.born.Add(pollEach)
 	}
 }
 

@@ -654,7 +654,7 @@ function connect(m) {
   if (way) {
     attach(m, way, _cur ? void 0 : raceU(m));
     m._raceAt = m._now + raceDelay(m);
-  } else if (opening) m._raceAt = 0;
+  } else if (opening) m._raceAt = m._now + patience(m);
   else if (m._foreign && !m._server.run) finish(m, 4306, "origin");
   else {
     m._tries++;
@@ -675,7 +675,7 @@ function nextWay(m) {
   const rest = (way2) => way2._facts[Rest] > m._now ? way2._facts[Rest] : 0;
   const key = (way2) => rest(way2) || (way2 === m._best ? -1 : way2._rank);
   const [way] = m._ways.filter((w) => !w._tried).sort((a, b) => key(a) - key(b));
-  return way && rest(way) && isOpening(m) ? void 0 : way;
+  return way && rest(way) && m._paths.some((p) => !p._openedAt && m._now < p._born + patience(m)) ? void 0 : way;
 }
 var isOpening = (m) => m._paths.some((p) => !p._openedAt);
 function attach(m, way, u) {
@@ -1028,18 +1028,18 @@ function apply(m, conn, { _first, _ack, _lines }, accept) {
   }
   if (controls.some((l) => l._name !== "!closed" && l._fields.recv > m._sent)) return fault(m, path, "position", 4302);
   m._faultCode = 0;
-  if (acked(m, _ack)) m._tries = 0;
+  const news = acked(m, _ack);
   const before = m._recv;
   accept();
   const fresh = m._recv > before;
   if (fresh) {
     active(m);
     m._sentAt = m._now;
-    m._tries = 0;
   }
+  if (news || fresh) m._tries = 0;
+  else if (conn._kind === "poll") path._pollAt = conn._born + 100;
   for (const line of controls) if (!m._over) handlers[line._name]?.(m, path, line._fields, conn);
   if (_first > before + 1 && path === m._cur) rewind(m, path);
-  if (conn._kind === "poll" && !fresh && !path._detached) path._pollAt = conn._born + 100;
 }
 function rewind(m, path) {
   if (isPoll(path) || m._now - m._rewindAt < Math.max(m._rtt, 250)) return;

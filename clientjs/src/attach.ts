@@ -3,7 +3,7 @@
 import type { Fields } from './control.js'
 import { dial, finish, forget, kill } from './paths.js'
 import { confirm, pingPath, use } from './select.js'
-import { clamp, due, Rest, sound, trace, type Conn, type Machine, type Path, type Way } from './state.js'
+import { clamp, due, patience, Rest, sound, trace, type Conn, type Machine, type Path, type Way } from './state.js'
 
 /** How many paths a session may have (HF1-ATT-04). */
 const maxPaths = 4
@@ -49,7 +49,7 @@ export function connect(m: Machine): void {
   if (way) {
     attach(m, way, _cur ? undefined : raceU(m))
     m._raceAt = m._now + raceDelay(m)
-  } else if (opening) m._raceAt = 0 // wait for what is under way; kill plans the next
+  } else if (opening) m._raceAt = m._now + patience(m) // wait for what is under way; when it fails the next one starts at once
   else if (m._foreign && !m._server.run) finish(m, 4306, 'origin') // no POST could tell better
   else {
     // Every transport was tried and failed: wait, then try all again. The network is away, not the transports.
@@ -87,8 +87,8 @@ function nextWay(m: Machine): Way | undefined {
   const rest = (way: Way) => (way._facts[Rest]! > m._now ? way._facts[Rest]! : 0)
   const key = (way: Way) => rest(way) || (way === m._best ? -1 : way._rank)
   const [way] = m._ways.filter((w) => !w._tried).sort((a, b) => key(a) - key(b))
-  // While something is under way, none is woken.
-  return way && rest(way) && isOpening(m) ? undefined : way
+  // While something is under way that may yet open, none is woken.
+  return way && rest(way) && m._paths.some((p) => !p._openedAt && m._now < p._born + patience(m)) ? undefined : way
 }
 
 const isOpening = (m: Machine) => m._paths.some((p) => !p._openedAt)

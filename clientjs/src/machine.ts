@@ -104,19 +104,18 @@ function apply(m: Machine, conn: Conn, { _first, _ack, _lines }: Packet, accept:
   }
   if (controls.some((l) => l._name !== '!closed' && l._fields!.recv > m._sent)) return fault(m, path, 'position', 4302)
   m._faultCode = 0
-  if (acked(m, _ack)) m._tries = 0
+  const news = acked(m, _ack)
   const before = m._recv
   accept()
   const fresh = m._recv > before
   if (fresh) {
     active(m)
     m._sentAt = m._now
-    m._tries = 0
   }
+  if (news || fresh) m._tries = 0
+  else if (conn._kind === 'poll') path._pollAt = conn._born + 100 // HF1-POL-07
   for (const line of controls) if (!m._over) handlers[line._name!]?.(m, path, line._fields!, conn)
   if (_first > before + 1 && path === m._cur) rewind(m, path)
-  // HF1-POL-07: an empty answer in haste does not call for another at once.
-  if (conn._kind === 'poll' && !fresh && !path._detached) path._pollAt = conn._born + 100
 }
 
 /** Asks for what is missing, once a round trip (HF1-NUM-06). On long polls the next poll does. */
