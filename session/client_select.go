@@ -26,11 +26,11 @@ func (m *clientMachine) choose(p *clientPath, now time.Time) {
 	old := m.cur
 	m.cur = p
 	p.detached, p.leaveBy = false, time.Time{}
-	m.race.won()
 	m.again = true
-	if old == p {
+	if old == p { // no news, and no end of what is tried beside it
 		return
 	}
+	m.race.won()
 	m.trace("selected", p, "")
 	m.progress = now
 	m.in.told = 0 // nothing proves that the last ack arrived

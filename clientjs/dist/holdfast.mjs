@@ -403,8 +403,8 @@ function choose(m, path) {
   m._cur = path;
   path._detached = false;
   path._leaveBy = 0;
-  raceFrom(m);
   if (old2 === path) return;
+  raceFrom(m);
   trace(m, "selected", path);
   m._progress = m._now;
   m._told = 0;

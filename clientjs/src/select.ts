@@ -24,8 +24,8 @@ function choose(m: Machine, path: Path): void {
   m._cur = path
   path._detached = false
   path._leaveBy = 0
+  if (old === path) return // no news, and no end of what is tried beside it
   raceFrom(m)
-  if (old === path) return
   trace(m, 'selected', path)
   m._progress = m._now
   m._told = 0 // nothing proves that the last ack arrived
