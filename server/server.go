@@ -97,7 +97,7 @@ func (s *Server) tableConfig() session.TableConfig {
 // admit asks the address's limits for one more session.
 func (s *Server) admit(a netip.Addr) bool {
 	if ok, _ := s.fresh.Allow(a); !ok {
-		s.crowded(a, "Limits.NewSessionsPerSecond")
+		s.crowded(a, "Limits.NewSessionsPerSecond / -new-sessions-per-second")
 		return false
 	}
 	if !s.living.Acquire(a) {

@@ -70,7 +70,8 @@ func newServer(cfg config.Config, log *slog.Logger) (*server.Server, error) {
 		TrustedProxies: cfg.TrustedProxies,
 		Limits: server.Limits{
 			MaxSessions: cfg.MaxSessions, MaxSessionsPerAddress: cfg.MaxSessionsPerAddress,
-			MaxMessage: cfg.MaxMessage, MaxRetained: cfg.MaxRetained,
+			NewSessionsPerSecond: cfg.NewSessionsPerSecond,
+			MaxMessage:           cfg.MaxMessage, MaxRetained: cfg.MaxRetained,
 		},
 		Logger: log,
 	}

@@ -30,6 +30,7 @@ type Config struct {
 
 	MaxSessions           int   // living sessions in all
 	MaxSessionsPerAddress int   // of one client address
+	NewSessionsPerSecond  int   // of one client address
 	MaxMessage            int   // bytes of one message
 	MaxRetained           int64 // unacknowledged bytes of all sessions
 

@@ -41,7 +41,7 @@ func writeFile(t *testing.T, text string) string {
 func standard() Config {
 	return Config{
 		Addr: "127.0.0.1:8080", LogLevel: slog.LevelInfo, Demo: DemoAuto,
-		MaxSessions: 1_000_000, MaxSessionsPerAddress: 1000, MaxMessage: 1 << 20, MaxRetained: 1 << 30,
+		MaxSessions: 1_000_000, MaxSessionsPerAddress: 1000, NewSessionsPerSecond: 100, MaxMessage: 1 << 20, MaxRetained: 1 << 30,
 		JWT: JWT{Leeway: 30 * time.Second},
 	}
 }
@@ -72,6 +72,7 @@ var samples = map[string]struct {
 	"gateway-headers":          {"Cookie,X-User", `["Cookie","X-User"]`, func(c *Config) { c.GatewayHeaders = []string{"Cookie", "X-User"} }},
 	"max-sessions":             {"5", `5`, func(c *Config) { c.MaxSessions = 5 }},
 	"max-sessions-per-address": {"6", `"6"`, func(c *Config) { c.MaxSessionsPerAddress = 6 }},
+	"new-sessions-per-second":  {"7", `7`, func(c *Config) { c.NewSessionsPerSecond = 7 }},
 	"max-message":              {"64KiB", `65536`, func(c *Config) { c.MaxMessage = 65536 }},
 	"max-retained":             {"2GiB", `"2GiB"`, func(c *Config) { c.MaxRetained = 2 << 30 }},
 	"jwt-keys":                 {"keys.json", `"keys.json"`, func(c *Config) { c.JWT.Keys = "keys.json" }},

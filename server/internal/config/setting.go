@@ -87,6 +87,10 @@ func settings() []setting {
 			set: one(func(c *Config, v string) error { return setInt(&c.MaxSessionsPerAddress, v, 1, 10_000_000) }),
 		},
 		{
+			name: "new-sessions-per-second", arg: "N", def: "100", usage: "how fast one client address opens sessions, after a burst of ten times as many",
+			set: one(func(c *Config, v string) error { return setInt(&c.NewSessionsPerSecond, v, 1, 1_000_000) }),
+		},
+		{
 			name: "max-message", arg: "SIZE", def: "1MiB", usage: "the largest message, 1KiB to 16MiB",
 			set: one(func(c *Config, v string) error { return setSize(&c.MaxMessage, v, 1<<10, 16<<20) }),
 		},
