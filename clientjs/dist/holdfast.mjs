@@ -708,6 +708,8 @@ function opened(m, path, o, conn) {
   if (!m._server.run) m._progress = m._now;
   m._offline = false;
   m._server = o;
+  o.ping = clamp(o.ping, 5e3, 25e3);
+  o.hold = clamp(o.hold, 5e3, 25e3);
   m._unknownAt = 0;
   m._reauthed = false;
   path._challenge = o.challenge;
@@ -949,7 +951,7 @@ function refused(m, path, { reason, retry }, conn) {
       m._actions.push((host) => host._ask());
     }
   } else {
-    wait = retry ? Math.max(retry, 100) : 5e3;
+    wait = retry > 0 ? Math.max(retry, 100) : 5e3;
     wait += m._random() * wait / 2;
   }
   kill(m, path, 4004, "refused " + reason);

@@ -126,6 +126,9 @@ export function opened(m: Machine, path: Path, o: Fields, conn: Conn): void {
   if (!m._server.run) m._progress = m._now
   m._offline = false // whatever the platform believes
   m._server = o
+  // Within the bounds that docs/protocol.md sets.
+  o.ping = clamp(o.ping, 5e3, 25e3)
+  o.hold = clamp(o.hold, 5e3, 25e3)
   m._unknownAt = 0
   m._reauthed = false
   path._challenge = o.challenge

@@ -40,7 +40,7 @@ export function refused(m: Machine, path: Path, { reason, retry }: Fields, conn:
       m._actions.push((host) => host._ask())
     }
   } else {
-    wait = retry ? Math.max(retry, 100) : 5e3
+    wait = retry! > 0 ? Math.max(retry!, 100) : 5e3 // its type is not checked before
     wait += (m._random() * wait) / 2
   }
   kill(m, path, 4004, 'refused ' + reason)

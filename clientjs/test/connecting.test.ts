@@ -112,6 +112,27 @@ describe('a strange server', () => {
     expect(session.state).toBe('connecting')
   })
 
+  test('that would be pinged all the time, or never, is held to the bounds', async () => {
+    const session = await open({}, { ping: 0, hold: 2 ** 52 })
+    const { traces } = listen(session)
+    // A ping is due after 5 s, is asked for after 6, and missing after 8.
+    await pass(7900)
+    expect(traces.filter((t) => t.what === 'suspect')).toEqual([])
+    await pass(200)
+    expect(traces.filter((t) => t.what === 'suspect')).toHaveLength(1)
+  })
+
+  test('that says nonsense of when to come again is not asked at once', async () => {
+    begin({ transports: ['websocket'] })
+    await pass()
+    net.socket.open()
+    net.socket.say('@1 0\n!refused {"reason":"busy","retry":{}}\n')
+    await pass(4900)
+    expect(net.sockets).toHaveLength(1)
+    await pass(3000)
+    expect(net.sockets).toHaveLength(2)
+  })
+
   test('that asks for a wait beyond all bounds does not make the client spin', async () => {
     const set = vi.spyOn(globalThis, 'setTimeout')
     begin({ transports: ['websocket'] })

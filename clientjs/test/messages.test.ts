@@ -165,7 +165,6 @@ describe('drained', () => {
     const drained = session.drained()
     net.socket.say('@1 0\n!closed {"code":4301,"reason":"no","recv":1,"ack":0}\n')
     await drained
-    session.on('close', () => {})
     await session.drained()
     const other = await open()
     other.send('b')
