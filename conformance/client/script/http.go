@@ -345,6 +345,11 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, q *Request, p *P
 	over := make(chan struct{})
 	first := "data:" + "holdfast/1 stream " + q.Nonce + "\n"
 	s.mu.Lock()
+	if !p.Alive { // a case has killed it since it was opened
+		q.Over = time.Now()
+		s.mu.Unlock()
+		panic(http.ErrAbortHandler)
+	}
 	p.write = func(batch string) error {
 		if !p.Alive {
 			return nil
