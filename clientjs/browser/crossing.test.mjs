@@ -59,7 +59,7 @@ async function cross(t, run) {
   const explain = async (error) => {
     const { traces, ...mine } = await report()
     const steps = traces.slice(-40).map((s) => `${s.time % 1e6} ${s.what} ${s.transport} ${s.attachment} ${s.reason}`)
-    throw new Error([error.message, JSON.stringify(mine), JSON.stringify(await ofServer(mine.id)), ...steps].join('\n'))
+    throw new Error([error.message, JSON.stringify(mine), JSON.stringify(await ofServer(mine.id)), ...(page.complaints ?? []), ...steps].join('\n'))
   }
   const carried = await disturb(run, { page, report, line }).catch(explain)
   const settled = async () => {

@@ -50,7 +50,7 @@ export async function middlebox(t, upstream, webSocket = 'pass') {
     far.setNoDelay(true)
     client.setNoDelay(true)
     far.on('error', drop)
-    far.on('close', drop)
+    far.on('close', () => client.destroySoon()) // once it has what came
     far.write(first)
     const passing = () => !(silent && link.webSocket)
     client.on('data', (bytes) => { if (passing()) far.write(bytes) })
