@@ -27,8 +27,8 @@ export async function middlebox(t, upstream, webSocket = 'pass') {
       open.delete(link)
     }
     link.reset = () => {
-      client.resetAndDestroy()
-      link.server?.resetAndDestroy()
+      reset(client)
+      if (link.server) reset(link.server)
       open.delete(link)
     }
     client.on('error', drop)
@@ -77,6 +77,9 @@ export async function middlebox(t, upstream, webSocket = 'pass') {
     silence() { silent = true },
   }
 }
+
+/** Resets a connection. In the midst of a regular end Node cannot, and would wait for it for ever: then it is cut without a reset. */
+const reset = (socket) => (socket.writableEnded ? socket.destroy() : socket.resetAndDestroy())
 
 /** Answers a WebSocket's handshake and says no more. */
 function swallow(client, request) {
