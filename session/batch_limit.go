@@ -1,7 +1,7 @@
 package session
 
 const (
-	batchFloor    = 1024
+	batchFloor    = 512
 	maxBatchBound = 1 << 20
 )
 

@@ -33,7 +33,7 @@ func (m *clientMachine) judge(now time.Time) {
 		if c := m.conns[i]; m.due(now, c.by) { // HF1-LIV-06
 			m.hangup(c, transport.CodeIdle)
 			m.pollAnew(c.path)
-			m.postFailed(c, "no answer", now)
+			m.postFailed(c, errNoAnswer, now)
 			i = min(i, len(m.conns)) // postFailed may have ended the path and its other carriers
 		}
 	}

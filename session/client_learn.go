@@ -98,7 +98,7 @@ func (m *clientMachine) ask(p *clientPath, now time.Time) {
 	}
 	if p.pingI != 0 {
 		if p == m.cur && m.due(now, latest(p.pingAt, m.progress).Add(m.patience())) {
-			m.doubt(p, "no pong", now)
+			m.unanswered(p, now)
 		}
 		return
 	}
@@ -123,6 +123,17 @@ func (m *clientMachine) ask(p *clientPath, now time.Time) {
 		m.pingPath(p, now)
 		m.again = true
 	}
+}
+
+// unanswered judges a path in use that has not answered a ping. A stream that is heard all the while is not dead, its POSTs are: they may be
+// waiting for the very connection that it holds, so it goes at once (HF1-SSE-09).
+func (m *clientMachine) unanswered(p *clientPath, now time.Time) {
+	if p.way.name == transport.SSE && p.heard.After(p.pingAt) {
+		p.way.takeRest(now)
+		m.kill(p, transport.CodeDetached, "no pong", now)
+		return
+	}
+	m.doubt(p, "no pong", now)
 }
 
 // aged leaves a path in use that will soon die of age (HF1-LIV-17).

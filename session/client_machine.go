@@ -209,7 +209,9 @@ func (m *clientMachine) apply(c *clientConn, p *packet, ctl []any, now time.Time
 	if c.kind != transport.KindUp || path.way.name == transport.LongPoll { // an answer to a POST says nothing of a stream
 		path.hears(now)
 	}
-	path.faults = 0
+	if !c.by.IsZero() { // what comes on a stream says nothing of what is posted for it
+		path.answered(now)
+	}
 	// A run that is not ours is a fault of the path, before its ack or lines act (HF1-WHO-06).
 	if o := find[*openedControl](ctl); o != nil && m.run != "" && o.Run != m.run {
 		m.kill(path, transport.CodeFault, "another run", now)

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"errors"
 	"time"
 
 	"github.com/holdfast-rt/holdfast/transport"
@@ -24,10 +25,12 @@ type clientPath struct {
 	down      *clientConn // what carries it: WebSocket, stream, hanging poll; nil between polls
 	up        *clientConn // its POST under way, on HTTP
 	challenge string
-	pos       uint64 // on a WebSocket: the last up line written
-	ctl       []byte // controls to write
-	p         uint64 // polls sent
-	pollAt    time.Time
+	pos       uint64        // on a WebSocket: the last up line written
+	ctl       []byte        // controls to write
+	p         uint64        // polls sent
+	pollAt    time.Time     // the next poll waits until then
+	pause     time.Duration // how long POSTs wait after one that was refused (HF1-POL-09)
+	postAt    time.Time     // and until when
 
 	useAt time.Time // a use that is not confirmed is said again then
 	useBy time.Time // it should be confirmed by then; zero: there is none
@@ -171,35 +174,68 @@ func (m *clientMachine) closed(conn int, fault error, now time.Time) {
 		m.step(now)
 		return
 	}
-	p, reason := c.path, "ended"
-	if fault != nil {
-		reason = fault.Error()
-	}
+	p := c.path
 	m.forget(c)
 	switch {
 	case c.kind == transport.KindUp || c.kind == transport.KindPoll:
 		if fault != nil || c.first {
-			m.postFailed(c, reason, now)
+			m.postFailed(c, fault, now)
 		}
 	case c.kind == transport.KindOpen && p.state == pathOpen: // answered and done
 	default:
 		p.charged = m.cut(p, true, now) || p.charged
-		m.kill(p, transport.CodeFault, reason, now)
+		m.kill(p, transport.CodeFault, reasonOf(fault), now)
 	}
 	m.step(now)
 }
 
-// postFailed: one failure may be chance, and the request is made again with the same numbers (HF1-POL-05); two in a row end the path.
-func (m *clientMachine) postFailed(c *clientConn, reason string, now time.Time) {
+// postFailed: one failure may be chance, and the request is made again with the same numbers (HF1-POL-05); two in a row end the path. Whoever says
+// that it is too much is asked less often, and no less at a time, which would only make more requests (HF1-POL-09).
+func (m *clientMachine) postFailed(c *clientConn, fault error, now time.Time) {
 	p := c.path
 	m.unsaid(c)
-	p.way.limit.lost(&p.underway)
+	most := 1
+	if busy(fault) {
+		most = 4
+		p.pause = clamp(2*p.pause, pauseLeast, pauseMost)
+		p.postAt = now.Add(p.pause)
+	} else {
+		p.way.limit.lost(&p.underway)
+	}
 	if m.holdFailed(c, now) {
 		return
 	}
-	if p.faults++; p.faults >= 2 {
-		m.kill(p, transport.CodeFault, reason, now)
+	if p.faults++; p.faults > most {
+		m.kill(p, transport.CodeFault, reasonOf(fault), now)
 	}
+}
+
+const (
+	pauseLeast = 100 * time.Millisecond
+	pauseMost  = 2 * time.Second
+)
+
+// busy: whoever has answered allows no more requests at the moment.
+func busy(fault error) bool {
+	var status *transport.StatusError
+	return errors.As(fault, &status) && status.Busy()
+}
+
+// answered: a POST was, so the next may follow sooner.
+func (p *clientPath) answered(now time.Time) {
+	p.faults = 0
+	p.pause = (p.pause / 2).Truncate(time.Millisecond)
+	p.postAt = now.Add(p.pause)
+}
+
+var errNoAnswer = errors.New("no answer")
+
+// reasonOf tells why a carrier ended.
+func reasonOf(fault error) string {
+	if fault == nil {
+		return "ended"
+	}
+	return fault.Error()
 }
 
 // unsaid books that nobody knows whether a POST has arrived.

@@ -19,16 +19,21 @@ func (m *clientMachine) pump(now time.Time) {
 			}
 			continue
 		}
-		if p.up == nil && m.hasOutput(p, now) { // HF1-POL-05: one at a time
+		if p.up == nil && m.hasOutput(p, now) && m.mayPost(p, now) { // HF1-POL-05: one at a time
 			p.up = m.dial(p, transport.KindUp, now, now.Add(clamp(4*m.rtt, 2*time.Second, 10*time.Second)))
 			m.due(now, p.up.by)
 		}
-		if p.way.name == transport.LongPoll && p == m.cur && p.down == nil && (p.pollAt.IsZero() || m.due(now, p.pollAt)) {
+		if p.way.name == transport.LongPoll && p == m.cur && p.down == nil && (p.pollAt.IsZero() || m.due(now, p.pollAt)) && m.mayPost(p, now) {
 			p.pollAt = time.Time{}
 			p.down = m.dial(p, transport.KindPoll, now, now.Add(m.holdOf(p.way)+m.patience())) // HF1-POL-04
 			m.due(now, p.down.by)
 		}
 	}
+}
+
+// mayPost: no POST was refused, or long enough ago (HF1-POL-09).
+func (m *clientMachine) mayPost(p *clientPath, now time.Time) bool {
+	return p.pause == 0 || m.due(now, p.postAt)
 }
 
 // hasOutput: controls, log lines the window lets go, or an ack that is due.

@@ -191,6 +191,20 @@ func (s *scenario) input(at, rest, batch string) error {
 	return nil
 }
 
+// scenarioFault is why a carrier failed; "status 429" is an HTTP answer of that status.
+type scenarioFault string
+
+func (f scenarioFault) Error() string { return string(f) }
+
+func (f scenarioFault) Unwrap() error {
+	number, ok := strings.CutPrefix(string(f), "status ")
+	if !ok {
+		return nil
+	}
+	status, _ := strconv.Atoi(number)
+	return &transport.StatusError{Status: status}
+}
+
 func (s *scenario) do(verb, rest, batch string) error {
 	word, more, _ := strings.Cut(rest, " ")
 	n, _ := strconv.Atoi(word)
@@ -219,7 +233,7 @@ func (s *scenario) do(verb, rest, batch string) error {
 	case "closed":
 		s.m.closed(n, nil, s.time())
 	case "failed":
-		s.m.closed(n, errors.New(more), s.time())
+		s.m.closed(n, scenarioFault(more), s.time())
 	case "auth":
 		s.m.authorized(json.RawMessage(rest), s.time())
 	case "take":

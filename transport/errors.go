@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 )
 
 var (
@@ -28,6 +29,11 @@ var (
 type StatusError struct{ Status int }
 
 func (e *StatusError) Error() string { return fmt.Sprintf("transport: HTTP status %d", e.Status) }
+
+// Busy tells that whoever has answered takes no more requests for now: 429 or 503 (RFC 6585 section 4, RFC 9110 section 15.6.4).
+func (e *StatusError) Busy() bool {
+	return e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable
+}
 
 // CloseError is a close code of holdfast that the peer put into a WebSocket close frame. It ends the carrier and says nothing
 // of the session (HF1-CLO-02).

@@ -354,7 +354,7 @@ function late(m) {
 var blameless = (m, path) => m._offline || path._born < m._wokeAt && m._now - m._wokeAt < 5e3;
 
 // src/ways.ts
-var floor = 1024;
+var floor = 512;
 var settledAt = (path) => path._openedAt + 6e4;
 function died(m, path) {
   const way = path._way;
@@ -519,7 +519,11 @@ function ask(m, path) {
   const idle = path._way._facts[Idle];
   if (path._suspect) return;
   if (path._pingI) {
-    if (inUse && due(m, Math.max(path._pingAt, m._progress) + patience(m))) doubt(m, path, "no pong");
+    if (inUse && due(m, Math.max(path._pingAt, m._progress) + patience(m)))
+      if (path._way._name === "sse" && path._heard > path._pingAt) {
+        takeRest(m, path._way);
+        kill(m, path, 4004, "no pong");
+      } else doubt(m, path, "no pong");
     return;
   }
   const stall = inUse && m._entries[0] ? m._progress + patience(m) : Infinity;
@@ -571,9 +575,11 @@ function kill(m, path, code, reason) {
 }
 function postFailed(m, conn, reason) {
   const path = conn._path;
+  const busy = /status (429|503)/.test(reason);
   unsaid(m, conn);
-  shrink(path);
-  if (!holdFailed(m, conn) && ++path._faults > 1) kill(m, path, 4005, reason);
+  if (busy) path._postAt = m._now + (path._pause = clamp(2 * path._pause, 100, 2e3));
+  else shrink(path);
+  if (!holdFailed(m, conn) && ++path._faults > (busy ? 4 : 1)) kill(m, path, 4005, reason);
 }
 function unsaid(m, { _path, _ctl }) {
   _path._ctl = _ctl + _path._ctl;
@@ -693,6 +699,7 @@ function attach(m, way, u) {
     _pos: 0,
     _ctl: "",
     _p: 0,
+    _pause: 0,
     _pongs: 0,
     _faults: 0,
     _strays: 0,
@@ -734,14 +741,15 @@ function pump(m) {
     if (!path._openedAt) continue;
     if (hasOutput(m, path)) {
       if (isSocket(path)) m._actions.push((host) => host._write(down));
-      else if (!conns.some((c) => c !== down)) dial(m, path, "up", m._now + Math.min(patience(m), 1e4));
+      else if (!conns.some((c) => c !== down) && mayPost(m, path)) dial(m, path, "up", m._now + Math.min(patience(m), 1e4));
     }
-    if (isPoll(path) && path === m._cur && !down && (!path._pollAt || due(m, path._pollAt))) {
+    if (isPoll(path) && path === m._cur && !down && (!path._pollAt || due(m, path._pollAt)) && mayPost(m, path)) {
       path._pollAt = 0;
       dial(m, path, "poll", m._now + holdOf(m, path) + patience(m));
     }
   }
 }
+var mayPost = (m, { _pause, _postAt }) => !_pause || due(m, _postAt);
 var lineWaits = (m, path) => fits(m, position(m, path) + 1, m._server.win);
 var hasOutput = (m, path) => !!path._ctl || path === m._cur && (lineWaits(m, path) || due(m, m._ackAt));
 var position = (m, path) => isSocket(path) ? path._pos : m._known;
@@ -1020,7 +1028,10 @@ function apply(m, conn, { _first, _ack, _lines }, accept) {
   const path = conn._path;
   const controls = _lines.filter((l) => l._name);
   if (conn._kind !== "up" || isPoll(path)) hears(m, path);
-  path._faults = 0;
+  if (conn._by) {
+    path._faults = 0;
+    path._postAt = m._now + (path._pause >>= 1);
+  }
   if (!path._openedAt) {
     const answer = controls.find((l) => /^!(opened|refused|closed|detach)$/.test(l._name));
     const fields = answer?._fields;

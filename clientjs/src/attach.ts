@@ -109,6 +109,7 @@ export function attach(m: Machine, way: Way, u?: number): void {
     _pos: 0,
     _ctl: '',
     _p: 0,
+    _pause: 0,
     _pongs: 0,
     _faults: 0,
     _strays: 0,

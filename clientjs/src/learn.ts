@@ -1,9 +1,11 @@
 // What the client learns of a network from how paths die. One death is chance; two alike are a rule: docs/decisions/0005.
 
 import { doubt, isActive, move } from './alive.js'
+import { kill } from './paths.js'
 import { mayMove, pingPath } from './select.js'
 import { Age, due, Hold, Idle, isPoll, patience, type Conn, type Machine, type Path, type Way } from './state.js'
 import { blameless } from './wake.js'
+import { takeRest } from './ways.js'
 
 /** When a byte last went over the path's own carrier, either way. What is posted for a stream goes another. */
 const last = (path: Path) => Math.max(path._spoke, path._heard)
@@ -76,7 +78,13 @@ export function ask(m: Machine, path: Path): void {
   const idle = path._way._facts[Idle]
   if (path._suspect) return
   if (path._pingI) {
-    if (inUse && due(m, Math.max(path._pingAt!, m._progress) + patience(m))) doubt(m, path, 'no pong')
+    if (inUse && due(m, Math.max(path._pingAt!, m._progress) + patience(m)))
+      // A stream that is heard all the while is not dead, its POSTs are: they may be waiting for the very connection that it
+      // holds, so it goes at once (HF1-SSE-09).
+      if (path._way._name === 'sse' && path._heard > path._pingAt!) {
+        takeRest(m, path._way)
+        kill(m, path, 4004, 'no pong')
+      } else doubt(m, path, 'no pong')
     return
   }
   const stall = inUse && m._entries[0] ? m._progress + patience(m) : Infinity

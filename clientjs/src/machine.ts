@@ -92,7 +92,10 @@ function apply(m: Machine, conn: Conn, { _first, _ack, _lines }: Packet, accept:
   const path = conn._path
   const controls = _lines.filter((l) => l._name)
   if (conn._kind !== 'up' || isPoll(path)) hears(m, path) // a POST's answer says nothing of a stream
-  path._faults = 0
+  if (conn._by) {
+    path._faults = 0 // what comes on a stream says nothing of what is posted for it
+    path._postAt = m._now + (path._pause >>= 1)
+  }
   if (!path._openedAt) {
     // In place of opened there may be a refusal or a final word, whose ack and lines are nobody's; all else is nonsense.
     const answer = controls.find((l) => /^!(opened|refused|closed|detach)$/.test(l._name!))

@@ -5,7 +5,7 @@ import type { Kind } from './carriers.js'
 import { encodeControl } from './codec.js'
 import type { Fields } from './control.js'
 import { holdFailed } from './learn.js'
-import { due, isPoll, sound, trace, unheard, type Conn, type Machine, type Path } from './state.js'
+import { clamp, due, isPoll, sound, trace, unheard, type Conn, type Machine, type Path } from './state.js'
 import { died, shrink } from './ways.js'
 
 /** Queues a control for the path. */
@@ -53,12 +53,17 @@ export function kill(m: Machine, path: Path, code: number, reason: string): void
   } else if (!sound(m) && m._raceAt && !path._openedAt) m._raceAt = m._now // the next attempt starts now
 }
 
-/** One failure may be chance, and the request is made again with the same numbers (HF1-POL-05); two in a row end the path. */
+/**
+ * One failure may be chance, and the request is made again with the same numbers (HF1-POL-05); two in a row end the path. Whoever
+ * says that it is too much is asked less often, and no less at a time, which would only make more requests (HF1-POL-09).
+ */
 export function postFailed(m: Machine, conn: Conn, reason: string): void {
   const path = conn._path
+  const busy = /status (429|503)/.test(reason)
   unsaid(m, conn)
-  shrink(path)
-  if (!holdFailed(m, conn) && ++path._faults > 1) kill(m, path, 4005, reason)
+  if (busy) path._postAt = m._now + (path._pause = clamp(2 * path._pause, 100, 2e3))
+  else shrink(path)
+  if (!holdFailed(m, conn) && ++path._faults > (busy ? 4 : 1)) kill(m, path, 4005, reason)
 }
 
 /** Books that nobody knows whether a POST has arrived: its controls are said again, and the ack. */

@@ -20,14 +20,17 @@ export function pump(m: Machine): void {
     if (hasOutput(m, path))
       if (isSocket(path)) m._actions.push((host) => host._write(down!))
       // HF1-POL-05: one at a time. HF1-LIV-06 gives its deadline.
-      else if (!conns.some((c) => c !== down)) dial(m, path, 'up', m._now + Math.min(patience(m), 10e3))
+      else if (!conns.some((c) => c !== down) && mayPost(m, path)) dial(m, path, 'up', m._now + Math.min(patience(m), 10e3))
     // HF1-POL-04
-    if (isPoll(path) && path === m._cur && !down && (!path._pollAt || due(m, path._pollAt))) {
+    if (isPoll(path) && path === m._cur && !down && (!path._pollAt || due(m, path._pollAt)) && mayPost(m, path)) {
       path._pollAt = 0
       dial(m, path, 'poll', m._now + holdOf(m, path) + patience(m))
     }
   }
 }
+
+/** HF1-POL-09 */
+const mayPost = (m: Machine, { _pause, _postAt }: Path) => !_pause || due(m, _postAt)
 
 /** The window lets a log line go. */
 export const lineWaits = (m: Machine, path: Path): boolean => fits(m, position(m, path) + 1, m._server.win)

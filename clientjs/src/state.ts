@@ -63,6 +63,9 @@ export interface Path {
   _p: number
   /** The next poll waits until then. */
   _pollAt?: number
+  /** How long POSTs wait after one that was refused, and until when (HF1-POL-09). */
+  _pause: number
+  _postAt?: number
   /** A use that is not confirmed: when to say it again, and by when it should be. */
   _useAt?: number
   _useBy?: number

@@ -4,7 +4,7 @@ import { Limit, Rest, Rests, sound, type Machine, type Path, type Way } from './
 import { blameless } from './wake.js'
 
 /** The size of a batch below which there is none on account of the network. */
-const floor = 1024
+const floor = 512
 
 /** Until a path is that old its transport is on probation, if it rested before (HF1-LIV-13). */
 export const settledAt = (path: Path): number => path._openedAt + 60e3
