@@ -208,6 +208,32 @@ func pollCases() suite.Set {
 		w.Sleep(400 * time.Millisecond) // the count lags by 300 ms
 		w.s.Do(nil)
 	}))
+	add(over("sse poll", "pol/busy", "POL-09", "An up that is answered 429 or 503 is made again after a pause that doubles, and does not end the attachment.", func(w *world) {
+		var came []time.Time
+		w.s.Request = func(q *script.Request) *script.Reply {
+			if q.Kind != "up" || q.Batch.Logs() == 0 {
+				return nil
+			}
+			if came = append(came, q.At); len(came) < 5 {
+				return &script.Reply{Status: []int{http.StatusTooManyRequests, http.StatusServiceUnavailable}[len(came)%2]}
+			}
+			return nil
+		}
+		w.connect(client.Command{})
+		w.send("a")
+		w.s.Got(later, "HF1-POL-09", "a")
+		w.s.Do(func() {
+			for i, pause := 1, 90*time.Millisecond; i < len(came); i, pause = i+1, 2*pause { // with a tenth for rounding
+				if d := came[i].Sub(came[i-1]); d < pause {
+					w.s.Fault("HF1-POL-09", "the up that was answered %d times was made again after %s", i, d)
+				}
+			}
+			if len(w.s.Paths) > 1 {
+				w.s.Fault("HF1-POL-09", "four busy answers have ended the attachment")
+			}
+		})
+		w.goesOn([]string{"a"}, nil)
+	}))
 	add(over("sse poll", "pol/up-again", "POL-05 LIV-06", "An up that is not answered within clamp(4 RTT, 2 s, 10 s) is sent again with the same numbers and content.", func(w *world) {
 		first, began := 0, time.Time{}
 		w.s.Request = func(q *script.Request) *script.Reply {
@@ -291,6 +317,34 @@ func pollCases() suite.Set {
 		w.connect(client.Command{Transports: []string{script.SSE, script.LongPoll}})
 		w.s.Until(5*time.Second, "HF1-SSE-03", "an attachment beside the stream that holds back", func() bool { return len(w.s.Paths) > 1 })
 		w.goesOn(nil, nil)
+	}))
+	add(several("sse/posts-wait", "SSE-09", "A stream that is heard while what is posted for it goes unanswered is closed before another attachment is begun.", func(w *world) {
+		w.connect(client.Command{Transports: []string{script.SSE, script.LongPoll}})
+		first := w.path()
+		w.s.Until(soon, "HF1-WHO-10", "a packet after opened", func() bool { return w.s.Repeated })
+		w.s.Do(func() {
+			w.s.Request = func(q *script.Request) *script.Reply {
+				if q.Kind == "up" && q.Batch.Lines[0].Number("att") == first.Att {
+					return &script.Reply{Never: true} // it waits for the connection that the stream holds
+				}
+				return nil
+			}
+		})
+		w.send("a")
+		another := func() bool { return len(w.s.Paths) > 1 }
+		for range 8 { // less than the attach deadline
+			w.s.Do(func() { first.Control("?grease-heard") })
+			if w.s.Within(time.Second, another) {
+				break
+			}
+		}
+		w.s.Until(time.Second, "HF1-SSE-09", "the end of the stream", func() bool { return another() && !first.Alive })
+		w.s.Got(soon, "HF1-SSE-09", "a")
+		w.s.Do(func() {
+			if p := w.s.Live(""); p == nil || p.Transport != script.LongPoll {
+				w.s.Fault("HF1-SSE-09", "the transport does not rest")
+			}
+		})
 	}))
 	add(over("sse", "sse/no-end-line", "SSE-04", "An event without its `.` line is discarded.", func(w *world) {
 		w.connect(client.Command{})
