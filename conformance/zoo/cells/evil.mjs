@@ -60,6 +60,7 @@ export default [
   },
   { name: 'http10', class: 'F20', title: 'HTTP/1.0 both ways; no WebSocket', start: noWebSocket('http10') },
   { name: 'six-connections', class: 'F21', hang: 4, title: "other tabs hold four of the browser's six connections; no WebSocket", start: (box) => gateway(box, { answer: hanging }) },
+  { name: 'last-connection', class: 'F21', hang: 5, title: "other tabs hold five of the browser's six connections; no WebSocket", start: (box) => gateway(box, { answer: hanging }) },
   { name: 'two-connections', class: 'F21', title: 'two connections at a time, the rest wait', start: modes('tcp,connections:2') },
 
   {
@@ -81,6 +82,7 @@ export default [
       'add:X-Forwarded-For=10.0.0.7,add-reply:Content-Type=text/html,add-reply:Cache-Control=public'),
   },
   { name: 'rate-limit', class: 'rate', title: '5 requests a second, then 429; no WebSocket', start: (box) => gateway(box, { answer: limited(5) }) },
+  { name: 'rate-limit-minute', class: 'rate', title: '20 requests at once and 60 a minute, then 429; no WebSocket', start: (box) => gateway(box, { answer: limited(1, 20) }) },
   { name: 'busy-server', class: 'status', title: 'every fourth request is 503; no WebSocket', start: (box) => gateway(box, { answer: every(4, { status: 503, body: 'Sorry' }) }) },
 ]
 
@@ -91,12 +93,12 @@ function hanging(asked) {
   return asked.url === '/hang' ? new Promise(() => {}) : undefined
 }
 
-/** So many requests a second, as many at once. */
-function limited(rate) {
-  let tokens = rate
+/** So many requests a second, and so many at once. */
+function limited(rate, burst = rate) {
+  let tokens = burst
   let last = Date.now()
   return () => {
-    tokens = Math.min(rate, tokens + ((Date.now() - last) / 1000) * rate)
+    tokens = Math.min(burst, tokens + ((Date.now() - last) / 1000) * rate)
     last = Date.now()
     if (tokens < 1) return { status: 429, headers: { 'retry-after': '1' }, body: 'Too many requests' }
     tokens--
