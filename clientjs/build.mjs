@@ -34,7 +34,7 @@ const modules = [
 
 /** The scripts: dist/NAME with the exports of these sources under the global `Holdfast`. The first is only measured. */
 const scripts = [
-  { name: 'core.min.js', sources: ['index'], budget: 9060 },
+  { name: 'core.min.js', sources: ['index'], budget: 9080 },
   { name: 'holdfast.min.js', sources: ['index', 'websocket'], budget: 10590 },
 ]
 const banner = '/*! Holdfast, MIT licence */'

@@ -128,7 +128,7 @@ func (m *clientMachine) ask(p *clientPath, now time.Time) {
 // unanswered judges a path in use that has not answered a ping. A stream that is heard all the while is not dead, its POSTs are: they may be
 // waiting for the very connection that it holds, so it goes at once (HF1-SSE-09).
 func (m *clientMachine) unanswered(p *clientPath, now time.Time) {
-	if p.way.name == transport.SSE && p.heard.After(p.pingAt) {
+	if p.way.name == transport.SSE && p.faults > 0 && p.heard.After(p.pingAt) {
 		p.way.takeRest(now)
 		m.kill(p, transport.CodeDetached, "no pong", now)
 		return

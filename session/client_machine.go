@@ -280,6 +280,7 @@ func (m *clientMachine) acked(ack uint64, now time.Time) bool {
 	for _, p := range m.paths {
 		p.pos = m.out.from(p.pos)
 		p.way.limit.arrived(&p.underway, ack)
+		p.faults = 0 // what was posted has arrived, if not its answer
 	}
 	return true
 }

@@ -95,6 +95,7 @@ func (m *clientMachine) ponged(p *clientPath, i uint64, now time.Time) {
 	}
 	p.pingI, p.pingAt = 0, time.Time{}
 	p.pongs++
+	p.faults = 0 // what was posted has arrived, if not its answer
 	if p != m.cur {
 		return
 	}

@@ -446,6 +446,7 @@ function ponged(m, path, { i }) {
   m._rtt = m._rtt ? (7 * m._rtt + rtt) / 8 : rtt;
   path._pingI = 0;
   path._pongs++;
+  path._faults = 0;
   if (path !== m._cur) return;
   m._progress = m._now;
   if (!path._beaconBy) path._suspect = false;
@@ -520,7 +521,7 @@ function ask(m, path) {
   if (path._suspect) return;
   if (path._pingI) {
     if (inUse && due(m, Math.max(path._pingAt, m._progress) + patience(m)))
-      if (path._way._name === "sse" && path._heard > path._pingAt) {
+      if (path._way._name === "sse" && path._faults && path._heard > path._pingAt) {
         takeRest(m, path._way);
         kill(m, path, 4004, "no pong");
       } else doubt(m, path, "no pong");
@@ -1067,6 +1068,7 @@ function acked(m, ack) {
   for (const path of m._paths) {
     path._pos = Math.max(path._pos, ack);
     carried(path, ack);
+    path._faults = 0;
   }
   return true;
 }

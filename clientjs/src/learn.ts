@@ -81,7 +81,7 @@ export function ask(m: Machine, path: Path): void {
     if (inUse && due(m, Math.max(path._pingAt!, m._progress) + patience(m)))
       // A stream that is heard all the while is not dead, its POSTs are: they may be waiting for the very connection that it
       // holds, so it goes at once (HF1-SSE-09).
-      if (path._way._name === 'sse' && path._heard > path._pingAt!) {
+      if (path._way._name === 'sse' && path._faults && path._heard > path._pingAt!) {
         takeRest(m, path._way)
         kill(m, path, 4004, 'no pong')
       } else doubt(m, path, 'no pong')

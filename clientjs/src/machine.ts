@@ -137,6 +137,7 @@ function acked(m: Machine, ack: number): boolean {
   for (const path of m._paths) {
     path._pos = Math.max(path._pos, ack)
     carried(path, ack)
+    path._faults = 0 // what was posted has arrived, if not its answer
   }
   return true
 }

@@ -78,6 +78,7 @@ export function ponged(m: Machine, path: Path, { i }: Fields): void {
   m._rtt = m._rtt ? (7 * m._rtt + rtt) / 8 : rtt
   path._pingI = 0
   path._pongs++
+  path._faults = 0 // what was posted has arrived, if not its answer
   if (path !== m._cur) return
   m._progress = m._now
   if (!path._beaconBy) path._suspect = false
