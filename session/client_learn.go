@@ -98,7 +98,7 @@ func (m *clientMachine) ask(p *clientPath, now time.Time) {
 	}
 	if p.pingI != 0 {
 		if p == m.cur && m.due(now, latest(p.pingAt, m.progress).Add(m.patience())) {
-			m.unanswered(p, now)
+			m.noPong(p, now)
 		}
 		return
 	}
@@ -125,9 +125,9 @@ func (m *clientMachine) ask(p *clientPath, now time.Time) {
 	}
 }
 
-// unanswered judges a path in use that has not answered a ping. A stream that is heard all the while is not dead, its POSTs are: they may be
+// noPong judges a path in use that has not answered a ping. A stream that is heard all the while is not dead, its POSTs are: they may be
 // waiting for the very connection that it holds, so it goes at once (HF1-SSE-09).
-func (m *clientMachine) unanswered(p *clientPath, now time.Time) {
+func (m *clientMachine) noPong(p *clientPath, now time.Time) {
 	if p.way.name == transport.SSE && p.faults > 0 && p.heard.After(p.pingAt) {
 		p.way.takeRest(now)
 		m.kill(p, transport.CodeDetached, "no pong", now)
