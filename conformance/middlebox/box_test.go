@@ -1,6 +1,7 @@
 package middlebox
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 )
 
 func TestParseRefuses(t *testing.T) {
@@ -156,4 +158,47 @@ func askOnce(url string) (string, error) {
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
 	return string(body), err
+}
+
+// TestCloseWhileDialing: a connection to the server that comes about while the box closes ends with it, and Close returns.
+func TestCloseWhileDialing(t *testing.T) {
+	for _, modes := range []string{"tcp", ""} {
+		b, err := New("http://server.test", MustParse(modes)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ours, theirs := net.Pipe() // the server reads and never says a word
+		defer ours.Close()
+		go func() { _, _ = io.Copy(io.Discard, ours) }()
+		client := make(chan net.Conn)
+		b.Dial = func(context.Context) (net.Conn, error) {
+			c := <-client
+			b.end()
+			_, _ = io.Copy(io.Discard, c) // what is open by now ends
+			return theirs, nil
+		}
+		url, err := b.Listen("127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: server.test\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		client <- c
+		closed := make(chan struct{})
+		go func() {
+			b.Close()
+			close(closed)
+		}()
+		select {
+		case <-closed:
+		case <-time.After(5 * time.Second):
+			t.Errorf("modes %q: the connection to the server is open, and the box never ends", modes)
+		}
+	}
 }

@@ -259,17 +259,26 @@ func (x *exchange) head() []byte {
 	return out.Bytes()
 }
 
-// ask sends the request to the server and reads the answer's head.
-func (x *exchange) ask() (*http.Response, net.Conn, *bufio.Reader, error) {
+// dial opens a connection to the server that ends with the exchange, also if that has ended meanwhile.
+func (x *exchange) dial() (net.Conn, error) {
 	c, err := x.box.Dial(x.ctx)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
 	x.mu.Lock()
 	x.servers = append(x.servers, c)
 	x.mu.Unlock()
 	if x.ctx.Err() != nil {
 		x.closeServers()
+	}
+	return c, nil
+}
+
+// ask sends the request to the server and reads the answer's head.
+func (x *exchange) ask() (*http.Response, net.Conn, *bufio.Reader, error) {
+	c, err := x.dial()
+	if err != nil {
+		return nil, nil, nil, err
 	}
 	if _, err := c.Write(append(x.head(), x.body...)); err != nil {
 		return nil, nil, nil, err

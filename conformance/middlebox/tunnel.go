@@ -155,11 +155,10 @@ func (b *Box) relay(w *wire, in *bufio.Reader, modes []Mode) {
 	defer x.cancel()
 	stop := context.AfterFunc(x.ctx, x.close)
 	defer stop()
-	server, err := b.Dial(x.ctx)
+	server, err := x.dial()
 	if err != nil {
 		return
 	}
-	x.servers = append(x.servers, server)
 	x.tunnel(x.bytesOf(in), x.bytesOf(server), server)
 	x.close()
 }
