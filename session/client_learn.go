@@ -125,16 +125,36 @@ func (m *clientMachine) ask(p *clientPath, now time.Time) {
 	}
 }
 
-// noPong judges a path in use that has not answered a ping. A stream that is heard all the while is not dead, its POSTs are: they may be
-// waiting for the very connection that it holds, so it goes at once (HF1-SSE-09).
+// noPong judges a path in use that has not answered a ping.
 func (m *clientMachine) noPong(p *clientPath, now time.Time) {
-	if p.way.name == transport.SSE && p.faults > 0 && p.heard.After(p.pingAt) {
-		p.way.takeRest(now)
-		m.kill(p, transport.CodeDetached, "no pong", now)
-		return
+	if p.faults > 0 && p.outlives(p.pingAt) {
+		m.mute(p, p.pingAt, "no pong", now)
+	} else {
+		m.doubt(p, "no pong", now)
 	}
-	m.doubt(p, "no pong", now)
 }
+
+// outlives: the stream was heard after what was asked by POST then, and was not answered.
+func (p *clientPath) outlives(asked time.Time) bool {
+	return p.way.name == transport.SSE && p.heard.After(asked)
+}
+
+// mute gives up a path whose POSTs are not answered. A stream that outlives them is not dead: they may be waiting for the very connection that
+// it holds, so it goes at once, and rests (HF1-SSE-09). Or all answers take that long here, and the next path gives them more time (HF1-LIV-06).
+func (m *clientMachine) mute(p *clientPath, asked time.Time, reason string, now time.Time) {
+	if now.Sub(asked) >= m.patience() {
+		m.rtt = rttGuess
+	}
+	code := transport.CodeFault
+	if p.outlives(asked) {
+		p.way.takeRest(now)
+		code = transport.CodeDetached
+	}
+	m.kill(p, code, reason, now)
+}
+
+// rttGuess is a round trip that is not known and long, since nothing was answered in time: four times as long is the longest deadline there is.
+const rttGuess = 2500 * time.Millisecond
 
 // aged leaves a path in use that will soon die of age (HF1-LIV-17).
 func (m *clientMachine) aged(p *clientPath, now time.Time) {

@@ -206,7 +206,7 @@ func (m *clientMachine) postFailed(c *clientConn, fault error, now time.Time) {
 		return
 	}
 	if p.faults++; p.faults > most {
-		m.kill(p, transport.CodeFault, reasonOf(fault), now)
+		m.mute(p, c.born, reasonOf(fault), now)
 	}
 }
 

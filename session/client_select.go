@@ -88,7 +88,7 @@ func (m *clientMachine) ponged(p *clientPath, i uint64, now time.Time) {
 		return
 	}
 	rtt := max(now.Sub(p.pingAt), time.Millisecond)
-	if m.rtt == 0 {
+	if m.rtt == 0 || m.rtt == rttGuess {
 		m.rtt = rtt
 	} else {
 		m.rtt = (7*m.rtt + rtt) / 8

@@ -154,7 +154,10 @@ func (m *clientMachine) writeFrame(p *clientPath, b *outBatch, now time.Time) {
 
 // write fills a batch from pos within what the server and the path take, and books it for HF1-ATT-07.
 func (m *clientMachine) write(p *clientPath, b *outBatch, pos uint64, ctl []byte, win int64, limit int, socket bool) uint64 {
-	to := m.out.fill(b, pos, m.in.taken, ctl, win, min(limit, p.way.limit.bytes()), socket)
+	if limit = min(limit, p.way.limit.bytes()); m.rtt == rttGuess {
+		limit = min(limit, batchFloor) // until it is known how long answers take (HF1-LIV-06)
+	}
+	to := m.out.fill(b, pos, m.in.taken, ctl, win, limit, socket)
 	if to > pos {
 		p.underway.wrote(b.size, to)
 	}

@@ -325,6 +325,7 @@ function due(m, at = 0) {
 }
 var unheard = ({ _server }) => stored && !!_server.run && !_server.att;
 var clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+var rttGuess = 2500;
 var patience = (m) => Math.max(2e3, 4 * m._rtt);
 var sound = ({ _cur }) => _cur?._suspect ? void 0 : _cur;
 var isPoll = (path) => path._way._name === "longpoll";
@@ -371,7 +372,7 @@ function proved(way) {
   way._young = way._facts[Rest] = 0;
   way._failed = false;
 }
-var limitOf = ({ _way }) => Math.max(_way._facts[Limit] || Infinity, floor);
+var limitOf = (m, { _way }) => m._rtt === rttGuess ? floor : Math.max(_way._facts[Limit] || Infinity, floor);
 function wrote(path, size, to) {
   if (size > path._underway) {
     path._underway = size;
@@ -443,7 +444,7 @@ function pingPath(m, path) {
 function ponged(m, path, { i }) {
   if (!i || i !== path._pingI) return;
   const rtt = Math.max(m._now - path._pingAt, 1);
-  m._rtt = m._rtt ? (7 * m._rtt + rtt) / 8 : rtt;
+  m._rtt = m._rtt && m._rtt !== rttGuess ? (7 * m._rtt + rtt) / 8 : rtt;
   path._pingI = 0;
   path._pongs++;
   path._faults = 0;
@@ -521,10 +522,8 @@ function ask(m, path) {
   if (path._suspect) return;
   if (path._pingI) {
     if (inUse && due(m, Math.max(path._pingAt, m._progress) + patience(m)))
-      if (path._way._name === "sse" && path._faults && path._heard > path._pingAt) {
-        takeRest(m, path._way);
-        kill(m, path, 4004, "no pong");
-      } else doubt(m, path, "no pong");
+      if (path._faults && outlives(path, path._pingAt)) mute(m, path, path._pingAt, "no pong");
+      else doubt(m, path, "no pong");
     return;
   }
   const stall = inUse && m._entries[0] ? m._progress + patience(m) : Infinity;
@@ -535,6 +534,13 @@ function ask(m, path) {
     pingPath(m, path);
     m._again = true;
   }
+}
+var outlives = (path, asked) => path._way._name === "sse" && path._heard > asked;
+function mute(m, path, asked, reason) {
+  if (m._now - asked >= patience(m)) m._rtt = rttGuess;
+  const rests = outlives(path, asked);
+  if (rests) takeRest(m, path._way);
+  kill(m, path, rests ? 4004 : 4005, reason);
 }
 function old(m, path) {
   const age = path._way._facts[Age];
@@ -580,7 +586,7 @@ function postFailed(m, conn, reason) {
   unsaid(m, conn);
   if (busy) path._postAt = m._now + (path._pause = clamp(2 * path._pause, 100, 2e3));
   else shrink(path);
-  if (!holdFailed(m, conn) && ++path._faults > (busy ? 4 : 1)) kill(m, path, 4005, reason);
+  if (!holdFailed(m, conn) && ++path._faults > (busy ? 4 : 1)) mute(m, path, conn._born, reason);
 }
 function unsaid(m, { _path, _ctl }) {
   _path._ctl = _ctl + _path._ctl;
@@ -808,7 +814,7 @@ function next(m, conn) {
     }
   }
   return lines(m, path, pos, `@${pos + 1} ${m._taken}
-${controls}`, controls.length, win, Math.min(limit, limitOf(path)));
+${controls}`, controls.length, win, Math.min(limit, limitOf(m, path)));
 }
 function lines(m, path, pos, head, controls, win, limit) {
   let batch = head;

@@ -3,7 +3,7 @@
 import { doubt, isActive, move } from './alive.js'
 import { kill } from './paths.js'
 import { mayMove, pingPath } from './select.js'
-import { Age, due, Hold, Idle, isPoll, patience, type Conn, type Machine, type Path, type Way } from './state.js'
+import { Age, due, Hold, Idle, isPoll, patience, rttGuess, type Conn, type Machine, type Path, type Way } from './state.js'
 import { blameless } from './wake.js'
 import { takeRest } from './ways.js'
 
@@ -79,12 +79,8 @@ export function ask(m: Machine, path: Path): void {
   if (path._suspect) return
   if (path._pingI) {
     if (inUse && due(m, Math.max(path._pingAt!, m._progress) + patience(m)))
-      // A stream that is heard all the while is not dead, its POSTs are: they may be waiting for the very connection that it
-      // holds, so it goes at once (HF1-SSE-09).
-      if (path._way._name === 'sse' && path._faults && path._heard > path._pingAt!) {
-        takeRest(m, path._way)
-        kill(m, path, 4004, 'no pong')
-      } else doubt(m, path, 'no pong')
+      if (path._faults && outlives(path, path._pingAt!)) mute(m, path, path._pingAt!, 'no pong')
+      else doubt(m, path, 'no pong')
     return
   }
   const stall = inUse && m._entries[0] ? m._progress + patience(m) : Infinity
@@ -96,6 +92,20 @@ export function ask(m: Machine, path: Path): void {
     pingPath(m, path)
     m._again = true
   }
+}
+
+/** The stream was heard after what was asked by POST then, and was not answered. */
+const outlives = (path: Path, asked: number) => path._way._name === 'sse' && path._heard > asked
+
+/**
+ * Gives up a path whose POSTs are not answered. A stream that outlives them is not dead: they may be waiting for the very connection that it
+ * holds, so it goes at once, and rests (HF1-SSE-09). Or all answers take that long here, and the next path gives them more time (HF1-LIV-06).
+ */
+export function mute(m: Machine, path: Path, asked: number, reason: string): void {
+  if (m._now - asked >= patience(m)) m._rtt = rttGuess
+  const rests = outlives(path, asked)
+  if (rests) takeRest(m, path._way)
+  kill(m, path, rests ? 4004 : 4005, reason)
 }
 
 /** Leaves a path in use that will soon die of age (HF1-LIV-17). */

@@ -4,7 +4,7 @@ import { lost } from './attach.js'
 import type { Kind } from './carriers.js'
 import { encodeControl } from './codec.js'
 import type { Fields } from './control.js'
-import { holdFailed } from './learn.js'
+import { holdFailed, mute } from './learn.js'
 import { clamp, due, isPoll, sound, trace, unheard, type Conn, type Machine, type Path } from './state.js'
 import { died, shrink } from './ways.js'
 
@@ -63,7 +63,7 @@ export function postFailed(m: Machine, conn: Conn, reason: string): void {
   unsaid(m, conn)
   if (busy) path._postAt = m._now + (path._pause = clamp(2 * path._pause, 100, 2e3))
   else shrink(path)
-  if (!holdFailed(m, conn) && ++path._faults > (busy ? 4 : 1)) kill(m, path, 4005, reason)
+  if (!holdFailed(m, conn) && ++path._faults > (busy ? 4 : 1)) mute(m, path, conn._born, reason)
 }
 
 /** Books that nobody knows whether a POST has arrived: its controls are said again, and the ack. */

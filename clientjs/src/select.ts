@@ -4,7 +4,7 @@ import { attach, mayRaise, raceFrom } from './attach.js'
 import type { Fields } from './control.js'
 import { speaks } from './learn.js'
 import { kill, linger, say } from './paths.js'
-import { due, patience, Rest, sound, trace, type Machine, type Path } from './state.js'
+import { due, patience, Rest, rttGuess, sound, trace, type Machine, type Path } from './state.js'
 import { stored } from './stored.js'
 import { carried } from './ways.js'
 
@@ -75,7 +75,7 @@ export function pingPath(m: Machine, path: Path): void {
 export function ponged(m: Machine, path: Path, { i }: Fields): void {
   if (!i || i !== path._pingI) return
   const rtt = Math.max(m._now - path._pingAt!, 1)
-  m._rtt = m._rtt ? (7 * m._rtt + rtt) / 8 : rtt
+  m._rtt = m._rtt && m._rtt !== rttGuess ? (7 * m._rtt + rtt) / 8 : rtt
   path._pingI = 0
   path._pongs++
   path._faults = 0 // what was posted has arrived, if not its answer

@@ -106,7 +106,7 @@ export function next(m: Machine, conn: Conn): string | Uint8Array | undefined {
       told(m)
     }
   }
-  return lines(m, path, pos, `@${pos + 1} ${m._taken}\n${controls}`, controls.length, win, Math.min(limit, limitOf(path)))
+  return lines(m, path, pos, `@${pos + 1} ${m._taken}\n${controls}`, controls.length, win, Math.min(limit, limitOf(m, path)))
 }
 
 /** Adds lines after `pos` to a head with controls. On a WebSocket a binary line goes by itself, as a binary frame (HF1-BAT-14). */

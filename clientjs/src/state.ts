@@ -179,7 +179,7 @@ export interface Machine extends Config, Logs {
   _atts: number
   _pings: number
 
-  /** Round trip, smoothed; 0 unknown. */
+  /** Round trip, smoothed; 0 unknown; rttGuess until it is measured anew. */
   _rtt: number
   /** A log line came or went. */
   _lastLog?: number
@@ -266,6 +266,9 @@ export function due(m: Machine, at = 0): boolean {
 export const unheard = ({ _server }: Machine): boolean => stored && !!_server.run && !_server.att
 
 export const clamp = (value: number, low: number, high: number): number => Math.min(Math.max(value, low), high)
+
+/** A round trip that is not known and long, since nothing was answered in time: four times as long is the longest deadline there is. */
+export const rttGuess = 2500
 
 /** How long lines may go without any sign that they arrive. */
 export const patience = (m: Machine): number => Math.max(2e3, 4 * m._rtt)
