@@ -9,6 +9,7 @@ const (
 // by a sixteenth with each full batch that arrives. The zero value is no limit but the largest batch of the protocol.
 type batchLimit struct {
 	size int // 0: never halved
+	sure int // as it was when the round trip was last measured
 }
 
 func (l *batchLimit) bytes() int {
@@ -38,6 +39,14 @@ func (l *batchLimit) lost(u *underway) {
 		l.size = u.size / 2
 	}
 	*u = underway{}
+}
+
+// ponged: the round trip was measured. What was lost since the last time, while it was given too little time, says nothing of sizes.
+func (l *batchLimit) ponged(tooLittle bool) {
+	if tooLittle {
+		l.size = l.sure
+	}
+	l.sure = l.size
 }
 
 // arrived: the peer has lines up to n.

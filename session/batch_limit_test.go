@@ -15,3 +15,16 @@ func TestBatchLimitGrowsUnderAFlowThatNeverPauses(t *testing.T) {
 		t.Errorf("the limit is %d after %d batches, want at least %d", l.size, batches, 4*batchFloor)
 	}
 }
+
+// What was lost while it was given too little time is no reason for smaller batches; what was lost before counts (HF1-ATT-07).
+func TestBatchLimitForgetsWhatWasGivenTooLittleTime(t *testing.T) {
+	l := batchLimit{}
+	lose := func(size int) { l.lost(&underway{size: size, to: 1}) }
+	lose(4096)
+	l.ponged(false)
+	lose(2048)
+	l.ponged(true)
+	if l.size != 2048 {
+		t.Errorf("the limit is %d after a loss of 4,096 bytes, and another that says nothing; want 2,048", l.size)
+	}
+}

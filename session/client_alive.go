@@ -120,8 +120,16 @@ func (m *clientMachine) active(now time.Time) {
 	m.lastLog = now
 }
 
+// hangs is how long an attempt may take before it hangs.
+func (m *clientMachine) hangs() time.Duration { return max(patienceLeast, 4*m.rtt) }
+
 // patience is how long lines may go without any sign that they arrive.
-func (m *clientMachine) patience() time.Duration { return max(2*time.Second, 4*m.rtt) }
+func (m *clientMachine) patience() time.Duration { return max(m.hangs(), m.slow) }
+
+const (
+	patienceLeast = 2 * time.Second
+	patienceMost  = 10 * time.Second // but for four round trips
+)
 
 // works: what works is the best, once it is proven, and shows that what did not open is at fault itself.
 func (m *clientMachine) works(p *clientPath, now time.Time) {

@@ -67,7 +67,7 @@ func (m *clientMachine) connect(now time.Time) {
 		m.race.at = now.Add(m.raceDelay())
 		m.due(now, m.race.at)
 	case opening:
-		m.race.at = now.Add(m.patience()) // wait for what is under way; when it fails the next one starts at once
+		m.race.at = now.Add(m.hangs()) // wait for what is under way; when it fails the next one starts at once
 		m.due(now, m.race.at)
 	default:
 		m.lostRace(now)
@@ -154,7 +154,7 @@ func (m *clientMachine) nextWay(now time.Time) *clientWay {
 		}
 	}
 	for _, p := range m.paths {
-		if p.state == pathOpening && now.Before(p.born.Add(m.patience())) {
+		if p.state == pathOpening && now.Before(p.born.Add(m.hangs())) {
 			return nil
 		}
 	}
@@ -225,6 +225,9 @@ func (m *clientMachine) opened(c *clientConn, o *openedControl, now time.Time) {
 		m.forget(c)
 	}
 	p.way.failed = false
+	if m.sound() == nil { // the network may be another one (HF1-LIV-06)
+		m.rtt, m.slow = now.Sub(p.born)/2, max(m.slow, 1)
+	}
 	m.trace("opened", p, "")
 	m.confirm(o.Sel, now)
 	m.pingPath(p, now) // repeats the run (HF1-WHO-10) and measures the round trip

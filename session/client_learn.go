@@ -143,7 +143,7 @@ func (p *clientPath) outlives(asked time.Time) bool {
 // it holds, so it goes at once, and rests (HF1-SSE-09). Or all answers take that long here, and the next path gives them more time (HF1-LIV-06).
 func (m *clientMachine) mute(p *clientPath, asked time.Time, reason string, now time.Time) {
 	if now.Sub(asked) >= m.patience() {
-		m.rtt = rttGuess
+		m.slow = min(2*m.patience(), patienceMost)
 	}
 	code := transport.CodeFault
 	if p.outlives(asked) {
@@ -152,9 +152,6 @@ func (m *clientMachine) mute(p *clientPath, asked time.Time, reason string, now 
 	}
 	m.kill(p, code, reason, now)
 }
-
-// rttGuess is a round trip that is not known and long, since nothing was answered in time: four times as long is the longest deadline there is.
-const rttGuess = 2500 * time.Millisecond
 
 // aged leaves a path in use that will soon die of age (HF1-LIV-17).
 func (m *clientMachine) aged(p *clientPath, now time.Time) {

@@ -79,7 +79,8 @@ type clientMachine struct {
 	ids   int
 	pings uint64
 
-	rtt      time.Duration // smoothed; 0 unknown; rttGuess until it is measured anew
+	rtt      time.Duration // smoothed; 0 unknown
+	slow     time.Duration // the round trip is a guess, and is to be measured anew: how long to be patient until then, at least
 	lastLog  time.Time     // a log line came or went
 	activeAt time.Time     // the first one after a time without
 	progress time.Time     // the ack moved or a pong came, or lines went out when none were outstanding

@@ -64,6 +64,7 @@ func (m *clientMachine) recall(now time.Time) {
 		w.rests = int(at(1))
 		w.idle, w.age, w.hold = time.Duration(at(2))*time.Millisecond, time.Duration(at(3))*time.Millisecond, time.Duration(at(4))*time.Millisecond
 		w.limit.size = int(at(5))
+		w.limit.sure = w.limit.size
 	}
 	m.told, m.toldBest = m.facts(), m.best
 }

@@ -53,7 +53,7 @@ func (m *clientMachine) use(p *clientPath, now time.Time) bool {
 
 // sayUse sends use, and again until it is answered (HF1-SEL-04).
 func (m *clientMachine) sayUse(p *clientPath, now time.Time) {
-	p.useAt = now.Add(max(time.Second, 2*m.rtt))
+	p.useAt = now.Add(m.patience() / 2)
 	m.due(now, p.useAt)
 	p.say("use", useControl{U: m.u, Att: p.att, Challenge: p.challenge, Recv: m.in.recv})
 }
@@ -88,8 +88,11 @@ func (m *clientMachine) ponged(p *clientPath, i uint64, now time.Time) {
 		return
 	}
 	rtt := max(now.Sub(p.pingAt), time.Millisecond)
-	if m.rtt == 0 || m.rtt == rttGuess {
-		m.rtt = rtt
+	for _, w := range m.ways {
+		w.limit.ponged(4*rtt > m.patience())
+	}
+	if m.slow > 0 {
+		m.rtt, m.slow = rtt, 0
 	} else {
 		m.rtt = (7*m.rtt + rtt) / 8
 	}

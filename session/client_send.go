@@ -20,7 +20,7 @@ func (m *clientMachine) pump(now time.Time) {
 			continue
 		}
 		if p.up == nil && m.hasOutput(p, now) && m.mayPost(p, now) { // HF1-POL-05: one at a time
-			p.up = m.dial(p, transport.KindUp, now, now.Add(clamp(4*m.rtt, 2*time.Second, 10*time.Second)))
+			p.up = m.dial(p, transport.KindUp, now, now.Add(min(m.patience(), patienceMost)))
 			m.due(now, p.up.by)
 		}
 		if p.way.name == transport.LongPoll && p == m.cur && p.down == nil && (p.pollAt.IsZero() || m.due(now, p.pollAt)) && m.mayPost(p, now) {
@@ -154,8 +154,8 @@ func (m *clientMachine) writeFrame(p *clientPath, b *outBatch, now time.Time) {
 
 // write fills a batch from pos within what the server and the path take, and books it for HF1-ATT-07.
 func (m *clientMachine) write(p *clientPath, b *outBatch, pos uint64, ctl []byte, win int64, limit int, socket bool) uint64 {
-	if limit = min(limit, p.way.limit.bytes()); m.rtt == rttGuess {
-		limit = min(limit, batchFloor) // until it is known how long answers take (HF1-LIV-06)
+	if limit = min(limit, p.way.limit.bytes()); m.slow > patienceLeast {
+		limit = min(limit, batchFloor) // HF1-LIV-06
 	}
 	to := m.out.fill(b, pos, m.in.taken, ctl, win, limit, socket)
 	if to > pos {

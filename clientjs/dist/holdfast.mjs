@@ -261,6 +261,7 @@ function recall(m) {
         const value = Object(facts)[way._name]?.[i];
         return value === +value && value > 0 && value < 2 ** 53 ? Math.floor(value) : 0;
       });
+      way._before[Limit] = way._facts[Limit];
       way._facts[Rest] = Math.min(way._facts[Rest], m._now + 6e5);
     }
   }
@@ -293,7 +294,7 @@ function newMachine(config) {
   const m = {
     ...config,
     ...newLogs(),
-    _ways: config._transports.map((name, rank) => ({ _name: name, _rank: rank, _young: 0, _facts: [0, 0, 0, 0, 0, 0], _before: [] })),
+    _ways: config._transports.map((name, rank) => ({ _name: name, _rank: rank, _young: 0, _facts: [0, 0, 0, 0, 0, 0], _before: [0, 0, 0, 0, 0, 0] })),
     _paths: [],
     _conns: [],
     _actions: [],
@@ -313,6 +314,7 @@ function newMachine(config) {
     _atts: 0,
     _pings: 0,
     _rtt: 0,
+    _slow: 0,
     _progress: 0,
     _tries: 0
   };
@@ -325,8 +327,8 @@ function due(m, at = 0) {
 }
 var unheard = ({ _server }) => stored && !!_server.run && !_server.att;
 var clamp = (value, low, high) => Math.min(Math.max(value, low), high);
-var rttGuess = 2500;
-var patience = (m) => Math.max(2e3, 4 * m._rtt);
+var hangs = (m) => Math.max(2e3, 4 * m._rtt);
+var patience = (m) => Math.max(hangs(m), m._slow);
 var sound = ({ _cur }) => _cur?._suspect ? void 0 : _cur;
 var isPoll = (path) => path._way._name === "longpoll";
 function trace(m, what, { _way, _att }, reason = "") {
@@ -372,7 +374,7 @@ function proved(way) {
   way._young = way._facts[Rest] = 0;
   way._failed = false;
 }
-var limitOf = (m, { _way }) => m._rtt === rttGuess ? floor : Math.max(_way._facts[Limit] || Infinity, floor);
+var limitOf = (m, { _way }) => m._slow > 2e3 ? floor : Math.max(_way._facts[Limit] || Infinity, floor);
 function wrote(path, size, to) {
   if (size > path._underway) {
     path._underway = size;
@@ -420,7 +422,7 @@ function use(m, path) {
   return true;
 }
 function sayUse(m, path) {
-  path._useAt = m._now + Math.max(1e3, 2 * m._rtt);
+  path._useAt = m._now + patience(m) / 2;
   due(m, path._useAt);
   say(path, "use", { u: m._u, att: path._att, challenge: path._challenge, recv: m._recv });
 }
@@ -444,7 +446,9 @@ function pingPath(m, path) {
 function ponged(m, path, { i }) {
   if (!i || i !== path._pingI) return;
   const rtt = Math.max(m._now - path._pingAt, 1);
-  m._rtt = m._rtt && m._rtt !== rttGuess ? (7 * m._rtt + rtt) / 8 : rtt;
+  for (const { _facts, _before } of m._ways) _before[Limit] = _facts[Limit] = (4 * rtt > patience(m) ? _before : _facts)[Limit];
+  m._rtt = m._slow ? rtt : (7 * m._rtt + rtt) / 8;
+  m._slow = 0;
   path._pingI = 0;
   path._pongs++;
   path._faults = 0;
@@ -537,7 +541,7 @@ function ask(m, path) {
 }
 var outlives = (path, asked) => path._way._name === "sse" && path._heard > asked;
 function mute(m, path, asked, reason) {
-  if (m._now - asked >= patience(m)) m._rtt = rttGuess;
+  if (m._now - asked >= patience(m)) m._slow = Math.min(2 * patience(m), 1e4);
   const rests = outlives(path, asked);
   if (rests) takeRest(m, path._way);
   kill(m, path, rests ? 4004 : 4005, reason);
@@ -667,7 +671,7 @@ function connect(m) {
   if (way) {
     attach(m, way, _cur ? void 0 : raceU(m));
     m._raceAt = m._now + raceDelay(m);
-  } else if (opening) m._raceAt = m._now + patience(m);
+  } else if (opening) m._raceAt = m._now + hangs(m);
   else if (m._foreign && !m._server.run) finish(m, 4306, "origin");
   else {
     m._tries++;
@@ -688,7 +692,7 @@ function nextWay(m) {
   const rest = (way2) => way2._facts[Rest] > m._now ? way2._facts[Rest] : 0;
   const key = (way2) => rest(way2) || (way2 === m._best ? -1 : way2._rank);
   const [way] = m._ways.filter((w) => !w._tried).sort((a, b) => key(a) - key(b));
-  return way && rest(way) && m._paths.some((p) => !p._openedAt && m._now < p._born + patience(m)) ? void 0 : way;
+  return way && rest(way) && m._paths.some((p) => !p._openedAt && m._now < p._born + hangs(m)) ? void 0 : way;
 }
 var isOpening = (m) => m._paths.some((p) => !p._openedAt);
 function attach(m, way, u) {
@@ -733,6 +737,10 @@ function opened(m, path, o, conn) {
   if (path._way._name === "sse") path._beaconBy = m._now + beaconTime(m);
   if (conn._kind === "open") forget(m, conn);
   path._way._failed = false;
+  if (!sound(m)) {
+    m._rtt = (m._now - path._born) / 2;
+    m._slow ||= 1;
+  }
   trace(m, "opened", path);
   confirm(m, o.sel);
   pingPath(m, path);

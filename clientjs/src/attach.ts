@@ -3,7 +3,7 @@
 import type { Fields } from './control.js'
 import { dial, finish, forget, kill } from './paths.js'
 import { confirm, pingPath, use } from './select.js'
-import { clamp, due, patience, Rest, sound, trace, type Conn, type Machine, type Path, type Way } from './state.js'
+import { clamp, due, hangs, Rest, sound, trace, type Conn, type Machine, type Path, type Way } from './state.js'
 
 /** How many paths a session may have (HF1-ATT-04). */
 const maxPaths = 4
@@ -49,7 +49,7 @@ export function connect(m: Machine): void {
   if (way) {
     attach(m, way, _cur ? undefined : raceU(m))
     m._raceAt = m._now + raceDelay(m)
-  } else if (opening) m._raceAt = m._now + patience(m) // wait for what is under way; when it fails the next one starts at once
+  } else if (opening) m._raceAt = m._now + hangs(m) // wait for what is under way; when it fails the next one starts at once
   else if (m._foreign && !m._server.run) finish(m, 4306, 'origin') // no POST could tell better
   else {
     // Every transport was tried and failed: wait, then try all again. The network is away, not the transports.
@@ -88,7 +88,7 @@ function nextWay(m: Machine): Way | undefined {
   const key = (way: Way) => rest(way) || (way === m._best ? -1 : way._rank)
   const [way] = m._ways.filter((w) => !w._tried).sort((a, b) => key(a) - key(b))
   // While something is under way that may yet open, none is woken.
-  return way && rest(way) && m._paths.some((p) => !p._openedAt && m._now < p._born + patience(m)) ? undefined : way
+  return way && rest(way) && m._paths.some((p) => !p._openedAt && m._now < p._born + hangs(m)) ? undefined : way
 }
 
 const isOpening = (m: Machine) => m._paths.some((p) => !p._openedAt)
@@ -139,6 +139,11 @@ export function opened(m: Machine, path: Path, o: Fields, conn: Conn): void {
   if (path._way._name === 'sse') path._beaconBy = m._now + beaconTime(m)
   if (conn._kind === 'open') forget(m, conn)
   path._way._failed = false
+  if (!sound(m)) {
+    // The network may be another one (HF1-LIV-06).
+    m._rtt = (m._now - path._born) / 2
+    m._slow ||= 1
+  }
   trace(m, 'opened', path)
   confirm(m, o.sel)
   pingPath(m, path) // repeats the run (HF1-WHO-10) and measures the round trip

@@ -3,7 +3,7 @@
 import { doubt, isActive, move } from './alive.js'
 import { kill } from './paths.js'
 import { mayMove, pingPath } from './select.js'
-import { Age, due, Hold, Idle, isPoll, patience, rttGuess, type Conn, type Machine, type Path, type Way } from './state.js'
+import { Age, due, Hold, Idle, isPoll, patience, type Conn, type Machine, type Path, type Way } from './state.js'
 import { blameless } from './wake.js'
 import { takeRest } from './ways.js'
 
@@ -102,7 +102,7 @@ const outlives = (path: Path, asked: number) => path._way._name === 'sse' && pat
  * holds, so it goes at once, and rests (HF1-SSE-09). Or all answers take that long here, and the next path gives them more time (HF1-LIV-06).
  */
 export function mute(m: Machine, path: Path, asked: number, reason: string): void {
-  if (m._now - asked >= patience(m)) m._rtt = rttGuess
+  if (m._now - asked >= patience(m)) m._slow = Math.min(2 * patience(m), 10e3)
   const rests = outlives(path, asked)
   if (rests) takeRest(m, path._way)
   kill(m, path, rests ? 4004 : 4005, reason)

@@ -1,6 +1,6 @@
 // What one session has learned of the network, kept for the next one to the same endpoint (HF1-LIV-19).
 
-import { Age, due, Hold, Idle, Rest, type Machine, type Way } from './state.js'
+import { Age, due, Hold, Idle, Limit, Rest, type Machine, type Way } from './state.js'
 
 const day = 864e5
 
@@ -21,6 +21,7 @@ export function recall(m: Machine): void {
         const value = Object(facts)[way._name]?.[i]
         return value === +value && value > 0 && value < 2 ** 53 ? Math.floor(value) : 0
       })
+      way._before[Limit] = way._facts[Limit]!
       way._facts[Rest] = Math.min(way._facts[Rest]!, m._now + 600e3)
     }
   }

@@ -4,7 +4,7 @@ import { attach, mayRaise, raceFrom } from './attach.js'
 import type { Fields } from './control.js'
 import { speaks } from './learn.js'
 import { kill, linger, say } from './paths.js'
-import { due, patience, Rest, rttGuess, sound, trace, type Machine, type Path } from './state.js'
+import { due, Limit, patience, Rest, sound, trace, type Machine, type Path } from './state.js'
 import { stored } from './stored.js'
 import { carried } from './ways.js'
 
@@ -44,7 +44,7 @@ export function use(m: Machine, path: Path): boolean {
 
 /** Sends use, and again until it is answered (HF1-SEL-04). */
 export function sayUse(m: Machine, path: Path): void {
-  path._useAt = m._now + Math.max(1e3, 2 * m._rtt)
+  path._useAt = m._now + patience(m) / 2
   due(m, path._useAt)
   say(path, 'use', { u: m._u, att: path._att, challenge: path._challenge, recv: m._recv })
 }
@@ -75,7 +75,10 @@ export function pingPath(m: Machine, path: Path): void {
 export function ponged(m: Machine, path: Path, { i }: Fields): void {
   if (!i || i !== path._pingI) return
   const rtt = Math.max(m._now - path._pingAt!, 1)
-  m._rtt = m._rtt && m._rtt !== rttGuess ? (7 * m._rtt + rtt) / 8 : rtt
+  // What was lost while it was given too little time says nothing of sizes (HF1-ATT-07).
+  for (const { _facts, _before } of m._ways) _before[Limit] = _facts[Limit] = (4 * rtt > patience(m) ? _before : _facts)[Limit]!
+  m._rtt = m._slow ? rtt : (7 * m._rtt + rtt) / 8
+  m._slow = 0
   path._pingI = 0
   path._pongs++
   path._faults = 0 // what was posted has arrived, if not its answer

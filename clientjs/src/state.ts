@@ -34,7 +34,7 @@ export interface Way {
    * Limit: largest batch, 0 if never halved (HF1-ATT-07).
    */
   _facts: number[]
-  /** Idle and Age as the last death would have them. */
+  /** Idle and Age as the last death would have them, Limit as it was at the last pong. */
   _before: number[]
 }
 
@@ -179,8 +179,10 @@ export interface Machine extends Config, Logs {
   _atts: number
   _pings: number
 
-  /** Round trip, smoothed; 0 unknown; rttGuess until it is measured anew. */
+  /** Round trip, smoothed; 0 unknown. */
   _rtt: number
+  /** The round trip is a guess, and is to be measured anew: how long to be patient until then, at least. */
+  _slow: number
   /** A log line came or went. */
   _lastLog?: number
   /** The first one after a time without. */
@@ -229,7 +231,7 @@ export function newMachine(config: Config): Machine {
   const m: Machine = {
     ...config,
     ...newLogs(),
-    _ways: config._transports.map((name, rank) => ({ _name: name, _rank: rank, _young: 0, _facts: [0, 0, 0, 0, 0, 0], _before: [] })),
+    _ways: config._transports.map((name, rank) => ({ _name: name, _rank: rank, _young: 0, _facts: [0, 0, 0, 0, 0, 0], _before: [0, 0, 0, 0, 0, 0] })),
     _paths: [],
     _conns: [],
     _actions: [],
@@ -249,6 +251,7 @@ export function newMachine(config: Config): Machine {
     _atts: 0,
     _pings: 0,
     _rtt: 0,
+    _slow: 0,
     _progress: 0,
     _tries: 0,
   }
@@ -267,11 +270,11 @@ export const unheard = ({ _server }: Machine): boolean => stored && !!_server.ru
 
 export const clamp = (value: number, low: number, high: number): number => Math.min(Math.max(value, low), high)
 
-/** A round trip that is not known and long, since nothing was answered in time: four times as long is the longest deadline there is. */
-export const rttGuess = 2500
+/** How long an attempt may take before it hangs. */
+export const hangs = (m: Machine): number => Math.max(2e3, 4 * m._rtt)
 
 /** How long lines may go without any sign that they arrive. */
-export const patience = (m: Machine): number => Math.max(2e3, 4 * m._rtt)
+export const patience = (m: Machine): number => Math.max(hangs(m), m._slow)
 
 /** The path in use, unless it may be dead. */
 export const sound = ({ _cur }: Machine): Path | undefined => (_cur?._suspect ? undefined : _cur)

@@ -1,6 +1,6 @@
 // What the client learns of a transport: how paths over it live and die, and the size of batch that passes.
 
-import { Limit, Rest, Rests, rttGuess, sound, type Machine, type Path, type Way } from './state.js'
+import { Limit, Rest, Rests, sound, type Machine, type Path, type Way } from './state.js'
 import { blameless } from './wake.js'
 
 /** The size of a batch below which there is none on account of the network. */
@@ -30,9 +30,8 @@ export function proved(way: Way): void {
   way._failed = false
 }
 
-/** The largest batch for a path; a small one until it is known how long answers take (HF1-LIV-06). */
-export const limitOf = (m: Machine, { _way }: Path): number =>
-  m._rtt === rttGuess ? floor : Math.max(_way._facts[Limit] || Infinity, floor)
+/** The largest batch for a path; a small one while answers may be late (HF1-LIV-06). */
+export const limitOf = (m: Machine, { _way }: Path): number => (m._slow > 2e3 ? floor : Math.max(_way._facts[Limit] || Infinity, floor))
 
 /**
  * Books a batch that was made and ends with line `to`. One as large as the first does not take its place, or a flow that
