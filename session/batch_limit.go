@@ -9,7 +9,7 @@ const (
 // by a sixteenth with each full batch that arrives. The zero value is no limit but the largest batch of the protocol.
 type batchLimit struct {
 	size int // 0: never halved
-	sure int // as it was when the round trip was last measured
+	sure int // as it was when the round trip was last measured, or after a refusal since
 }
 
 func (l *batchLimit) bytes() int {
@@ -39,6 +39,15 @@ func (l *batchLimit) lost(u *underway) {
 		l.size = u.size / 2
 	}
 	*u = underway{}
+}
+
+// refused: the network has said, by an answer or a reset, that it does not take the batch or what carries it.
+func (l *batchLimit) refused(u *underway) {
+	large := u.size > batchFloor
+	l.lost(u)
+	if large {
+		l.sure = l.size
+	}
 }
 
 // ponged: the round trip was measured. What was lost since the last time, while it was given too little time, says nothing of sizes.

@@ -22,9 +22,10 @@ func TestBatchLimitForgetsWhatWasGivenTooLittleTime(t *testing.T) {
 	lose := func(size int) { l.lost(&underway{size: size, to: 1}) }
 	lose(4096)
 	l.ponged(false)
+	l.refused(&underway{size: 4000, to: 1})
 	lose(2048)
 	l.ponged(true)
-	if l.size != 2048 {
-		t.Errorf("the limit is %d after a loss of 4,096 bytes, and another that says nothing; want 2,048", l.size)
+	if l.size != 2000 {
+		t.Errorf("the limit is %d after a loss, a refusal of 4,000 bytes, and another loss that says nothing; want 2,000", l.size)
 	}
 }

@@ -89,7 +89,7 @@ func (m *clientMachine) alive(p *clientPath, now time.Time) {
 		m.sayUse(p, now)
 	}
 	if m.due(now, p.useBy) { // a use asks for an answer as a ping does (HF1-LIV-04)
-		m.doubt(p, "use unanswered", now)
+		m.unanswered(p, "use unanswered", now)
 	}
 	m.ask(p, now)
 	if p.way.name != transport.LongPoll && !p.suspect {
@@ -126,9 +126,13 @@ func (m *clientMachine) hangs() time.Duration { return max(patienceLeast, 4*m.rt
 // patience is how long lines may go without any sign that they arrive.
 func (m *clientMachine) patience() time.Duration { return max(m.hangs(), m.slow) }
 
+// slower: nothing was answered in time, so be three times as patient until the round trip is measured anew (HF1-LIV-06).
+func (m *clientMachine) slower() { m.slow = min(3*m.patience(), patienceMost) }
+
 const (
 	patienceLeast = 2 * time.Second
 	patienceMost  = 10 * time.Second // but for four round trips
+	rttMost       = 5 * time.Second  // longer ones are a host's that was suspended, or no network for a session
 )
 
 // works: what works is the best, once it is proven, and shows that what did not open is at fault itself.
@@ -174,6 +178,14 @@ func (m *clientMachine) doubt(p *clientPath, reason string, now time.Time) {
 		p.charged = true // booked: its end is not charged twice
 	}
 	m.race.from(now)
+}
+
+// unanswered: a path that was asked in vain may be dead, or slower than was thought.
+func (m *clientMachine) unanswered(p *clientPath, reason string, now time.Time) {
+	if !p.suspect {
+		m.slower()
+	}
+	m.doubt(p, reason, now)
 }
 
 // move leaves a path before it fails: another is attached beside it and selected when it is open. No pong keeps the old one.

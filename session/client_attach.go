@@ -226,7 +226,7 @@ func (m *clientMachine) opened(c *clientConn, o *openedControl, now time.Time) {
 	}
 	p.way.failed = false
 	if m.sound() == nil { // the network may be another one (HF1-LIV-06)
-		m.rtt, m.slow = now.Sub(p.born)/2, max(m.slow, 1)
+		m.rtt, m.slow = clamp(now.Sub(p.born)/2, m.rtt, rttMost), max(m.slow, 1)
 	}
 	m.trace("opened", p, "")
 	m.confirm(o.Sel, now)

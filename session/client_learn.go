@@ -130,7 +130,7 @@ func (m *clientMachine) noPong(p *clientPath, now time.Time) {
 	if p.faults > 0 && p.outlives(p.pingAt) {
 		m.mute(p, p.pingAt, "no pong", now)
 	} else {
-		m.doubt(p, "no pong", now)
+		m.unanswered(p, "no pong", now)
 	}
 }
 
@@ -142,8 +142,8 @@ func (p *clientPath) outlives(asked time.Time) bool {
 // mute gives up a path whose POSTs are not answered. A stream that outlives them is not dead: they may be waiting for the very connection that
 // it holds, so it goes at once, and rests (HF1-SSE-09). Or all answers take that long here, and the next path gives them more time (HF1-LIV-06).
 func (m *clientMachine) mute(p *clientPath, asked time.Time, reason string, now time.Time) {
-	if now.Sub(asked) >= m.patience() {
-		m.slow = min(2*m.patience(), patienceMost)
+	if now.Sub(asked) >= m.patience() && !p.suspect {
+		m.slower()
 	}
 	code := transport.CodeFault
 	if p.outlives(asked) {

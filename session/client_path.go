@@ -130,7 +130,11 @@ func (m *clientMachine) kill(p *clientPath, code transport.Code, reason string, 
 	m.trace("died", p, reason)
 	if code == transport.CodeFault || code == transport.CodeIdle || code >= 4300 { // 4004 and the like are no fault of the transport
 		m.died(p, now)
-		p.way.limit.lost(&p.underway)
+		if code == transport.CodeIdle {
+			p.way.limit.lost(&p.underway)
+		} else {
+			p.way.limit.refused(&p.underway)
+		}
 	}
 	p.state, m.again = pathGone, true
 	for i := len(m.conns) - 1; i >= 0; i-- {
@@ -199,8 +203,10 @@ func (m *clientMachine) postFailed(c *clientConn, fault error, now time.Time) {
 		most = 4
 		p.pause = clamp(2*p.pause, pauseLeast, pauseMost)
 		p.postAt = now.Add(p.pause)
-	} else {
+	} else if errors.Is(fault, errNoAnswer) {
 		p.way.limit.lost(&p.underway)
+	} else {
+		p.way.limit.refused(&p.underway)
 	}
 	if m.holdFailed(c, now) {
 		return

@@ -87,7 +87,7 @@ func (m *clientMachine) ponged(p *clientPath, i uint64, now time.Time) {
 	if p.pingI == 0 || i != p.pingI {
 		return
 	}
-	rtt := max(now.Sub(p.pingAt), time.Millisecond)
+	rtt := clamp(now.Sub(p.pingAt), time.Millisecond, rttMost)
 	for _, w := range m.ways {
 		w.limit.ponged(4*rtt > m.patience())
 	}

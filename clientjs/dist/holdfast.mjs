@@ -329,6 +329,9 @@ var unheard = ({ _server }) => stored && !!_server.run && !_server.att;
 var clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 var hangs = (m) => Math.max(2e3, 4 * m._rtt);
 var patience = (m) => Math.max(hangs(m), m._slow);
+function slower(m) {
+  m._slow = Math.min(3 * patience(m), 1e4);
+}
 var sound = ({ _cur }) => _cur?._suspect ? void 0 : _cur;
 var isPoll = (path) => path._way._name === "longpoll";
 function trace(m, what, { _way, _att }, reason = "") {
@@ -381,8 +384,12 @@ function wrote(path, size, to) {
     path._underwayTo = to;
   }
 }
-function shrink(path) {
-  if (path._underway > floor) path._way._facts[Limit] = path._underway >> 1;
+function shrink(path, told2) {
+  const { _facts, _before } = path._way;
+  if (path._underway > floor) {
+    _facts[Limit] = path._underway >> 1;
+    if (told2) _before[Limit] = _facts[Limit];
+  }
   path._underway = 0;
 }
 function carried(path, ack) {
@@ -445,7 +452,7 @@ function pingPath(m, path) {
 }
 function ponged(m, path, { i }) {
   if (!i || i !== path._pingI) return;
-  const rtt = Math.max(m._now - path._pingAt, 1);
+  const rtt = clamp(m._now - path._pingAt, 1, 5e3);
   for (const { _facts, _before } of m._ways) _before[Limit] = _facts[Limit] = (4 * rtt > patience(m) ? _before : _facts)[Limit];
   m._rtt = m._slow ? rtt : (7 * m._rtt + rtt) / 8;
   m._slow = 0;
@@ -527,7 +534,7 @@ function ask(m, path) {
   if (path._pingI) {
     if (inUse && due(m, Math.max(path._pingAt, m._progress) + patience(m)))
       if (path._faults && outlives(path, path._pingAt)) mute(m, path, path._pingAt, "no pong");
-      else doubt(m, path, "no pong");
+      else unanswered(m, path, "no pong");
     return;
   }
   const stall = inUse && m._entries[0] ? m._progress + patience(m) : Infinity;
@@ -541,7 +548,7 @@ function ask(m, path) {
 }
 var outlives = (path, asked) => path._way._name === "sse" && path._heard > asked;
 function mute(m, path, asked, reason) {
-  if (m._now - asked >= patience(m)) m._slow = Math.min(2 * patience(m), 1e4);
+  if (m._now - asked >= patience(m) && !path._suspect) slower(m);
   const rests = outlives(path, asked);
   if (rests) takeRest(m, path._way);
   kill(m, path, rests ? 4004 : 4005, reason);
@@ -575,7 +582,7 @@ function kill(m, path, code, reason) {
   trace(m, "died", path, reason);
   if (code === 4005 || code === 4002 || code >= 4300) {
     died(m, path);
-    shrink(path);
+    shrink(path, code !== 4002);
   }
   m._paths = m._paths.filter((p) => p !== path);
   for (const conn of [...m._conns].reverse()) if (conn._path === path) hangup(m, conn, code);
@@ -589,7 +596,7 @@ function postFailed(m, conn, reason) {
   const busy = /status (429|503)/.test(reason);
   unsaid(m, conn);
   if (busy) path._postAt = m._now + (path._pause = clamp(2 * path._pause, 100, 2e3));
-  else shrink(path);
+  else shrink(path, reason !== "no answer");
   if (!holdFailed(m, conn) && ++path._faults > (busy ? 4 : 1)) mute(m, path, conn._born, reason);
 }
 function unsaid(m, { _path, _ctl }) {
@@ -738,7 +745,7 @@ function opened(m, path, o, conn) {
   if (conn._kind === "open") forget(m, conn);
   path._way._failed = false;
   if (!sound(m)) {
-    m._rtt = (m._now - path._born) / 2;
+    m._rtt = clamp((m._now - path._born) / 2, m._rtt, 5e3);
     m._slow ||= 1;
   }
   trace(m, "opened", path);
@@ -902,7 +909,7 @@ function alive(m, path) {
     doubt(m, path, path._beacons ? "one-behind" : "threshold");
   }
   if (path._useBy && due(m, path._useAt)) sayUse(m, path);
-  if (due(m, path._useBy)) doubt(m, path, "use unanswered");
+  if (due(m, path._useBy)) unanswered(m, path, "use unanswered");
   ask(m, path);
   const silentAt = path === m._cur && isActive(m) ? Math.max(path._heard, m._activeAt) + 5750 : path._heard + 1.5 * m._server.ping + 5e3;
   if (!isPoll(path) && !path._suspect && due(m, silentAt)) doubt(m, path, "silent");
@@ -930,6 +937,10 @@ function doubt(m, path, reason) {
     path._charged = true;
   }
   raceFrom(m, m._now);
+}
+function unanswered(m, path, reason) {
+  if (!path._suspect) slower(m);
+  doubt(m, path, reason);
 }
 function move(m, path, reason) {
   path._charged = true;

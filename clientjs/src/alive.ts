@@ -6,7 +6,7 @@ import { remember } from './memory.js'
 import { finish, hangup, kill, pollAnew, postFailed } from './paths.js'
 import { better, pingPath, sayUse, tidy } from './select.js'
 import { lineWaits, pump } from './send.js'
-import { due, isPoll, patience, Rests, sound, trace, type Machine, type Path } from './state.js'
+import { due, isPoll, patience, Rests, slower, sound, trace, type Machine, type Path } from './state.js'
 import { blameless, late } from './wake.js'
 import { died, proved, settledAt, shrink, takeRest } from './ways.js'
 
@@ -73,7 +73,7 @@ function alive(m: Machine, path: Path): void {
   }
   if (path._useBy && due(m, path._useAt)) sayUse(m, path)
   // A use asks for an answer as a ping does (HF1-LIV-04).
-  if (due(m, path._useBy)) doubt(m, path, 'use unanswered')
+  if (due(m, path._useBy)) unanswered(m, path, 'use unanswered')
   ask(m, path)
   // HF1-LIV-05: how long a path may say nothing. The server promised more when lines began to come or go.
   const silentAt =
@@ -100,7 +100,7 @@ function stalled(m: Machine, path: Path): void {
 }
 
 /** Takes a path for perhaps dead: if it is the one in use another is opened beside it, else it is dropped. */
-export function doubt(m: Machine, path: Path, reason: string): void {
+function doubt(m: Machine, path: Path, reason: string): void {
   if (path._suspect) return
   trace(m, 'suspect', path, reason)
   path._charged ||= cut(m, path)
@@ -112,6 +112,12 @@ export function doubt(m: Machine, path: Path, reason: string): void {
     path._charged = true // booked: its end is not charged twice
   }
   raceFrom(m, m._now)
+}
+
+/** A path that was asked in vain may be dead, or slower than was thought. */
+export function unanswered(m: Machine, path: Path, reason: string): void {
+  if (!path._suspect) slower(m)
+  doubt(m, path, reason)
 }
 
 /** Leaves a path before it fails: another is attached beside it and selected when it is open. No pong keeps the old one. */

@@ -141,7 +141,7 @@ export function opened(m: Machine, path: Path, o: Fields, conn: Conn): void {
   path._way._failed = false
   if (!sound(m)) {
     // The network may be another one (HF1-LIV-06).
-    m._rtt = (m._now - path._born) / 2
+    m._rtt = clamp((m._now - path._born) / 2, m._rtt, 5e3)
     m._slow ||= 1
   }
   trace(m, 'opened', path)

@@ -1,9 +1,9 @@
 // What the client learns of a network from how paths die. One death is chance; two alike are a rule: docs/decisions/0005.
 
-import { doubt, isActive, move } from './alive.js'
+import { isActive, move, unanswered } from './alive.js'
 import { kill } from './paths.js'
 import { mayMove, pingPath } from './select.js'
-import { Age, due, Hold, Idle, isPoll, patience, type Conn, type Machine, type Path, type Way } from './state.js'
+import { Age, due, Hold, Idle, isPoll, patience, slower, type Conn, type Machine, type Path, type Way } from './state.js'
 import { blameless } from './wake.js'
 import { takeRest } from './ways.js'
 
@@ -80,7 +80,7 @@ export function ask(m: Machine, path: Path): void {
   if (path._pingI) {
     if (inUse && due(m, Math.max(path._pingAt!, m._progress) + patience(m)))
       if (path._faults && outlives(path, path._pingAt!)) mute(m, path, path._pingAt!, 'no pong')
-      else doubt(m, path, 'no pong')
+      else unanswered(m, path, 'no pong')
     return
   }
   const stall = inUse && m._entries[0] ? m._progress + patience(m) : Infinity
@@ -102,7 +102,7 @@ const outlives = (path: Path, asked: number) => path._way._name === 'sse' && pat
  * holds, so it goes at once, and rests (HF1-SSE-09). Or all answers take that long here, and the next path gives them more time (HF1-LIV-06).
  */
 export function mute(m: Machine, path: Path, asked: number, reason: string): void {
-  if (m._now - asked >= patience(m)) m._slow = Math.min(2 * patience(m), 10e3)
+  if (m._now - asked >= patience(m) && !path._suspect) slower(m)
   const rests = outlives(path, asked)
   if (rests) takeRest(m, path._way)
   kill(m, path, rests ? 4004 : 4005, reason)

@@ -43,7 +43,7 @@ export function kill(m: Machine, path: Path, code: number, reason: string): void
   // 4004 and the like are no fault of the transport.
   if (code === 4005 || code === 4002 || code >= 4300) {
     died(m, path)
-    shrink(path)
+    shrink(path, code !== 4002)
   }
   m._paths = m._paths.filter((p) => p !== path)
   for (const conn of [...m._conns].reverse()) if (conn._path === path) hangup(m, conn, code)
@@ -62,7 +62,7 @@ export function postFailed(m: Machine, conn: Conn, reason: string): void {
   const busy = /status (429|503)/.test(reason)
   unsaid(m, conn)
   if (busy) path._postAt = m._now + (path._pause = clamp(2 * path._pause, 100, 2e3))
-  else shrink(path)
+  else shrink(path, reason !== 'no answer')
   if (!holdFailed(m, conn) && ++path._faults > (busy ? 4 : 1)) mute(m, path, conn._born, reason)
 }
 

@@ -4,7 +4,7 @@ import { attach, mayRaise, raceFrom } from './attach.js'
 import type { Fields } from './control.js'
 import { speaks } from './learn.js'
 import { kill, linger, say } from './paths.js'
-import { due, Limit, patience, Rest, sound, trace, type Machine, type Path } from './state.js'
+import { clamp, due, Limit, patience, Rest, sound, trace, type Machine, type Path } from './state.js'
 import { stored } from './stored.js'
 import { carried } from './ways.js'
 
@@ -74,7 +74,7 @@ export function pingPath(m: Machine, path: Path): void {
 /** Closes a round trip. */
 export function ponged(m: Machine, path: Path, { i }: Fields): void {
   if (!i || i !== path._pingI) return
-  const rtt = Math.max(m._now - path._pingAt!, 1)
+  const rtt = clamp(m._now - path._pingAt!, 1, 5e3) // longer ones are a suspended page's
   // What was lost while it was given too little time says nothing of sizes (HF1-ATT-07).
   for (const { _facts, _before } of m._ways) _before[Limit] = _facts[Limit] = (4 * rtt > patience(m) ? _before : _facts)[Limit]!
   m._rtt = m._slow ? rtt : (7 * m._rtt + rtt) / 8

@@ -276,6 +276,11 @@ export const hangs = (m: Machine): number => Math.max(2e3, 4 * m._rtt)
 /** How long lines may go without any sign that they arrive. */
 export const patience = (m: Machine): number => Math.max(hangs(m), m._slow)
 
+/** Nothing was answered in time: be three times as patient until the round trip is measured anew (HF1-LIV-06). */
+export function slower(m: Machine): void {
+  m._slow = Math.min(3 * patience(m), 10e3)
+}
+
 /** The path in use, unless it may be dead. */
 export const sound = ({ _cur }: Machine): Path | undefined => (_cur?._suspect ? undefined : _cur)
 

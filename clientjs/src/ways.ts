@@ -45,8 +45,12 @@ export function wrote(path: Path, size: number, to: number): void {
 }
 
 /** The path died, or the batch is known not to have arrived: halve (HF1-ATT-07). */
-export function shrink(path: Path): void {
-  if (path._underway > floor) path._way._facts[Limit] = path._underway >> 1
+export function shrink(path: Path, told?: boolean): void {
+  const { _facts, _before } = path._way
+  if (path._underway > floor) {
+    _facts[Limit] = path._underway >> 1
+    if (told) _before[Limit] = _facts[Limit]
+  }
   path._underway = 0
 }
 
