@@ -75,6 +75,9 @@ export default [
 
   { name: 'latency', class: 'latency', title: '100 to 300 ms each way', start: tcp({ latency: [100, 300] }) },
   { name: 'latency-requests', class: 'latency', title: '100 to 300 ms each way; no WebSocket', start: async (box) => wire(box, await box.middlebox('refuse-upgrade:403'), { latency: [100, 300] }) },
+  { name: 'latency-1s', class: 'latency', firstMs: 2500, title: '1 s each way; no WebSocket', start: noWebSocket('delay:1s') },
+  { name: 'latency-1s-polls', class: 'latency', firstMs: 5000, title: '1 s each way; no WebSocket, no stream', start: modes('refuse@ws+stream:403,delay:1s') },
+  { name: 'late-posts', class: 'latency', stallMs: 9000, title: 'what is posted is held for 2 s each way; no WebSocket', start: noWebSocket('delay@up:2s') },
   { name: 'slow-link', class: 'latency', title: '16 kB a second and 200 ms, each way', start: tcp({ rate: 16_000, latency: [200, 200] }) },
   {
     name: 'headers-changed', class: 'headers', title: 'no Accept, Origin, Sec-Fetch-Site or User-Agent; replies become text/html that may be cached; no WebSocket',
