@@ -79,6 +79,9 @@ func (m *clientMachine) ending(now time.Time) {
 	if m.peerClosed != nil && m.due(now, m.closeAck) {
 		m.closeAck = now.Add(m.patience())
 		m.in.told, m.ackAt = 0, now // the ack is said again until closed comes
+		if m.cur != nil && m.cur.pingI == 0 {
+			m.pingPath(m.cur, now) // else nothing would tell that the path has died
+		}
 		m.due(now, m.closeAck)
 	}
 	if !m.due(now, m.closeBy) {

@@ -952,6 +952,7 @@ function ending(m) {
     m._closeAck = m._now + patience(m);
     m._told = 0;
     m._ackAt = m._now;
+    if (m._cur && !m._cur._pingI) pingPath(m, m._cur);
     due(m, m._closeAck);
   }
   if (due(m, m._closeBy)) finish(m, 4100, "");

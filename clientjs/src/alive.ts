@@ -134,6 +134,7 @@ function ending(m: Machine): void {
     m._closeAck = m._now + patience(m)
     m._told = 0
     m._ackAt = m._now
+    if (m._cur && !m._cur._pingI) pingPath(m, m._cur) // else nothing would tell that the path has died
     due(m, m._closeAck)
   }
   if (due(m, m._closeBy)) finish(m, 4100, '')

@@ -300,9 +300,15 @@ func (r *run) serverEndAfterOpen() *session.Session {
 	return s
 }
 
-// run runs the procedure over a network that cuts connection conn in the way of f, and returns the bytes that each connection carried.
-func (p *procedure) run(t *testing.T, conn int, f transporttest.Faults) (bytes [][2]int64) {
-	synctest.Test(t, func(t *testing.T) {
+// run runs the procedure over a network that cuts connection conn in the way of f, as how tells, and returns the bytes that each connection
+// carried.
+func (p *procedure) run(t *testing.T, conn int, f transporttest.Faults, how string) (bytes [][2]int64) {
+	synctest.Test(t, func(t *testing.T) { // ends the test around it when it fails
+		defer func() {
+			if t.Failed() {
+				t.Log(how)
+			}
+		}()
 		r := &run{t: t, server: make(chan *session.Session, 8)}
 		r.end = &endpoint{shut: p.shut, table: session.NewTable(session.TableConfig{OnSession: func(s *session.Session) { r.server <- s }})}
 		r.net = &cutting{Server: transporttest.NewServer(r.end)}
@@ -356,7 +362,7 @@ var ends = []struct {
 	name   string
 	action transporttest.Action
 	step   int64
-}{{"cut", transporttest.Cut, 1}, {"ended", transporttest.End, 17}, {"black hole", transporttest.Hole, 17}}
+}{{"cut", transporttest.Cut, 1}, {"ended", transporttest.End, 7}, {"black hole", transporttest.Hole, 7}}
 
 // TestKillSweep cuts each connection of each procedure after each of its bytes, in each direction. Whatever was sent arrives, once and in
 // order, within the bound; the fates are exact; nothing is left (I1, I2, I6, I7).
@@ -365,7 +371,7 @@ func TestKillSweep(t *testing.T) {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
 			runs := 0
-			whole := p.run(t, -1, transporttest.Faults{})
+			whole := p.run(t, -1, transporttest.Faults{}, "nothing was cut")
 			for conn, total := range whole {
 				for _, end := range ends {
 					for dir, name := range []string{"up", "down"} {
@@ -375,11 +381,8 @@ func TestKillSweep(t *testing.T) {
 							if dir == 1 {
 								f = transporttest.Faults{Down: fault}
 							}
-							p.run(t, conn, f)
+							p.run(t, conn, f, fmt.Sprintf("connection %d: %s %s after %d of %d bytes", conn, end.name, name, n, total[dir]))
 							runs++
-							if t.Failed() {
-								t.Fatalf("connection %d: %s %s after %d of %d bytes", conn, end.name, name, n, total[dir])
-							}
 						}
 					}
 				}
