@@ -43,11 +43,10 @@ func (l *batchLimit) lost(u *underway) {
 
 // refused: the network has said, by an answer or a reset, that it does not take the batch or what carries it.
 func (l *batchLimit) refused(u *underway) {
-	large := u.size > batchFloor
-	l.lost(u)
-	if large {
-		l.sure = l.size
+	if u.size > batchFloor {
+		l.sure = u.size / 2
 	}
+	l.lost(u)
 }
 
 // ponged: the round trip was measured. What was lost since the last time, while it was given too little time, says nothing of sizes.

@@ -199,13 +199,14 @@ func (m *clientMachine) postFailed(c *clientConn, fault error, now time.Time) {
 	p := c.path
 	m.unsaid(c)
 	most := 1
-	if busy(fault) {
+	switch {
+	case busy(fault):
 		most = 4
 		p.pause = clamp(2*p.pause, pauseLeast, pauseMost)
 		p.postAt = now.Add(p.pause)
-	} else if errors.Is(fault, errNoAnswer) {
+	case errors.Is(fault, errNoAnswer):
 		p.way.limit.lost(&p.underway)
-	} else {
+	default:
 		p.way.limit.refused(&p.underway)
 	}
 	if m.holdFailed(c, now) {
