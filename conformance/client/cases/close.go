@@ -47,6 +47,17 @@ func closeCases() suite.Set {
 		w.s.Do(func() { w.s.End(4100, "") })
 		w.ends(later, "HF1-CLO-04", 4100)
 	}))
+	add(over("all", "clo/ping-along", "CLO-04", "With the ack of the server's !close the client pings: nothing else would tell it that the path has died.", func(w *world) {
+		w.connect(client.Command{})
+		w.hello()
+		var before int
+		w.s.Do(func() { before = w.s.Live("").Pinged() })
+		w.s.Say(`!close {"code":4100,"reason":""}`)
+		w.s.Until(later, "HF1-CLO-04", "an ack of !close", func() bool { return w.s.Acked == 2 })
+		w.s.Until(2*time.Second, "HF1-CLO-04", "a ping along with the ack of !close", func() bool { return w.s.Live("").Pinged() > before })
+		w.s.Do(func() { w.s.End(4100, "") })
+		w.ends(later, "HF1-CLO-04", 4100)
+	}))
 	add(over("all", "clo/mine", "CLO-01 CLO-05", "The client's !close is the last line of its log; everything before it arrives, and every fate is delivered.", func(w *world) {
 		w.connect(client.Command{})
 		w.send("a", "b")
