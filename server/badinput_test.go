@@ -14,7 +14,8 @@ import (
 	"github.com/holdfast-rt/holdfast/session"
 )
 
-// victim is a session opened by hand, with one message of the server's outstanding, which every bad request is aimed at.
+// victim is a session opened by hand, with one message of the server's outstanding, which every bad
+// request is aimed at.
 type victim struct {
 	*house
 	peer *session.Session
@@ -74,7 +75,8 @@ func (v *victim) unharmed(t *testing.T) {
 	if m, err := v.peer.Receive(ctx); err != nil || string(m.Data) != "more" {
 		t.Errorf("the server has %q, %v", m.Data, err)
 	}
-	if a = v.post(t, "poll", v.poll(9), nil); !strings.Contains(a.body, "@1 2\n") || !strings.Contains(a.body, "\ntfirst\n") {
+	if a = v.post(t, "poll", v.poll(9), nil); !strings.Contains(a.body, "@1 2\n") ||
+		!strings.Contains(a.body, "\ntfirst\n") {
 		t.Errorf("poll: %v", a)
 	}
 }
@@ -83,7 +85,8 @@ func header(name, value string) func(*http.Request) {
 	return func(r *http.Request) { r.Header.Set(name, value) }
 }
 
-// badRequests are requests that must change nothing. refusal is a reason of the table of refusals, in a 200; else status tells.
+// badRequests are requests that must change nothing. refusal is a reason of the table of refusals,
+// in a 200; else status tells.
 var badRequests = []struct {
 	name    string
 	status  int
@@ -99,7 +102,10 @@ var badRequests = []struct {
 		return v.send(t, "holdfast/2 up "+nonce+"\n@1 0\n"+v.up()+"\n.\n", nil)
 	}},
 	{"kind", 400, "", func(t *testing.T, v *victim) answer { return v.post(t, "push", v.up(), nil) }},
-	{"kind of another control", 200, "malformed", func(t *testing.T, v *victim) answer { return v.post(t, "poll", v.up(), nil) }},
+	{
+		"kind of another control", 200, "malformed",
+		func(t *testing.T, v *victim) answer { return v.post(t, "poll", v.up(), nil) },
+	},
 	{"nonce too short", 400, "", func(t *testing.T, v *victim) answer {
 		return v.send(t, "holdfast/1 up abc\n@1 0\n"+v.up()+"\n.\n", nil)
 	}},
@@ -122,9 +128,18 @@ var badRequests = []struct {
 		return v.send(t, "holdfast/1 up "+nonce+"\n@2 0\n"+v.up()+"\ntmore\n.\nt", nil)
 	}},
 	{"not UTF-8", 400, "", func(t *testing.T, v *victim) answer { return v.post(t, "up", v.up()+"\nt\xff", nil) }},
-	{"garbled line", 200, "malformed", func(t *testing.T, v *victim) answer { return v.post(t, "up", v.up()+"\n\x00more", nil) }},
-	{"garbled base64", 200, "malformed", func(t *testing.T, v *victim) answer { return v.post(t, "up", v.up()+"\nbSGk", nil) }},
-	{"unknown control", 200, "malformed", func(t *testing.T, v *victim) answer { return v.post(t, "up", v.up()+"\n!frob {}", nil) }},
+	{
+		"garbled line", 200, "malformed",
+		func(t *testing.T, v *victim) answer { return v.post(t, "up", v.up()+"\n\x00more", nil) },
+	},
+	{
+		"garbled base64", 200, "malformed",
+		func(t *testing.T, v *victim) answer { return v.post(t, "up", v.up()+"\nbSGk", nil) },
+	},
+	{
+		"unknown control", 200, "malformed",
+		func(t *testing.T, v *victim) answer { return v.post(t, "up", v.up()+"\n!frob {}", nil) },
+	},
 	{"duplicate field", 200, "malformed", func(t *testing.T, v *victim) answer {
 		return v.post(t, "up", strings.Replace(v.up(), "{", `{"att":1,`, 1), nil)
 	}},
@@ -159,12 +174,16 @@ var badRequests = []struct {
 		return v.post(t, "up", fmt.Sprintf(`!up {"key":%q,"att":1}`, keyA), nil)
 	}},
 	{"principal", 200, "unknown", func(t *testing.T, v *victim) answer {
-		return v.post(t, "open", strings.Replace(openLine(2), `"att"`, `"run":"`+v.run+`","att"`, 1), header("Cookie", "mallory"))
+		return v.post(t, "open", strings.Replace(openLine(2), `"att"`, `"run":"`+v.run+`","att"`, 1),
+			header("Cookie", "mallory"))
 	}},
 	{"foreign Origin", 200, "origin", func(t *testing.T, v *victim) answer {
 		return v.post(t, "up", v.up()+"\ntx", header("Origin", "https://evil.example"))
 	}},
-	{"opaque Origin", 403, "", func(t *testing.T, v *victim) answer { return v.post(t, "up", v.up(), header("Origin", "null")) }},
+	{
+		"opaque Origin", 403, "",
+		func(t *testing.T, v *victim) answer { return v.post(t, "up", v.up(), header("Origin", "null")) },
+	},
 	{"cross-site without Origin", 403, "", func(t *testing.T, v *victim) answer {
 		return v.post(t, "up", v.up(), header("Sec-Fetch-Site", "cross-site"))
 	}},
@@ -175,7 +194,8 @@ var badRequests = []struct {
 	}},
 	{"use without the challenge", 200, "", func(t *testing.T, v *victim) answer {
 		v.post(t, "open", strings.Replace(openLine(2), `"u":2,`, "", 1), nil)
-		return v.post(t, "up", fmt.Sprintf(`!up {"key":%q,"run":%q,"att":2}`, keyA, v.run)+"\n"+`!use {"u":9,"att":2,"challenge":"guess","recv":0}`, nil)
+		return v.post(t, "up", fmt.Sprintf(`!up {"key":%q,"run":%q,"att":2}`, keyA, v.run)+"\n"+
+			`!use {"u":9,"att":2,"challenge":"guess","recv":0}`, nil)
 	}},
 	{"early data with a message", 425, "", func(t *testing.T, v *victim) answer {
 		return v.send(t, "holdfast/1 up "+nonce+"\n@2 0\n"+v.up()+"\ntx\n.\n", header("Early-Data", "1"))
@@ -190,7 +210,8 @@ var badRequests = []struct {
 		return v.request(t, http.MethodGet, "", func(r *http.Request) { upgrade(r); r.Header.Del("Sec-Websocket-Key") })
 	}},
 	{"handshake of another version", 426, "", func(t *testing.T, v *victim) answer {
-		return v.request(t, http.MethodGet, "", func(r *http.Request) { upgrade(r); r.Header.Set("Sec-Websocket-Version", "8") })
+		return v.request(t, http.MethodGet, "",
+			func(r *http.Request) { upgrade(r); r.Header.Set("Sec-Websocket-Version", "8") })
 	}},
 	{"handshake of a cross-site page", 403, "", func(t *testing.T, v *victim) answer {
 		return v.request(t, http.MethodGet, "", func(r *http.Request) { upgrade(r); r.Header.Set("Origin", "null") })
@@ -223,14 +244,16 @@ func (h *house) request(t *testing.T, method, query string, edit func(*http.Requ
 	return h.do(t, r)
 }
 
-// TestBadInput: each bad request gets a precise status or refusal with the headers that every answer has, and harms no session.
+// TestBadInput: each bad request gets a precise status or refusal with the headers that every
+// answer has, and harms no session.
 func TestBadInput(t *testing.T) {
 	for _, bad := range badRequests {
 		t.Run(bad.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				v := newVictim(t)
 				a := bad.do(t, v)
-				if a.status != bad.status || bad.refusal != "" && !a.refused(bad.refusal) || bad.refusal == "" && strings.Contains(a.body, "!refused") {
+				if a.status != bad.status || bad.refusal != "" && !a.refused(bad.refusal) ||
+					bad.refusal == "" && strings.Contains(a.body, "!refused") {
 					t.Errorf("got %v, want %d %s", a, bad.status, bad.refusal)
 				}
 				for name, want := range map[string]string{
@@ -273,7 +296,8 @@ func TestPreflight(t *testing.T) {
 			r.Header.Set("Access-Control-Request-Headers", "content-type")
 		})
 		if a.status != 204 || a.header.Get("Access-Control-Allow-Origin") != "https://app.example" ||
-			!strings.Contains(a.header.Get("Access-Control-Allow-Methods"), "POST") || a.header.Get("Vary") != "Origin" {
+			!strings.Contains(a.header.Get("Access-Control-Allow-Methods"), "POST") ||
+			a.header.Get("Vary") != "Origin" {
 			t.Errorf("preflight: %v", a)
 		}
 		a = v.post(t, "up", v.up(), header("Origin", "https://app.example"))

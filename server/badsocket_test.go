@@ -52,10 +52,12 @@ func conversation(t *testing.T, ws *websocket.Conn, frames ...string) (got []str
 	}
 }
 
-// TestBadFrames: what breaks a rule on a WebSocket is refused there or ends it, and harms no session.
+// TestBadFrames: what breaks a rule on a WebSocket is refused there or ends it, and harms no
+// session.
 func TestBadFrames(t *testing.T) {
 	again := func(v *victim) string {
-		return "@2 0\n" + strings.Replace(strings.Replace(openLine(2), `"u":2,`, "", 1), `"att"`, `"run":"`+v.run+`","att"`, 1) + "\n"
+		return "@2 0\n" + strings.Replace(strings.Replace(openLine(2), `"u":2,`, "", 1), `"att"`,
+			`"run":"`+v.run+`","att"`, 1) + "\n"
 	}
 	for _, bad := range []struct {
 		name   string
@@ -63,17 +65,47 @@ func TestBadFrames(t *testing.T) {
 		frames func(v *victim) []string
 		want   string // in the last frame; "" for none
 	}{
-		{"not an open", nil, func(v *victim) []string { return []string{"@1 0\n" + v.up() + "\n"} }, `"reason":"malformed"`},
+		{
+			"not an open", nil, func(v *victim) []string { return []string{"@1 0\n" + v.up() + "\n"} },
+			`"reason":"malformed"`,
+		},
 		{"no batch", nil, func(*victim) []string { return []string{"hello"} }, `"reason":"malformed"`},
-		{"foreign Origin", http.Header{"Origin": {"https://evil.example"}}, func(v *victim) []string { return []string{again(v)} }, `"reason":"origin"`},
-		{"principal", http.Header{"Cookie": {"mallory"}}, func(v *victim) []string { return []string{again(v)} }, `"reason":"unknown"`},
-		{"garbled later", nil, func(v *victim) []string { return []string{again(v), "@2 0\nxmore\n"} }, `"reason":"malformed"`},
-		{"truncated later", nil, func(v *victim) []string { return []string{again(v), "@2 0\ntmore"} }, `"reason":"malformed"`},
-		{"ack beyond sent", nil, func(v *victim) []string { return []string{again(v), "@2 9\ntmore\n"} }, `"reason":"position"`},
-		{"rewind beyond sent", nil, func(v *victim) []string { return []string{again(v), "@2 0\n!rewind {\"recv\":9}\n"} }, `"reason":"position"`},
-		{"binary without a head", nil, func(v *victim) []string { return []string{again(v), "binary:\x00\x01"} }, `"reason":"malformed"`},
+		{
+			"foreign Origin",
+			http.Header{"Origin": {"https://evil.example"}},
+			func(v *victim) []string { return []string{again(v)} }, `"reason":"origin"`,
+		},
+		{
+			"principal",
+			http.Header{"Cookie": {"mallory"}},
+			func(v *victim) []string { return []string{again(v)} }, `"reason":"unknown"`,
+		},
+		{
+			"garbled later", nil, func(v *victim) []string { return []string{again(v), "@2 0\nxmore\n"} },
+			`"reason":"malformed"`,
+		},
+		{
+			"truncated later", nil, func(v *victim) []string { return []string{again(v), "@2 0\ntmore"} },
+			`"reason":"malformed"`,
+		},
+		{
+			"ack beyond sent", nil, func(v *victim) []string { return []string{again(v), "@2 9\ntmore\n"} },
+			`"reason":"position"`,
+		},
+		{
+			"rewind beyond sent", nil,
+			func(v *victim) []string { return []string{again(v), "@2 0\n!rewind {\"recv\":9}\n"} },
+			`"reason":"position"`,
+		},
+		{
+			"binary without a head", nil, func(v *victim) []string { return []string{again(v), "binary:\x00\x01"} },
+			`"reason":"malformed"`,
+		},
 		{"not UTF-8", nil, func(v *victim) []string { return []string{again(v), "@2 0\nt\xff\n"} }, ""},
-		{"oversized", nil, func(v *victim) []string { return []string{again(v), "@2 0\nt" + strings.Repeat("x", 70_000) + "\n"} }, ""},
+		{
+			"oversized", nil,
+			func(v *victim) []string { return []string{again(v), "@2 0\nt" + strings.Repeat("x", 70_000) + "\n"} }, "",
+		},
 		{"gap", nil, func(v *victim) []string { return []string{again(v), "@9 0\ntlate\n"} }, `!rewind {"recv":1}`},
 	} {
 		t.Run(bad.name, func(t *testing.T) {
@@ -130,7 +162,8 @@ func TestSilentSocket(t *testing.T) {
 	})
 }
 
-// TestSlowBody: a body that trickles is answered 408 when it falls below the floor, one that is steady is taken.
+// TestSlowBody: a body that trickles is answered 408 when it falls below the floor, one that is
+// steady is taken.
 func TestSlowBody(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -150,7 +183,8 @@ func TestSlowBody(t *testing.T) {
 				}
 				defer conn.Close()
 				text := "holdfast/1 open " + nonce + "\n@1 0\n" + openLine(1) + "\n.\n"
-				fmt.Fprintf(conn, "POST /holdfast HTTP/1.1\r\nHost: holdfast.test\r\nContent-Length: %d\r\n\r\n", len(text))
+				fmt.Fprintf(conn, "POST /holdfast HTTP/1.1\r\nHost: holdfast.test\r\nContent-Length: %d\r\n\r\n",
+					len(text))
 				start := time.Now()
 				var writer sync.WaitGroup
 				defer writer.Wait()
@@ -187,10 +221,16 @@ func TestTickets(t *testing.T) {
 			return []answer{v.stream(t, "?ticket="+ticket, nil), v.stream(t, "?ticket="+ticket, nil)}
 		}},
 		{"another principal", []int{204, 204}, func(t *testing.T, v *victim, ticket string) []answer {
-			return []answer{v.stream(t, "?ticket="+ticket, header("Cookie", "mallory")), v.stream(t, "?ticket="+ticket, nil)}
+			return []answer{
+				v.stream(t, "?ticket="+ticket, header("Cookie", "mallory")),
+				v.stream(t, "?ticket="+ticket, nil),
+			}
 		}},
 		{"a refused principal", []int{204, 204}, func(t *testing.T, v *victim, ticket string) []answer {
-			return []answer{v.stream(t, "?ticket="+ticket, header("Cookie", "locked-out")), v.stream(t, "?ticket="+ticket, nil)}
+			return []answer{
+				v.stream(t, "?ticket="+ticket, header("Cookie", "locked-out")),
+				v.stream(t, "?ticket="+ticket, nil),
+			}
 		}},
 		{"a refused token", []int{204}, func(t *testing.T, v *victim, ticket string) []answer {
 			return []answer{v.stream(t, "?ticket="+ticket, header("Authorization", "locked-out"))}
@@ -218,7 +258,8 @@ func TestTickets(t *testing.T) {
 					if got.status != c.status[i] {
 						t.Errorf("use %d: %v", i, got)
 					}
-					if got.status == 200 && !strings.Contains(got.body, "data:holdfast/1 stream -\ndata:@1 0\ndata:!opened {") {
+					if got.status == 200 && !strings.Contains(got.body,
+						"data:holdfast/1 stream -\ndata:@1 0\ndata:!opened {") {
 						t.Errorf("use %d: %q", i, got.body)
 					}
 				}

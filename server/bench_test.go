@@ -22,7 +22,8 @@ import (
 
 func benchServer(b testing.TB, cfg server.Config) *httptest.Server {
 	b.Helper()
-	cfg.Logger, cfg.Timers.CloseGrace = slog.New(slog.DiscardHandler), 10*time.Millisecond // nobody answers a drain here
+	// nobody answers a drain here
+	cfg.Logger, cfg.Timers.CloseGrace = slog.New(slog.DiscardHandler), 10*time.Millisecond
 	s, err := server.New(cfg)
 	if err != nil {
 		b.Fatal(err)
@@ -62,7 +63,8 @@ func BenchmarkEcho(b *testing.B) {
 	}
 }
 
-// BenchmarkEchoServer is the server's share of a round trip of 128 B over WebSocket: the other end is a bare socket that allocates nothing.
+// BenchmarkEchoServer is the server's share of a round trip of 128 B over WebSocket: the other end
+// is a bare socket that allocates nothing.
 func BenchmarkEchoServer(b *testing.B) {
 	web := benchServer(b, server.Config{OnSession: echoBack})
 	s := newBareSocket(b, web.Listener.Addr().String())
@@ -76,8 +78,9 @@ func BenchmarkEchoServer(b *testing.B) {
 	}
 }
 
-// TestEchoAllocates holds the server to 4 allocations for an echo over WebSocket: the message, its line in the log, and two of the
-// WebSocket library's. Pools that a race detector empties at random, and the runtime's own, may add to that.
+// TestEchoAllocates holds the server to 4 allocations for an echo over WebSocket: the message, its
+// line in the log, and two of the WebSocket library's. Pools that a race detector empties at
+// random, and the runtime's own, may add to that.
 func TestEchoAllocates(t *testing.T) {
 	web := benchServer(t, server.Config{OnSession: echoBack})
 	s := newBareSocket(t, web.Listener.Addr().String())
@@ -111,8 +114,11 @@ func newBareSocket(b testing.TB, addr string) *bareSocket {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = conn.Close() })
-	s := &bareSocket{b: b, conn: conn, in: bufio.NewReader(conn), out: make([]byte, 0, 4096), frame: make([]byte, 0, 70_000)}
-	fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+	s := &bareSocket{
+		b: b, conn: conn, in: bufio.NewReader(conn), out: make([]byte, 0, 4096), frame: make([]byte, 0, 70_000),
+	}
+	fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
 	resp, err := http.ReadResponse(s.in, nil)
 	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
 		b.Fatal(resp, err)
@@ -174,7 +180,8 @@ func (s *bareSocket) echo(line []byte) {
 	}
 }
 
-// BenchmarkBroadcast is one message of 128 B appended to the logs of 100 sessions that stand on WebSockets, per session.
+// BenchmarkBroadcast is one message of 128 B appended to the logs of 100 sessions that stand on
+// WebSockets, per session.
 func BenchmarkBroadcast(b *testing.B) {
 	sessions := make(chan *session.Session, 100)
 	web := benchServer(b, server.Config{OnSession: func(s *session.Session) { sessions <- s }})

@@ -16,9 +16,12 @@ import (
 	"github.com/holdfast-rt/holdfast/transport/websocket"
 )
 
-// enter judges what can be judged before a body or a handshake is read: the Origin (HF1-WHO-09) and the address's share.
-// True: the caller goes on, and releases the address when the carrier has ended.
-func (s *Server) enter(w http.ResponseWriter, r *http.Request, inBand bool) (d origin.Decision, addr netip.Addr, ok bool) {
+// enter judges what can be judged before a body or a handshake is read: the Origin (HF1-WHO-09) and
+// the address's share. True: the caller goes on, and releases the address when the carrier has
+// ended.
+func (s *Server) enter(w http.ResponseWriter, r *http.Request, inBand bool) (
+	d origin.Decision, addr netip.Addr, ok bool,
+) {
 	d = s.origins.Check(r, origin.Known{TrustedProxy: s.proxies.Trusts(r), InBand: inBand})
 	s.origins.CORS(w.Header(), d)
 	if d.Verdict == origin.Refuse {
@@ -64,7 +67,8 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request) {
 // accept reads a POST and makes it a Conn; nil: it has been answered.
 func (s *Server) accept(w http.ResponseWriter, r *http.Request) transport.Conn {
 	l := &s.cfg.Limits
-	req, err := transport.ReadRequest(w, r, transport.ReadOptions{MaxBatch: s.largestOpen(), Timeout: l.Body, MinRate: l.BodyRate})
+	req, err := transport.ReadRequest(w, r,
+		transport.ReadOptions{MaxBatch: s.largestOpen(), Timeout: l.Body, MinRate: l.BodyRate})
 	if err != nil {
 		if !errors.Is(err, transport.ErrMedia) {
 			w.Header().Set("Connection", "close") // the rest of the body is not worth reading
@@ -94,7 +98,8 @@ func (s *Server) accept(w http.ResponseWriter, r *http.Request) transport.Conn {
 	return conn
 }
 
-// largestOpen is the size of the largest batch taken from a client that speaks first: it was told of no bound yet, and goes by the default.
+// largestOpen is the size of the largest batch taken from a client that speaks first: it was told
+// of no bound yet, and goes by the default.
 func (s *Server) largestOpen() int { return max(s.cfg.Limits.MaxBatch, transport.DefaultMaxBatch) }
 
 // carriesMessages tells whether a batch has log lines.
@@ -109,15 +114,18 @@ func carriesMessages(batch []byte) bool {
 	return false
 }
 
-// unserved answers where a transport cannot work, as behind a writer that has no deadlines or cannot flush.
+// unserved answers where a transport cannot work, as behind a writer that has no deadlines or
+// cannot flush.
 func (s *Server) unserved(w http.ResponseWriter, err error) {
 	if errors.Is(err, http.ErrNotSupported) {
-		s.cfg.Logger.Error("cannot serve behind this ResponseWriter: mount the Server outside of middleware that wraps it", "error", err)
+		s.cfg.Logger.Error("cannot serve behind this ResponseWriter: "+
+			"mount the Server outside of middleware that wraps it", "error", err)
 		refuse(w, http.StatusInternalServerError)
 	}
 }
 
-// socket answers a WebSocket's handshake and returns: what goes on holds the connection and the peer, and no request.
+// socket answers a WebSocket's handshake and returns: what goes on holds the connection and the
+// peer, and no request.
 func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
 	d, addr, ok := s.enter(w, r, true)
 	if !ok {
@@ -179,10 +187,14 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 	s.table.ServeTicket(r.Context(), conn, k)
 }
 
-// mayUse tells whether the one who brings a ticket may have that session's stream. A ticket stands for its session's principal; but where
-// the request itself says who sends it, by cookie or Authorization, the authenticator must let that one in as the same. An authenticator
-// that needs "auth" has nothing to judge here, a GET has none: its tickets serve requests without cookie and Authorization.
-func (s *Server) mayUse(w http.ResponseWriter, r *http.Request, d origin.Decision, addr netip.Addr, k session.Ticket) bool {
+// mayUse tells whether the one who brings a ticket may have that session's stream. A ticket stands
+// for its session's principal; but where the request itself says who sends it, by cookie or
+// Authorization, the authenticator must let that one in as the same. An authenticator that needs
+// "auth" has nothing to judge here, a GET has none: its tickets serve requests without cookie and
+// Authorization.
+func (s *Server) mayUse(
+	w http.ResponseWriter, r *http.Request, d origin.Decision, addr netip.Addr, k session.Ticket,
+) bool {
 	x := s.table.Session(k.Session())
 	if x == nil {
 		return false
@@ -202,7 +214,8 @@ func (s *Server) mayUse(w http.ResponseWriter, r *http.Request, d origin.Decisio
 	return err == nil && principal == x.Principal()
 }
 
-// options answers a CORS preflight. The browser client needs none (HF1-HTTP-06); a stranger's might ask.
+// options answers a CORS preflight. The browser client needs none (HF1-HTTP-06); a stranger's might
+// ask.
 func (s *Server) options(w http.ResponseWriter, r *http.Request) {
 	d := s.origins.Check(r, origin.Known{TrustedProxy: s.proxies.Trusts(r)})
 	s.origins.CORS(w.Header(), d)

@@ -107,7 +107,8 @@ func (w *wires) cut() {
 	w.open = nil
 }
 
-// TestResumeAfterCuts: every connection is cut again and again while messages go both ways; none is lost, doubled or out of order.
+// TestResumeAfterCuts: every connection is cut again and again while messages go both ways; none is
+// lost, doubled or out of order.
 func TestResumeAfterCuts(t *testing.T) {
 	for _, names := range [][]string{{transport.WebSocket}, {transport.SSE}, {transport.LongPoll}, all} {
 		t.Run(names[len(names)-1], func(t *testing.T) {
@@ -140,8 +141,8 @@ func TestResumeAfterCuts(t *testing.T) {
 	}
 }
 
-// TestBlackHole: a WebSocket that is answered 101 and then swallows every frame costs the first message 1.5 s at most, and the session
-// stays on another transport.
+// TestBlackHole: a WebSocket that is answered 101 and then swallows every frame costs the first
+// message 1.5 s at most, and the session stays on another transport.
 func TestBlackHole(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, server.Config{OnSession: echoBack})
@@ -168,7 +169,8 @@ func TestBlackHole(t *testing.T) {
 	})
 }
 
-// TestKilledYoung: a WebSocket that is killed 200 ms after every 101 loses nothing, and the session settles on a fallback.
+// TestKilledYoung: a WebSocket that is killed 200 ms after every 101 loses nothing, and the session
+// settles on a fallback.
 func TestKilledYoung(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, server.Config{OnSession: echoBack})
@@ -188,7 +190,8 @@ func TestKilledYoung(t *testing.T) {
 	})
 }
 
-// TestSilenceIsLeft: a path that goes silent while messages are outstanding is left within 6 s, whichever side has sent them.
+// TestSilenceIsLeft: a path that goes silent while messages are outstanding is left within 6 s,
+// whichever side has sent them.
 func TestSilenceIsLeft(t *testing.T) {
 	for _, from := range []string{"client", "server"} {
 		t.Run(from, func(t *testing.T) {
@@ -224,7 +227,8 @@ func TestSilenceIsLeft(t *testing.T) {
 					t.Fatal(err)
 				}
 				m, err := receiver.Receive(ctx)
-				if took := time.Since(start); err != nil || string(m.Data) != "is anybody there?" || took > 6*time.Second {
+				if took := time.Since(start); err != nil || string(m.Data) != "is anybody there?" ||
+					took > 6*time.Second {
 					t.Errorf("%q, %v after %v", m.Data, err, took)
 				}
 				peer.OnMessage(func(session.Message) {}) // takes the client's close

@@ -29,8 +29,8 @@ import (
 	"github.com/holdfast-rt/holdfast/session"
 )
 
-// Programs and libraries that know event streams and nothing of Holdfast. Each reads url to its end, or until event returns false, and
-// does not come back on its own.
+// Programs and libraries that know event streams and nothing of Holdfast. Each reads url to its
+// end, or until event returns false, and does not come back on its own.
 var readers = map[string]func(t *testing.T, url string, event func(data string) bool){
 	"r3labs": func(t *testing.T, url string, event func(string) bool) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -53,7 +53,10 @@ var readers = map[string]func(t *testing.T, url string, event func(data string) 
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := tmaxmax.Client{Backoff: tmaxmax.Backoff{MaxRetries: -1}, HTTPClient: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
+		c := tmaxmax.Client{
+			Backoff:    tmaxmax.Backoff{MaxRetries: -1},
+			HTTPClient: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
+		}
 		conn := c.NewConnection(r)
 		conn.Buffer(nil, 1<<20)
 		conn.SubscribeToAll(func(e tmaxmax.Event) {
@@ -159,7 +162,8 @@ type lineReader struct {
 	opened   bool
 }
 
-// event takes one event's data. An event without its end line is a tail that was cut off (HF1-SSE-04).
+// event takes one event's data. An event without its end line is a tail that was cut off
+// (HF1-SSE-04).
 func (r *lineReader) event(data string) {
 	r.t.Helper()
 	lines := strings.Split(data, "\n")
@@ -212,15 +216,17 @@ func (r *lineReader) line(line string) {
 func tricky() (list []session.Message) {
 	for i := range 60 {
 		list = append(list,
-			session.Text(fmt.Sprintf("%d: \x00 \ufeff \u2028 \u0085 \r \r\n \n\n data: \\n {\"json\":\"\\u0000\"} Ελληνικά עברית 日本語 👩‍👩‍👧", i)),
-			session.Text("\ufeff"), session.Text(""), session.Text(" "), session.Text(":"), session.Text("."), session.Text("\n"),
+			session.Text(fmt.Sprintf("%d: \x00 \ufeff \u2028 \u0085 \r \r\n \n\n data: \\n "+
+				"{\"json\":\"\\u0000\"} Ελληνικά עברית 日本語 👩‍👩‍👧", i)),
+			session.Text("\ufeff"), session.Text(""), session.Text(" "), session.Text(":"), session.Text("."),
+			session.Text("\n"),
 			sample(i))
 	}
 	return list
 }
 
-// TestIndependentReaders: what others make of our event stream, opened by a ticket, is what was sent, to the last byte, also when it was
-// cut in the middle and went on with another ticket.
+// TestIndependentReaders: what others make of our event stream, opened by a ticket, is what was
+// sent, to the last byte, also when it was cut in the middle and went on with another ticket.
 func TestIndependentReaders(t *testing.T) {
 	for name, read := range readers {
 		for _, cut := range []bool{false, true} {
@@ -250,7 +256,8 @@ func TestIndependentReaders(t *testing.T) {
 				}
 				got, streams := &lineReader{t: t}, 0
 				for ; len(got.messages) < len(want) && streams < 3; streams++ {
-					up := fmt.Sprintf("!up {\"key\":%q,\"run\":%q,\"att\":1}\n!ticket {\"att\":%d,\"u\":%d,\"recv\":%d}", keyA, run, 5+streams, 5+streams, got.recv)
+					up := fmt.Sprintf("!up {\"key\":%q,\"run\":%q,\"att\":1}\n"+
+						"!ticket {\"att\":%d,\"u\":%d,\"recv\":%d}", keyA, run, 5+streams, 5+streams, got.recv)
 					ticket := ask(t, web.URL, "up", up).field("ticket")
 					if cut && streams == 0 {
 						short.left.Store(100_003) // somewhere within an event

@@ -20,11 +20,15 @@ import (
 	"github.com/holdfast-rt/holdfast/session/client"
 )
 
-// TestLimitsOfAnAddress: at its bounds an address is refused new sessions in band, and carriers with 429; others are not.
+// TestLimitsOfAnAddress: at its bounds an address is refused new sessions in band, and carriers
+// with 429; others are not.
 func TestLimitsOfAnAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log journal
-		h := open(t, server.Config{OnSession: echoBack, Limits: server.Limits{MaxSessionsPerAddress: 1}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		h := open(t, server.Config{
+			OnSession: echoBack, Limits: server.Limits{MaxSessionsPerAddress: 1},
+			Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		})
 		if a := h.post(t, "open", openLine(1), nil); a.status != 200 || a.field("run") == "" {
 			t.Fatalf("first: %v", a)
 		}
@@ -56,24 +60,30 @@ func TestLimitsOfAnAddress(t *testing.T) {
 	})
 }
 
-// TestLogNamesTheLimit: an address that opens too fast is not told from one that has too many by whoever reads the wrong setting's name.
+// TestLogNamesTheLimit: an address that opens too fast is not told from one that has too many by
+// whoever reads the wrong setting's name.
 func TestLogNamesTheLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log journal
-		h := open(t, server.Config{OnSession: echoBack, Limits: server.Limits{NewSessionsPerSecond: 1}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		h := open(t, server.Config{
+			OnSession: echoBack, Limits: server.Limits{NewSessionsPerSecond: 1},
+			Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		})
 		for i := range 11 { // a burst of ten times as many passes
 			key := fmt.Sprintf("%042dA", i)
 			if a := h.post(t, "open", strings.Replace(openLine(1), keyA, key, 1), nil); a.refused("busy") != (i == 10) {
 				t.Fatalf("session %d: %v", i, a)
 			}
 		}
-		if text := log.text(); !strings.Contains(text, "NewSessionsPerSecond") || strings.Contains(text, "MaxSessionsPerAddress") {
+		if text := log.text(); !strings.Contains(text, "NewSessionsPerSecond") ||
+			strings.Contains(text, "MaxSessionsPerAddress") {
 			t.Errorf("the operator was told: %s", text)
 		}
 	})
 }
 
-// TestProxiesAreNotCounted: behind a trusted proxy each client has its own share, and a stranger's word about its address counts for nothing.
+// TestProxiesAreNotCounted: behind a trusted proxy each client has its own share, and a stranger's
+// word about its address counts for nothing.
 func TestProxiesAreNotCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		proxy := netip.MustParsePrefix("192.0.2.2/32")
@@ -81,17 +91,21 @@ func TestProxiesAreNotCounted(t *testing.T) {
 			trusted []netip.Prefix
 			busy    bool
 		}{"trusted": {[]netip.Prefix{proxy}, false}, "stranger": {nil, true}} {
-			h := open(t, server.Config{OnSession: echoBack, TrustedProxies: c.trusted, Limits: server.Limits{MaxSessionsPerAddress: 1}})
+			h := open(t, server.Config{
+				OnSession: echoBack, TrustedProxies: c.trusted, Limits: server.Limits{MaxSessionsPerAddress: 1},
+			})
 			from := func(addr string) func(*http.Request) { return header("X-Forwarded-For", addr) }
 			h.post(t, "open", openLine(1), from("198.51.100.1"))
-			if a := h.post(t, "open", strings.Replace(openLine(1), keyA, keyB, 1), from("198.51.100.2")); a.refused("busy") != c.busy {
+			if a := h.post(t, "open", strings.Replace(openLine(1), keyA, keyB, 1),
+				from("198.51.100.2")); a.refused("busy") != c.busy {
 				t.Errorf("%s: %v", name, a)
 			}
 		}
 	})
 }
 
-// TestLimitsInAll: at the bound of sessions, and of what they retain, newcomers are refused, and Send fails instead of growing.
+// TestLimitsInAll: at the bound of sessions, and of what they retain, newcomers are refused, and
+// Send fails instead of growing.
 func TestLimitsInAll(t *testing.T) {
 	for name, limits := range map[string]server.Limits{"sessions": {MaxSessions: 1}, "retained": {MaxRetained: 1000}} {
 		t.Run(name, func(t *testing.T) {
@@ -105,10 +119,12 @@ func TestLimitsInAll(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				if _, err := peer.Send(t.Context(), session.Text("one more")); name == "retained" && !errors.Is(err, session.ErrFull) {
+				if _, err := peer.Send(t.Context(), session.Text("one more")); name == "retained" &&
+					!errors.Is(err, session.ErrFull) {
 					t.Errorf("above the bound: %v", err)
 				}
-				if a := h.post(t, "open", strings.Replace(openLine(1), keyA, keyB, 1), nil); !a.refused("busy") || !strings.Contains(a.body, `"retry":`) {
+				if a := h.post(t, "open", strings.Replace(openLine(1), keyA, keyB, 1), nil); !a.refused("busy") ||
+					!strings.Contains(a.body, `"retry":`) {
 					t.Errorf("the newcomer: %v", a)
 				}
 				if a := h.post(t, "open", openLine(1), nil); a.refused("busy") {
@@ -123,8 +139,8 @@ func TestLimitsInAll(t *testing.T) {
 	}
 }
 
-// TestOpenAboveMaxBatch: nothing was advertised to a client that speaks first, so its open may be as large as the default; what follows
-// may not (HF1-BAT-05).
+// TestOpenAboveMaxBatch: nothing was advertised to a client that speaks first, so its open may be
+// as large as the default; what follows may not (HF1-BAT-05).
 func TestOpenAboveMaxBatch(t *testing.T) {
 	token, _ := json.Marshal(strings.Repeat("t", 3000))
 	for _, name := range all {
@@ -154,10 +170,12 @@ func TestBatchAboveMaxBatch(t *testing.T) {
 		if a := h.post(t, "up", fmt.Sprintf(`!up {"key":%q,"run":%q,"att":1}`, keyA, run)+line, nil); a.status != 413 {
 			t.Errorf("up: %v", a)
 		}
-		if a := h.post(t, "poll", fmt.Sprintf(`!poll {"key":%q,"run":%q,"att":1,"p":1,"recv":0}`, keyA, run)+line, nil); a.status != 413 {
+		if a := h.post(t, "poll", fmt.Sprintf(`!poll {"key":%q,"run":%q,"att":1,"p":1,"recv":0}`, keyA, run)+
+			line, nil); a.status != 413 {
 			t.Errorf("poll: %v", a)
 		}
-		got, end := conversation(t, h.socket(t, nil), "@1 0\n"+strings.Replace(openLine(2), `"att"`, `"run":"`+run+`","att"`, 1)+"\n", "@1 0\n"+line[1:]+"\n")
+		got, end := conversation(t, h.socket(t, nil),
+			"@1 0\n"+strings.Replace(openLine(2), `"att"`, `"run":"`+run+`","att"`, 1)+"\n", "@1 0\n"+line[1:]+"\n")
 		if len(got) == 0 || !strings.Contains(got[len(got)-1], `"reason":"malformed"`) {
 			t.Errorf("frame: %q, %v", got, end)
 		}

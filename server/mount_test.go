@@ -15,7 +15,8 @@ import (
 	"github.com/holdfast-rt/holdfast/transport/transporttest"
 )
 
-// TestMounts: the Server works under any path of net/http, of Echo and of an Echo group, over every transport.
+// TestMounts: the Server works under any path of net/http, of Echo and of an Echo group, over every
+// transport.
 func TestMounts(t *testing.T) {
 	mounts := map[string]struct {
 		path  string
@@ -77,7 +78,10 @@ func TestMounts(t *testing.T) {
 // bundles fetches the browser client beside the endpoint.
 func bundles(t *testing.T, h *house, path string) {
 	t.Helper()
-	for file, want := range map[string]string{"holdfast.js": string(clientjs.Script), "holdfast.mjs": string(clientjs.Module)} {
+	for file, want := range map[string]string{
+		"holdfast.js":  string(clientjs.Script),
+		"holdfast.mjs": string(clientjs.Module),
+	} {
 		r, err := h.web.Get("http://holdfast.test" + strings.TrimSuffix(path, "/") + "/" + file)
 		if err != nil {
 			t.Fatal(err)

@@ -40,7 +40,8 @@ func (j *journal) text() string {
 	return j.b.String()
 }
 
-// TestLogTellsNoSecret: sessions are named by their ids; keys, runs, tickets, credentials and payloads are nowhere (HF1-WHO-12).
+// TestLogTellsNoSecret: sessions are named by their ids; keys, runs, tickets, credentials and
+// payloads are nowhere (HF1-WHO-12).
 func TestLogTellsNoSecret(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log journal
@@ -72,7 +73,10 @@ func TestLogTellsNoSecret(t *testing.T) {
 				t.Errorf("the log tells %q:\n%s", secret, text)
 			}
 		}
-		for _, want := range []string{"session=" + id, "msg=\"session ended\"", "reason=unknown", "authentication refused", "expired"} {
+		for _, want := range []string{
+			"session=" + id, "msg=\"session ended\"", "reason=unknown",
+			"authentication refused", "expired",
+		} {
 			if !strings.Contains(text, want) {
 				t.Errorf("the log lacks %q:\n%s", want, text)
 			}
@@ -83,7 +87,8 @@ func TestLogTellsNoSecret(t *testing.T) {
 	})
 }
 
-// TestMetrics: what happens shows in the metrics, and a Registerer is free again after the shutdown.
+// TestMetrics: what happens shows in the metrics, and a Registerer is free again after the
+// shutdown.
 func TestMetrics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		registry := prometheus.NewRegistry()

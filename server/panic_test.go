@@ -16,7 +16,8 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// TestApplicationPanics: a panic of the application's ends one request or WebSocket, and not the process; nothing is left of it.
+// TestApplicationPanics: a panic of the application's ends one request or WebSocket, and not the
+// process; nothing is left of it.
 func TestApplicationPanics(t *testing.T) {
 	var log journal
 	boom := func(meta []byte, where string) {
@@ -35,7 +36,8 @@ func TestApplicationPanics(t *testing.T) {
 							return "", nil
 						},
 						Logger: slog.New(slog.NewTextHandler(&log, nil)),
-						Limits: server.Limits{MaxSessionsPerAddress: 1}, // a place that was not given back would be missed
+						// a place that was not given back would be missed
+						Limits: server.Limits{MaxSessionsPerAddress: 1},
 					})
 					for range 5 {
 						h.provoke(t, name, strings.TrimSuffix(openLine(1), "}")+`,"meta":"`+where+`"}`)
@@ -44,7 +46,8 @@ func TestApplicationPanics(t *testing.T) {
 					for x := range h.Sessions() {
 						t.Errorf("session %s is left", x.ID())
 					}
-					if told := strings.Contains(log.text(), "boom in "+where) && strings.Contains(log.text(), "panic_test.go"); told != (name == transport.WebSocket) {
+					if told := strings.Contains(log.text(), "boom in "+where) &&
+						strings.Contains(log.text(), "panic_test.go"); told != (name == transport.WebSocket) {
 						t.Errorf("the log has %q", log.text())
 					}
 					s := h.dial(t, nil, name)

@@ -29,7 +29,8 @@ type answer struct {
 }
 
 func (a answer) refused(reason string) bool {
-	return a.status == 200 && strings.Contains(a.body, "\n!refused {") && strings.Contains(a.body, fmt.Sprintf(`"reason":%q`, reason))
+	return a.status == 200 && strings.Contains(a.body, "\n!refused {") &&
+		strings.Contains(a.body, fmt.Sprintf(`"reason":%q`, reason))
 }
 
 // field reads a string field of the answer's JSON, without a parser.

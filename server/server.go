@@ -1,8 +1,9 @@
-// Package server serves Holdfast sessions over HTTP: one endpoint for WebSockets, event streams and long polls, and the browser
-// client beside it.
+// Package server serves Holdfast sessions over HTTP: one endpoint for WebSockets, event streams and
+// long polls, and the browser client beside it.
 //
-// A [Server] is an [http.Handler] that may be mounted under any path of net/http or Echo. It must not stand behind middleware that
-// buffers, compresses or times out answers; health, metrics and the demo page are handlers of their own, mounted where wanted.
+// A [Server] is an [http.Handler] that may be mounted under any path of net/http or Echo. It must
+// not stand behind middleware that buffers, compresses or times out answers; health, metrics and
+// the demo page are handlers of their own, mounted where wanted.
 package server
 
 import (
@@ -57,10 +58,14 @@ func New(cfg Config) (*Server, error) {
 		proxies:  cfg.TrustedProxies,
 		living:   address.NewLimit(l.MaxSessionsPerAddress),
 		carriers: address.NewLimit(carriersFor(l.MaxSessionsPerAddress)),
-		fresh:    address.NewRate(address.RateOptions{PerSecond: float64(l.NewSessionsPerSecond), Burst: 10 * l.NewSessionsPerSecond}),
-		tickets:  ticket.New[session.Ticket](0),
+		fresh: address.NewRate(address.RateOptions{
+			PerSecond: float64(l.NewSessionsPerSecond), Burst: 10 * l.NewSessionsPerSecond,
+		}),
+		tickets: ticket.New[session.Ticket](0),
 	}
-	s.metrics, err = metrics.New(metrics.Options{Registerer: cfg.Registerer, Sessions: s.states, RetainedBytes: s.retained})
+	s.metrics, err = metrics.New(metrics.Options{
+		Registerer: cfg.Registerer, Sessions: s.states, RetainedBytes: s.retained,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +73,8 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// carriersFor is how many requests and connections an address may have at a time: a session in a switch has four (HF1-ATT-04).
+// carriersFor is how many requests and connections an address may have at a time: a session in a
+// switch has four (HF1-ATT-04).
 func carriersFor(sessions int) int {
 	if sessions == 0 {
 		sessions = address.DefaultLimit
@@ -107,7 +113,8 @@ func (s *Server) admit(a netip.Addr) bool {
 	return true
 }
 
-// crowded tells the operator, once a minute, of an address at a limit: it may be a proxy with everybody behind it.
+// crowded tells the operator, once a minute, of an address at a limit: it may be a proxy with
+// everybody behind it.
 func (s *Server) crowded(a netip.Addr, limit string) {
 	now, last := time.Now().Unix(), s.warned.Load()
 	if now-last >= 60 && s.warned.CompareAndSwap(last, now) {
@@ -139,8 +146,8 @@ func (s *Server) Session(id string) *session.Session { return s.table.Session(id
 // Sessions walks the living sessions; those that come or go meanwhile may be missed.
 func (s *Server) Sessions() iter.Seq[*session.Session] { return s.table.Sessions() }
 
-// ServeHTTP serves the browser client where the path ends in /holdfast.js or /holdfast.mjs, and the endpoint everywhere else: which paths
-// come here is for the one who mounts the Server to say.
+// ServeHTTP serves the browser client where the path ends in /holdfast.js or /holdfast.mjs, and the
+// endpoint everywhere else: which paths come here is for the one who mounts the Server to say.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch path.Base(r.URL.Path) {
 	case "holdfast.js":
@@ -157,7 +164,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.socket(w, r)
 	case r.Method == http.MethodGet && r.URL.Query().Has("ticket"):
 		s.stream(w, r)
-	case r.Method == http.MethodGet: // nothing to read here: the least wrong answer to a WebSocket whose Upgrade was lost on the way
+	// nothing to read here: the least wrong answer to a WebSocket whose Upgrade was lost on the way
+	case r.Method == http.MethodGet:
 		w.Header().Set("Upgrade", "websocket")
 		w.Header().Set("Connection", "Upgrade")
 		refuse(w, http.StatusUpgradeRequired)
@@ -176,7 +184,8 @@ func upgrades(r *http.Request) bool {
 	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
 }
 
-// refuse answers a request that is not this protocol (HF1-HTTP-03) with a status and nothing that could be taken for a page.
+// refuse answers a request that is not this protocol (HF1-HTTP-03) with a status and nothing that
+// could be taken for a page.
 func refuse(w http.ResponseWriter, status int) {
 	h := w.Header()
 	transport.SetHeaders(h) // HF1-HTTP-05

@@ -9,10 +9,11 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// Shutdown ends the Server: it is not ready any more, refuses new sessions as draining, and closes every session with code 4200, "a new
-// one is welcome": what was sent before is flushed and its acks are awaited for Timers.CloseGrace at most. It returns nil when all sessions
-// and WebSockets have ended, or the error of ctx. It may be called again. The HTTP server must go on serving meanwhile: close that
-// afterwards.
+// Shutdown ends the Server: it is not ready any more, refuses new sessions as draining, and closes
+// every session with code 4200, "a new one is welcome": what was sent before is flushed and its
+// acks are awaited for Timers.CloseGrace at most. It returns nil when all sessions and WebSockets
+// have ended, or the error of ctx. It may be called again. The HTTP server must go on serving
+// meanwhile: close that afterwards.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.draining.Store(true)
 	s.table.Refuse()
@@ -66,7 +67,8 @@ func health(w http.ResponseWriter, r *http.Request, ok bool, text string) {
 	_, _ = w.Write([]byte(text))
 }
 
-// running counts goroutines that outlive their handlers. Unlike a WaitGroup it may be waited for while new ones come.
+// running counts goroutines that outlive their handlers. Unlike a WaitGroup it may be waited for
+// while new ones come.
 type running struct {
 	mu   sync.Mutex
 	n    int

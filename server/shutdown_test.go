@@ -23,8 +23,8 @@ func status(f http.HandlerFunc) int {
 	return w.Code
 }
 
-// TestShutdownDelivers: what was sent before reaches the client, both ends learn the exact fate of their messages, and the code says that
-// a new session is welcome.
+// TestShutdownDelivers: what was sent before reaches the client, both ends learn the exact fate of
+// their messages, and the code says that a new session is welcome.
 func TestShutdownDelivers(t *testing.T) {
 	for _, name := range all {
 		t.Run(name, func(t *testing.T) {
@@ -64,7 +64,8 @@ func TestShutdownDelivers(t *testing.T) {
 				}
 				_, err := s.Receive(ctx)
 				var end *session.EndError
-				if !errors.As(err, &end) || end.Code != transport.CodeDraining || !end.Remote || !end.Exact || end.Sent != 1 || end.Delivered != 1 {
+				if !errors.As(err, &end) || end.Code != transport.CodeDraining || !end.Remote || !end.Exact ||
+					end.Sent != 1 || end.Delivered != 1 {
 					t.Errorf("the client ended with %v", err)
 				}
 				if err := <-down; err != nil {
@@ -73,7 +74,8 @@ func TestShutdownDelivers(t *testing.T) {
 				if took := time.Since(start); took > 2*time.Second {
 					t.Errorf("took %v with a client that answers", took)
 				}
-				if e, over := peer.Ended(); !over || e.Code != transport.CodeDraining || e.Sent != last || e.Delivered != last || !e.Exact || taken.Load() != 1 {
+				if e, over := peer.Ended(); !over || e.Code != transport.CodeDraining || e.Sent != last ||
+					e.Delivered != last || !e.Exact || taken.Load() != 1 {
 					t.Errorf("the server's end: %+v, %d taken", e, taken.Load())
 				}
 				if status(h.Readyz) != 503 || status(h.Healthz) != 200 {
@@ -84,7 +86,8 @@ func TestShutdownDelivers(t *testing.T) {
 	}
 }
 
-// TestShutdownRefusesNewcomers: while the Server drains a new session is refused, and told when to ask again.
+// TestShutdownRefusesNewcomers: while the Server drains a new session is refused, and told when to
+// ask again.
 func TestShutdownRefusesNewcomers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, server.Config{OnSession: echoBack})
@@ -97,7 +100,8 @@ func TestShutdownRefusesNewcomers(t *testing.T) {
 	})
 }
 
-// TestShutdownIsBounded: a client that does not answer is waited for 10 s, and one that comes back after that is told the end.
+// TestShutdownIsBounded: a client that does not answer is waited for 10 s, and one that comes back
+// after that is told the end.
 func TestShutdownIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		peers := make(chan *session.Session, 1)

@@ -73,7 +73,8 @@ func TestDecodeBody(t *testing.T) {
 	}
 }
 
-// A prefix of a body is never a batch, save the one that lacks nothing but the last LF (HF1-BAT-01, HF1-HTTP-02).
+// A prefix of a body is never a batch, save the one that lacks nothing but the last LF (HF1-BAT-01,
+// HF1-HTTP-02).
 func TestDecodeBodyTruncatedAnywhere(t *testing.T) {
 	for _, body := range []string{
 		head + "@1 0\nta.\n.b\nt€😀\n.\n",
@@ -144,7 +145,8 @@ func FuzzDecodeBody(f *testing.F) {
 		if len(lines) > len(in) || (len(lines) > 0 && lines[len(lines)-1] != '\n') {
 			t.Fatalf("lines %q of %q", lines, in)
 		}
-		// What was taken means the same when it is written anew, unless stripping a CR has bared another.
+		// What was taken means the same when it is written anew, unless stripping a CR has bared
+		// another.
 		if bytes.Contains(lines, []byte("\r\n")) {
 			return
 		}

@@ -1,8 +1,9 @@
 package transport
 
-// Code is a close code. Its hundred tells what has ended: 40xx this carrier only, 41xx the session, normally, 42xx the
-// session, and a new one is welcome, 43xx the session, and trying again is no use. Only the session's own packets end a
-// session (I4); a Code on a carrier is a courtesy to whoever reads a trace.
+// Code is a close code. Its hundred tells what has ended: 40xx this carrier only, 41xx the session,
+// normally, 42xx the session, and a new one is welcome, 43xx the session, and trying again is no
+// use. Only the session's own packets end a session (I4); a Code on a carrier is a courtesy to
+// whoever reads a trace.
 type Code int
 
 // The codes of holdfast/1, docs/protocol.md "Close codes".

@@ -12,8 +12,9 @@ var (
 	endLine = []byte("\n.\n")
 )
 
-// DecodeText makes one WebSocket text frame the batch that [Conn.Receive] hands up: UTF-8 checked, without a BOM in front
-// and without the CR before each LF (HF1-BAT-06). It works in place and returns a part of p.
+// DecodeText makes one WebSocket text frame the batch that [Conn.Receive] hands up: UTF-8 checked,
+// without a BOM in front and without the CR before each LF (HF1-BAT-06). It works in place and
+// returns a part of p.
 func DecodeText(p []byte) ([]byte, error) {
 	if !utf8.Valid(p) {
 		return nil, fmt.Errorf("%w: not UTF-8", ErrGarbled)
@@ -21,8 +22,9 @@ func DecodeText(p []byte) ([]byte, error) {
 	return stripCR(bytes.TrimPrefix(p, bom)), nil
 }
 
-// DecodeLines takes a batch and its end line apart, as they stand in an event after the preamble's event: it returns the batch's
-// lines, each ended by LF (HF1-HTTP-02). It works in place. The errors are [ErrGarbled] and [ErrTruncated].
+// DecodeLines takes a batch and its end line apart, as they stand in an event after the preamble's
+// event: it returns the batch's lines, each ended by LF (HF1-HTTP-02). It works in place. The
+// errors are [ErrGarbled] and [ErrTruncated].
 func DecodeLines(p []byte) ([]byte, error) {
 	p, err := DecodeText(p)
 	if err != nil {
@@ -31,8 +33,9 @@ func DecodeLines(p []byte) ([]byte, error) {
 	return cutEnd(p)
 }
 
-// DecodeBody takes a whole HTTP body apart: the preamble, the batch's lines, the end line. It works in place; the lines are
-// a part of p. The errors are [ErrGarbled], and [ErrTruncated] for what may be the beginning of a body.
+// DecodeBody takes a whole HTTP body apart: the preamble, the batch's lines, the end line. It works
+// in place; the lines are a part of p. The errors are [ErrGarbled], and [ErrTruncated] for what may
+// be the beginning of a body.
 func DecodeBody(p []byte) (Preamble, []byte, error) {
 	p, err := DecodeText(p)
 	if err != nil {

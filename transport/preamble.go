@@ -18,11 +18,13 @@ const (
 	bodyOverhead = maxPreamble + len(".\r\n")
 )
 
-// NoNonce stands in the preamble of an event stream that was opened by ticket without a nonce (HF1-HTTP-01).
+// NoNonce stands in the preamble of an event stream that was opened by ticket without a nonce
+// (HF1-HTTP-01).
 const NoNonce = "-"
 
-// Preamble is the first line of an HTTP body or of an event stream (HF1-HTTP-01). The nonce is drawn by the client for each
-// request and repeated by the reply, so that a cache or a proxy that hands out another's answer is found out.
+// Preamble is the first line of an HTTP body or of an event stream (HF1-HTTP-01). The nonce is
+// drawn by the client for each request and repeated by the reply, so that a cache or a proxy that
+// hands out another's answer is found out.
 type Preamble struct {
 	Kind  Kind
 	Nonce string

@@ -13,9 +13,9 @@ import (
 // End is the end line of a body and of an event.
 const End = ".\n"
 
-// WriteReply answers a POST with one batch: 200, whatever the protocol's outcome (HF1-HTTP-03), with the request's preamble
-// repeated. The parts are written one by one. A binary batch is refused with [ErrBinary] before anything is written.
-// It does not flush, and sets no deadline.
+// WriteReply answers a POST with one batch: 200, whatever the protocol's outcome (HF1-HTTP-03),
+// with the request's preamble repeated. The parts are written one by one. A binary batch is refused
+// with [ErrBinary] before anything is written. It does not flush, and sets no deadline.
 func WriteReply(w http.ResponseWriter, p Preamble, b Batch) error {
 	if b.Binary {
 		return ErrBinary
@@ -39,10 +39,12 @@ func WriteReply(w http.ResponseWriter, p Preamble, b Batch) error {
 	return err
 }
 
-// ReadReply reads the answer to the request that had the preamble p, to its end, and returns it in the form of a Request,
-// whose batch is valid until it is released. A maxBatch of 0 is [DefaultMaxBatch].
+// ReadReply reads the answer to the request that had the preamble p, to its end, and returns it in
+// the form of a Request, whose batch is valid until it is released. A maxBatch of 0 is
+// [DefaultMaxBatch].
 //
-// The errors are [ErrTooLarge], [ErrTruncated] and [ErrGarbled], the last also for another kind or nonce (HF1-HTTP-01).
+// The errors are [ErrTooLarge], [ErrTruncated] and [ErrGarbled], the last also for another kind or
+// nonce (HF1-HTTP-01).
 func ReadReply(r io.Reader, p Preamble, maxBatch int) (*Request, error) {
 	if maxBatch <= 0 {
 		maxBatch = DefaultMaxBatch
@@ -59,7 +61,8 @@ func ReadReply(r io.Reader, p Preamble, maxBatch int) (*Request, error) {
 	return &Request{Kind: p.Kind, Nonce: p.Nonce, Batch: Batch{Parts: [][]byte{lines}}, buf: buf}, nil
 }
 
-// readBody fills buf from r and takes it apart. Any error of r that is not one of this package's is a truncation.
+// readBody fills buf from r and takes it apart. Any error of r that is not one of this package's is
+// a truncation.
 func readBody(r io.Reader, buf *bytepool.Buffer, maxBatch int) (Preamble, []byte, error) {
 	full, err := buf.Fill(r, maxBatch+bodyOverhead+1)
 	switch {

@@ -12,16 +12,19 @@ import (
 	"github.com/holdfast-rt/holdfast/transport/internal/bytepool"
 )
 
-// DefaultMaxBatch is the size of the largest batch taken where no other is given, in bytes (docs/protocol.md "Timers and bounds").
+// DefaultMaxBatch is the size of the largest batch taken where no other is given, in bytes
+// (docs/protocol.md "Timers and bounds").
 const DefaultMaxBatch = 64 << 10
 
 // ReadOptions bound the reading of one HTTP body (HF1-HTTP-07). The zero value takes every default.
 type ReadOptions struct {
-	// MaxBatch is the size of the largest batch, in bytes, without preamble and end line. Default: [DefaultMaxBatch].
+	// MaxBatch is the size of the largest batch, in bytes, without preamble and end line. Default:
+	// [DefaultMaxBatch].
 	MaxBatch int
 	// Timeout is the longest time for the whole body. Default: 10 s.
 	Timeout time.Duration
-	// MinRate is the least mean rate in bytes per second, asked once Grace has passed. Default: 500; negative: none.
+	// MinRate is the least mean rate in bytes per second, asked once Grace has passed. Default:
+	// 500; negative: none.
 	MinRate int
 	// Grace is the time before MinRate counts. Default: 3 s.
 	Grace time.Duration
@@ -43,8 +46,8 @@ func (o ReadOptions) withDefaults() ReadOptions {
 	return o
 }
 
-// Request is a POST's body, or what stands for it when an EventSource came with a ticket: then Batch has no parts.
-// It belongs to one goroutine; the transports' Accept take it over.
+// Request is a POST's body, or what stands for it when an EventSource came with a ticket: then
+// Batch has no parts. It belongs to one goroutine; the transports' Accept take it over.
 type Request struct {
 	Kind  Kind
 	Nonce string
@@ -53,7 +56,8 @@ type Request struct {
 	buf *bytepool.Buffer
 }
 
-// Release gives the batch's bytes back. It may be called more than once, and need not be called at all.
+// Release gives the batch's bytes back. It may be called more than once, and need not be called at
+// all.
 func (r *Request) Release() {
 	r.Batch = Batch{}
 	r.buf.Release()
@@ -63,11 +67,12 @@ func (r *Request) Release() {
 // Preamble is the line that the reply repeats.
 func (r *Request) Preamble() Preamble { return Preamble{Kind: r.Kind, Nonce: r.Nonce} }
 
-// ReadRequest reads the body of a POST whole, to its end, within the limits of o. It sets the connection's read deadline
-// for that time, and clears it when the body has been read; where w does not support deadlines only the size is limited.
+// ReadRequest reads the body of a POST whole, to its end, within the limits of o. It sets the
+// connection's read deadline for that time, and clears it when the body has been read; where w does
+// not support deadlines only the size is limited.
 //
-// The errors are [ErrTooLarge], [ErrSlow], [ErrMedia], [ErrTruncated] and [ErrGarbled]; [HTTPStatus] has the answer to each.
-// Nothing is written to w.
+// The errors are [ErrTooLarge], [ErrSlow], [ErrMedia], [ErrTruncated] and [ErrGarbled];
+// [HTTPStatus] has the answer to each. Nothing is written to w.
 func ReadRequest(w http.ResponseWriter, r *http.Request, o ReadOptions) (*Request, error) {
 	o = o.withDefaults()
 	body := pacedReader{r: r.Body, rc: http.NewResponseController(w), o: o, start: time.Now()}
@@ -87,8 +92,8 @@ func ReadRequest(w http.ResponseWriter, r *http.Request, o ReadOptions) (*Reques
 	return &Request{Kind: p.Kind, Nonce: p.Nonce, Batch: Batch{Parts: [][]byte{lines}}, buf: buf}, nil
 }
 
-// checkMedia refuses a content coding before the body is read, as a coded body may be far larger than it looks, and a
-// content type that is not text: such a request would be another protocol's.
+// checkMedia refuses a content coding before the body is read, as a coded body may be far larger
+// than it looks, and a content type that is not text: such a request would be another protocol's.
 func checkMedia(h http.Header) error {
 	for _, v := range h.Values("Content-Encoding") {
 		if v != "" && !strings.EqualFold(v, "identity") {
@@ -103,7 +108,8 @@ func checkMedia(h http.Header) error {
 	return nil
 }
 
-// pacedReader keeps the connection's read deadline at the moment at which a silent body would have fallen below the floor.
+// pacedReader keeps the connection's read deadline at the moment at which a silent body would have
+// fallen below the floor.
 type pacedReader struct {
 	r     io.Reader
 	rc    *http.ResponseController
@@ -132,8 +138,9 @@ func (p *pacedReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// finish clears the deadline, as the request may now be held for as long as a poll is. Where the end was not read it leaves one: net/http
-// reads what remains of a short body before it sends the refusal, and would wait for it for ever.
+// finish clears the deadline, as the request may now be held for as long as a poll is. Where the
+// end was not read it leaves one: net/http reads what remains of a short body before it sends the
+// refusal, and would wait for it for ever.
 func (p *pacedReader) finish() {
 	var limit time.Time
 	if !p.whole {

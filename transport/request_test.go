@@ -16,7 +16,8 @@ import (
 	"github.com/holdfast-rt/holdfast/transport/transporttest"
 )
 
-// answer serves one request on a connection of its own. The client's side writes what send does; the result is the status.
+// answer serves one request on a connection of its own. The client's side writes what send does;
+// the result is the status.
 func answer(t *testing.T, o transport.ReadOptions, send func(net.Conn)) (status int, took time.Duration, err error) {
 	t.Helper()
 	done := make(chan error, 1)
@@ -87,24 +88,50 @@ func TestReadRequest(t *testing.T) {
 		took   time.Duration // 0: any
 	}{
 		{name: "good", send: post(sized(len(good)), good), status: 200},
-		{name: "chunked", send: post("Transfer-Encoding: chunked\r\n", fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(good), good)), status: 200},
+		{name: "chunked", send: post("Transfer-Encoding: chunked\r\n",
+			fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(good), good)), status: 200},
 		{name: "identity", send: post("Content-Encoding: identity\r\n"+sized(len(good)), good), status: 200},
-		{name: "plain text", send: post("Content-Type: text/plain;charset=UTF-8\r\n"+sized(len(good)), good), status: 200},
-		{name: "gzip is refused unread", send: post("Content-Encoding: gzip\r\n"+sized(1<<30), ""), err: transport.ErrMedia, status: 415},
-		{name: "two codings", send: post("Content-Encoding: identity\r\nContent-Encoding: br\r\n"+sized(9), ""), err: transport.ErrMedia, status: 415},
-		{name: "JSON, and a body that never comes", send: post("Content-Type: application/json\r\n"+sized(9), ""), err: transport.ErrMedia, status: 415},
-		{name: "a length above the limit is refused unread", send: post(sized(1<<40), ""), err: transport.ErrTooLarge, status: 413},
+		{
+			name: "plain text", send: post("Content-Type: text/plain;charset=UTF-8\r\n"+sized(len(good)), good),
+			status: 200,
+		},
+		{
+			name: "gzip is refused unread", send: post("Content-Encoding: gzip\r\n"+sized(1<<30), ""),
+			err: transport.ErrMedia, status: 415,
+		},
+		{
+			name: "two codings", send: post("Content-Encoding: identity\r\nContent-Encoding: br\r\n"+sized(9), ""),
+			err: transport.ErrMedia, status: 415,
+		},
+		{
+			name: "JSON, and a body that never comes", send: post("Content-Type: application/json\r\n"+sized(9), ""),
+			err: transport.ErrMedia, status: 415,
+		},
+		{
+			name: "a length above the limit is refused unread", send: post(sized(1<<40), ""),
+			err: transport.ErrTooLarge, status: 413,
+		},
 		{
 			name: "chunks above the limit", err: transport.ErrTooLarge, status: 413,
-			send: post("Transfer-Encoding: chunked\r\n", fmt.Sprintf("%x\r\n%s\r\n", 80_000, strings.Repeat("x", 80_000))),
+			send: post("Transfer-Encoding: chunked\r\n",
+				fmt.Sprintf("%x\r\n%s\r\n", 80_000, strings.Repeat("x", 80_000))),
 		},
 		{name: "no body", send: post(sized(0), ""), err: transport.ErrTruncated, status: 400},
 		{name: "a page", send: post(sized(6), "<html>"), err: transport.ErrGarbled, status: 400},
-		{name: "broken chunk", send: post("Transfer-Encoding: chunked\r\n", "5\r\nholdfast"), err: transport.ErrTruncated, status: 400},
+		{
+			name: "broken chunk", send: post("Transfer-Encoding: chunked\r\n", "5\r\nholdfast"),
+			err: transport.ErrTruncated, status: 400,
+		},
 		{name: "silence", send: post(sized(100), ""), err: transport.ErrSlow, status: 408, took: 3 * time.Second},
-		{name: "silence after a bit", send: trickle(2000, 0), err: transport.ErrSlow, status: 408, took: 4 * time.Second},
+		{
+			name: "silence after a bit", send: trickle(2000, 0), err: transport.ErrSlow, status: 408,
+			took: 4 * time.Second,
+		},
 		{name: "below the floor", send: trickle(0, 400), err: transport.ErrSlow, status: 408, took: 3 * time.Second},
-		{name: "above the floor, too long", send: trickle(0, 800), err: transport.ErrSlow, status: 408, took: 10 * time.Second},
+		{
+			name: "above the floor, too long", send: trickle(0, 800), err: transport.ErrSlow, status: 408,
+			took: 10 * time.Second,
+		},
 		{name: "slow enough", send: trickle(0, 1200), status: 200},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -164,7 +191,8 @@ func TestReadRequestKeepsConnection(t *testing.T) {
 }
 
 func TestWriteReplyRefusesBinary(t *testing.T) {
-	if err := transport.WriteReply(nil, transport.Preamble{}, transport.Batch{Binary: true}); !errors.Is(err, transport.ErrBinary) {
+	err := transport.WriteReply(nil, transport.Preamble{}, transport.Batch{Binary: true})
+	if !errors.Is(err, transport.ErrBinary) {
 		t.Errorf("%v, want %v", err, transport.ErrBinary)
 	}
 }

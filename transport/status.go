@@ -5,9 +5,10 @@ import (
 	"net/http"
 )
 
-// HTTPStatus is the bare answer to a request that could not be read as holdfast (HF1-HTTP-03), from an error of
-// [ReadRequest] or of a transport's Accept. Every other outcome is a 200 with a batch. An unknown error is a 400: the
-// request could not be read, and the client takes any status but 200 for a fault of the carrier.
+// HTTPStatus is the bare answer to a request that could not be read as holdfast (HF1-HTTP-03), from
+// an error of [ReadRequest] or of a transport's Accept. Every other outcome is a 200 with a batch.
+// An unknown error is a 400: the request could not be read, and the client takes any status but 200
+// for a fault of the carrier.
 func HTTPStatus(err error) int {
 	var status *StatusError
 	switch {

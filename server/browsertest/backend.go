@@ -12,8 +12,8 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// backend is a plain WebSocket server for comparing the drop-in class with the platform's: pages reach it directly, and through the gateway.
-// The last segment of the path says what it does:
+// backend is a plain WebSocket server for comparing the drop-in class with the platform's: pages
+// reach it directly, and through the gateway. The last segment of the path says what it does:
 //
 //	echo    sends back what comes
 //	none    does, and selects no subprotocol
@@ -55,7 +55,8 @@ func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer c.Close()
 	c.SetCloseHandler(func(code int, text string) error { // repeats the reason too, as most servers do
-		return c.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, text), time.Now().Add(time.Second))
+		return c.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, text),
+			time.Now().Add(time.Second))
 	})
 	b.serve(c, r, name)
 }
@@ -65,7 +66,10 @@ func (b *backend) serve(c *websocket.Conn, r *http.Request, name string) {
 	say := func(text string) { _ = c.WriteMessage(websocket.TextMessage, []byte(text)) }
 	switch name {
 	case "info":
-		text, _ := json.Marshal([]string{r.URL.RawQuery, strings.Join(websocket.Subprotocols(r), ","), r.Header.Get("Cookie"), r.Header.Get("Origin"), r.UserAgent()})
+		text, _ := json.Marshal([]string{
+			r.URL.RawQuery, strings.Join(websocket.Subprotocols(r), ","),
+			r.Header.Get("Cookie"), r.Header.Get("Origin"), r.UserAgent(),
+		})
 		say(string(text))
 		echo(c)
 	case "close":

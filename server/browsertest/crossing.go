@@ -44,8 +44,8 @@ func newCrossing(up, down string, pace time.Duration) (*crossing, error) {
 	return c, err
 }
 
-// decode reads messages, each a type letter, a length of four bytes, big endian, and that many bytes. A direction's digest is the
-// SHA-256 of the same form.
+// decode reads messages, each a type letter, a length of four bytes, big endian, and that many
+// bytes. A direction's digest is the SHA-256 of the same form.
 func decode(b []byte) (messages []session.Message, err error) {
 	for len(b) > 0 {
 		if len(b) < 5 || (b[0] != 't' && b[0] != 'b') {
@@ -105,7 +105,8 @@ func (c *crossing) report(id string) report {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return report{
-		Received: r.order.received, Lost: len(r.order.missing), Duplicated: r.order.duplicated, OutOfOrder: r.order.late,
+		Received: r.order.received, Lost: len(r.order.missing), Duplicated: r.order.duplicated,
+		OutOfOrder:   r.order.late,
 		ReceivedHash: hex.EncodeToString(r.received.Sum(nil)),
 		Sent:         r.sentN, SentHash: hex.EncodeToString(r.sent.Sum(nil)),
 		Drained: r.drained, Failure: r.failure, Sessions: sessions,
@@ -161,7 +162,8 @@ func write(h hash.Hash, m session.Message) {
 
 var numbers = regexp.MustCompile(`#(\d+)(?:$|\x00)`)
 
-// numberOf reads the number that the test has put into a message: at the end of a text, in the first text chunk of a PNG.
+// numberOf reads the number that the test has put into a message: at the end of a text, in the
+// first text chunk of a PNG.
 func numberOf(m session.Message) int {
 	b := m.Data
 	if m.Binary {

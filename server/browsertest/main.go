@@ -1,5 +1,6 @@
-// Command browsertest is the server of the browser tests in clientjs/browser: the real endpoint, with an application that can tell
-// afterwards what it has sent and received. It listens on loopback only and is no part of what ships.
+// Command browsertest is the server of the browser tests in clientjs/browser: the real endpoint,
+// with an application that can tell afterwards what it has sent and received. It listens on
+// loopback only and is no part of what ships.
 //
 //	GET  /             an empty page with the client as a script
 //	GET  /demo/…       the demo page's files; the tests use its faulty network
@@ -7,9 +8,9 @@
 //	GET  /report?id=   what the application knows of a session
 //	GET  /traffic?id=  what arrived of a session's scheduled traffic, and when
 //	GET  /backend/…    a plain WebSocket server
-//	*    /gateway/holdfast     the gateway to it
-//	*    /holdfast     the endpoint; "meta":"crossing" selects the counting application, {"traffic":…} the scheduled one of
-//	                   conformance/zoo, otherwise it echoes
+//	*    /gateway/holdfast  the gateway to it
+//	*    /holdfast     the endpoint; "meta":"crossing" selects the counting application,
+//	                   {"traffic":…} the scheduled one of conformance/zoo, otherwise it echoes
 package main
 
 import (

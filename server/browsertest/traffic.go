@@ -12,7 +12,8 @@ import (
 	"github.com/holdfast-rt/holdfast/session"
 )
 
-// schedule is what the page asks for in "meta": numbered messages, ten a second, in two stretches with a silence between them.
+// schedule is what the page asks for in "meta": numbered messages, ten a second, in two stretches
+// with a silence between them.
 type schedule struct {
 	Seconds []int `json:"seconds"` // of traffic, of silence, of traffic
 	Bulk    int   `json:"bulk"`    // how long every 25th message is, in bytes; the others have 64
@@ -20,7 +21,8 @@ type schedule struct {
 
 const between = 100 * time.Millisecond
 
-// due tells when message n is to be sent, from the beginning of the session; false after the last one.
+// due tells when message n is to be sent, from the beginning of the session; false after the last
+// one.
 func (s *schedule) due(n int) (time.Duration, bool) {
 	first := s.Seconds[0] * 10
 	at := time.Duration(n) * between
@@ -30,7 +32,8 @@ func (s *schedule) due(n int) (time.Duration, bool) {
 	return at, n < first+s.Seconds[2]*10
 }
 
-// text is message n of a session that began at t0: its number, that time, and a filling that its receiver can check.
+// text is message n of a session that began at t0: its number, that time, and a filling that its
+// receiver can check.
 func (s *schedule) text(n int, t0 int64) string {
 	length := 64
 	if n%25 == 24 {
@@ -40,7 +43,8 @@ func (s *schedule) text(n int, t0 int64) string {
 	return head + strings.Repeat(string(rune('a'+n%26)), max(0, length-len(head)))
 }
 
-// traffic is the application of conformance/zoo: it sends by the schedule, and notes what arrives and when.
+// traffic is the application of conformance/zoo: it sends by the schedule, and notes what arrives
+// and when.
 type traffic struct {
 	ctx context.Context
 

@@ -28,7 +28,8 @@ func source(s *session.Session, m meta) {
 	}
 }
 
-// sink digests what it takes and answers the text "digest" with the count and the digest of what came before.
+// sink digests what it takes and answers the text "digest" with the count and the digest of what
+// came before.
 type sink struct {
 	count int
 	sum   hash.Hash
@@ -73,8 +74,9 @@ func (e *ends) add(id string, end session.End) {
 	e.order = append(e.order, id)
 }
 
-// report tells the fate of what a session's application sent: what is up to `delivered` was delivered, and the rest was not if `exact`,
-// else nobody knows. An object without fields: no such session has ended.
+// report tells the fate of what a session's application sent: what is up to `delivered` was
+// delivered, and the rest was not if `exact`, else nobody knows. An object without fields: no such
+// session has ended.
 func (e *ends) report(id string) string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -82,6 +84,7 @@ func (e *ends) report(id string) string {
 	if !ok {
 		return "{}"
 	}
-	b, _ := json.Marshal(map[string]any{"sent": end.Sent, "delivered": end.Delivered, "exact": end.Exact}) // numbers and a bool
+	// numbers and a bool
+	b, _ := json.Marshal(map[string]any{"sent": end.Sent, "delivered": end.Delivered, "exact": end.Exact})
 	return string(b)
 }

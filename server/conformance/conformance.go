@@ -1,5 +1,5 @@
-// Package conformance holds the applications that the conformance suite talks to (docs/conformance.md). They let anybody in and send
-// whatever is asked of them: for tests only.
+// Package conformance holds the applications that the conformance suite talks to
+// (docs/conformance.md). They let anybody in and send whatever is asked of them: for tests only.
 package conformance
 
 import (
@@ -13,8 +13,9 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// The timers are short, so that what takes several of them is seen in a run of less than two minutes; ping differs from the 5 s of a
-// path that carries lines (HF1-LIV-01), so that one can be told from the other.
+// The timers are short, so that what takes several of them is seen in a run of less than two
+// minutes; ping differs from the 5 s of a path that carries lines (HF1-LIV-01), so that one can be
+// told from the other.
 const (
 	ping = 8 * time.Second
 	hold = 5 * time.Second
@@ -93,7 +94,8 @@ func attempt(s *session.Session, m session.Message) {
 	send(s, session.Text(said))
 }
 
-// send waits while the window is full; it fails when the session has ended, and then nobody waits for the message.
+// send waits while the window is full; it fails when the session has ended, and then nobody waits
+// for the message.
 func send(s *session.Session, m session.Message) {
 	_, _ = s.Send(context.Background(), m)
 }

@@ -14,8 +14,8 @@ import (
 var files embed.FS
 
 // policy lets the page use its own files and its own server, and nothing inline.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; " +
-	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; " +
+	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // Page serves the demo page. It expects the endpoint at /holdfast and the client at /holdfast.js.
 func Page() http.Handler {
@@ -39,8 +39,8 @@ func Page() http.Handler {
 	})
 }
 
-// Echo is the application: every message goes back as it came. A client that does not take its echoes is waited for, so what it sends
-// stays unacknowledged and its own window holds it.
+// Echo is the application: every message goes back as it came. A client that does not take its
+// echoes is waited for, so what it sends stays unacknowledged and its own window holds it.
 func Echo(s *session.Session) {
 	s.OnMessage(func(m session.Message) {
 		_, _ = s.Send(context.Background(), m) // fails when the session has ended: then nobody waits for it

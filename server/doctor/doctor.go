@@ -1,5 +1,6 @@
-// Package doctor serves the page on which a visitor's browser finds out what the network does to sessions. The diagnosis itself is
-// clientjs's holdfast/doctor; on the command line it is session/client/doctor.
+// Package doctor serves the page on which a visitor's browser finds out what the network does to
+// sessions. The diagnosis itself is clientjs's holdfast/doctor; on the command line it is
+// session/client/doctor.
 package doctor
 
 import (
@@ -29,9 +30,11 @@ type Options struct {
 	Endpoint string
 }
 
-// Page serves the page and its files, under whatever path it is mounted at, with and without a slash at the end: mount it for both that path
-// and everything below it. It holds nothing secret, shows nothing of the server, and may be given to everybody; whoever opens it can start
-// some ten short sessions, which count against his address's limits like any other. It is to be served by the same host as the endpoint.
+// Page serves the page and its files, under whatever path it is mounted at, with and without a
+// slash at the end: mount it for both that path and everything below it. It holds nothing secret,
+// shows nothing of the server, and may be given to everybody; whoever opens it can start some ten
+// short sessions, which count against his address's limits like any other. It is to be served by
+// the same host as the endpoint.
 func Page(o Options) http.Handler {
 	if o.Endpoint == "" {
 		o.Endpoint = "/holdfast"

@@ -30,10 +30,12 @@ func TestMounts(t *testing.T) {
 			t.Errorf("%s: %d, to %q", base, r.StatusCode, at)
 		}
 		for name, media := range map[string]string{
-			"": "text/html", "main.js": "text/javascript", "report.js": "text/javascript", "doctor.mjs": "text/javascript", "page.css": "text/css", "icon.svg": "image/svg+xml",
+			"": "text/html", "main.js": "text/javascript", "report.js": "text/javascript",
+			"doctor.mjs": "text/javascript", "page.css": "text/css", "icon.svg": "image/svg+xml",
 		} {
 			r := ask(mux, "GET", base+"/"+name)
-			if r.StatusCode != 200 || !strings.HasPrefix(r.Header.Get("Content-Type"), media) || r.Header.Get("X-Content-Type-Options") != "nosniff" ||
+			if r.StatusCode != 200 || !strings.HasPrefix(r.Header.Get("Content-Type"), media) ||
+				r.Header.Get("X-Content-Type-Options") != "nosniff" ||
 				!strings.Contains(r.Header.Get("Content-Security-Policy"), "script-src 'self'; style-src 'self'") {
 				t.Errorf("%s/%s: %d %v", base, name, r.StatusCode, r.Header)
 			}

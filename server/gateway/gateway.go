@@ -1,6 +1,7 @@
-// Package gateway puts an existing WebSocket server behind Holdfast sessions: each session has a WebSocket of its own to one configured
-// backend, which needs no change. It is the other end of the browser client's drop-in WebSocket class (docs/websocket-compat.md), and serves
-// plain sessions too.
+// Package gateway puts an existing WebSocket server behind Holdfast sessions: each session has a
+// WebSocket of its own to one configured backend, which needs no change. It is the other end of the
+// browser client's drop-in WebSocket class (docs/websocket-compat.md), and serves plain sessions
+// too.
 package gateway
 
 import (
@@ -22,24 +23,26 @@ import (
 
 // Config configures a [Gateway].
 type Config struct {
-	// Target is the backend: ws://host/path or wss://host/path, without user, query and fragment. What a client adds to the endpoint's path
-	// is added to this path, and stays below it; scheme and host are never the client's to say.
+	// Target is the backend: ws://host/path or wss://host/path, without user, query and fragment.
+	// What a client adds to the endpoint's path is added to this path, and stays below it; scheme
+	// and host are never the client's to say.
 	Target string
-	// Headers names those of the headers of a client's first request that the backend is given, such as Cookie or Authorization. The server
-	// has to keep them: list the same names in server.Config.KeepHeaders. Default: none. The handshake's own are refused.
+	// Headers names those of the headers of a client's first request that the backend is given,
+	// such as Cookie or Authorization. The server has to keep them: list the same names in
+	// server.Config.KeepHeaders. Default: none. The handshake's own are refused.
 	Headers []string
-	// MaxMessage is the largest message from the backend, in bytes; a larger one ends session and backend, 1009. It should be the server's
-	// Limits.MaxMessage. Default 1 MiB.
+	// MaxMessage is the largest message from the backend, in bytes; a larger one ends session and
+	// backend, 1009. It should be the server's Limits.MaxMessage. Default 1 MiB.
 	MaxMessage int
 	// DialTimeout is the time for the backend's handshake. Default 10 s.
 	DialTimeout time.Duration
-	// WriteTimeout is how long a backend may leave a message unread before it counts as gone; until then its client is held up by its
-	// window. Default 60 s.
+	// WriteTimeout is how long a backend may leave a message unread before it counts as gone; until
+	// then its client is held up by its window. Default 60 s.
 	WriteTimeout time.Duration
 	// TLS is for a wss Target. Default: the system's roots.
 	TLS *tls.Config
-	// Logger is told of backends that cannot be reached (warn) and of clients' requests that are refused (debug), never of URLs or
-	// payloads. Default [slog.Default].
+	// Logger is told of backends that cannot be reached (warn) and of clients' requests that are
+	// refused (debug), never of URLs or payloads. Default [slog.Default].
 	Logger *slog.Logger
 }
 
@@ -80,11 +83,13 @@ func New(cfg Config) (*Gateway, error) {
 	return &Gateway{
 		cfg:    cfg,
 		target: target,
-		dialer: websocket.Dialer{HandshakeTimeout: cfg.DialTimeout, TLSClientConfig: cfg.TLS}, // no proxy, no redirects, no compression
+		// no proxy, no redirects, no compression
+		dialer: websocket.Dialer{HandshakeTimeout: cfg.DialTimeout, TLSClientConfig: cfg.TLS},
 	}, nil
 }
 
-// OnSession is for server.Config.OnSession: it connects the session with the backend, on two goroutines that end with it.
+// OnSession is for server.Config.OnSession: it connects the session with the backend, on two
+// goroutines that end with it.
 func (g *Gateway) OnSession(s *session.Session) { go g.serve(s) }
 
 func (g *Gateway) serve(s *session.Session) {
@@ -149,5 +154,6 @@ const (
 	codeLater     = 1013
 )
 
-// sessionEnds is the session's code for every end that a WebSocket knows; the WebSocket's own is in the reason.
+// sessionEnds is the session's code for every end that a WebSocket knows; the WebSocket's own is in
+// the reason.
 const sessionEnds = transport.CodeDone

@@ -62,7 +62,10 @@ func begin(t *testing.T, cfg gateway.Config, serve func(c *websocket.Conn)) *set
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.srv, err = server.New(server.Config{OnSession: g.OnSession, KeepHeaders: cfg.Headers, Logger: cfg.Logger, Limits: server.Limits{MaxMessage: 4096, Window: 8192}})
+	s.srv, err = server.New(server.Config{
+		OnSession: g.OnSession, KeepHeaders: cfg.Headers, Logger: cfg.Logger,
+		Limits: server.Limits{MaxMessage: 4096, Window: 8192},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +124,10 @@ func echo(c *websocket.Conn) {
 func TestMessages(t *testing.T) {
 	s := begin(t, gateway.Config{}, echo)
 	c := s.dial(t, nil, "", nil)
-	for _, m := range []session.Message{session.Text(""), session.Text("hé\x00\n"), session.Binary([]byte{0, 0xff}), session.Binary(nil), session.Binary(make([]byte, 4096))} {
+	for _, m := range []session.Message{
+		session.Text(""), session.Text("hé\x00\n"), session.Binary([]byte{0, 0xff}),
+		session.Binary(nil), session.Binary(make([]byte, 4096)),
+	} {
 		if _, err := c.Send(s.ctx, m); err != nil {
 			t.Fatal(err)
 		}
@@ -189,7 +195,10 @@ func TestBackendCloses(t *testing.T) {
 		"3000 " + long: func(c *websocket.Conn) { bye(c, 3000, long) },
 		"1006 ":        func(c *websocket.Conn) { _ = c.NetConn().Close() },
 		"1007 ":        func(c *websocket.Conn) { _ = c.WriteMessage(websocket.TextMessage, []byte("\xff")); echo(c) },
-		"1009 ":        func(c *websocket.Conn) { _ = c.WriteMessage(websocket.BinaryMessage, make([]byte, 4097)); echo(c) },
+		"1009 ": func(c *websocket.Conn) {
+			_ = c.WriteMessage(websocket.BinaryMessage, make([]byte, 4097))
+			echo(c)
+		},
 	}
 	for want, end := range frames {
 		t.Run(want[:4], func(t *testing.T) {
@@ -199,7 +208,8 @@ func TestBackendCloses(t *testing.T) {
 				end(c)
 			})
 			texts, e := s.end(t, s.dial(t, nil, "", nil))
-			if strings.Join(texts, "") != "ab" || e.Code != transport.CodeDone || !strings.HasPrefix(e.Reason, want) || want != "1006 " && want != "1009 " && e.Reason != want {
+			if strings.Join(texts, "") != "ab" || e.Code != transport.CodeDone || !strings.HasPrefix(e.Reason, want) ||
+				want != "1006 " && want != "1009 " && e.Reason != want {
 				t.Errorf("%q, %+v", texts, e)
 			}
 		})
@@ -300,7 +310,8 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
-// TestUnoffered: a subprotocol where none was offered is no WebSocket's answer; where some were, it is for the client to judge.
+// TestUnoffered: a subprotocol where none was offered is no WebSocket's answer; where some were, it
+// is for the client to judge.
 func TestUnoffered(t *testing.T) {
 	s := begin(t, gateway.Config{}, echo)
 	if _, e := s.end(t, s.dial(t, nil, "force", nil)); !strings.HasPrefix(e.Reason, "1006 ") {
@@ -324,14 +335,16 @@ func TestHeaders(t *testing.T) {
 		if list != nil {
 			want = "a=b"
 		}
-		if r.Header.Get("Cookie") != want || r.Header.Get("Authorization") != "" || r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Origin") != "" {
+		if r.Header.Get("Cookie") != want || r.Header.Get("Authorization") != "" ||
+			r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Origin") != "" {
 			t.Errorf("%v: %v", list, r.Header)
 		}
 		_ = c.Close(s.ctx)
 	}
 }
 
-// TestBackpressure: a client that takes nothing stops the backend, within bounds, and nothing is lost.
+// TestBackpressure: a client that takes nothing stops the backend, within bounds, and nothing is
+// lost.
 func TestBackpressure(t *testing.T) {
 	const count, size = 4000, 4000
 	sent := make(chan int, count)
@@ -370,7 +383,10 @@ func TestBackpressure(t *testing.T) {
 }
 
 func TestConfig(t *testing.T) {
-	for _, target := range []string{"", "http://host/", "ws://", "ws:///path", "ws://user@host/", "ws://host/?a", "ws://host/?", "ws://host/#", "://"} {
+	for _, target := range []string{
+		"", "http://host/", "ws://", "ws:///path", "ws://user@host/", "ws://host/?a",
+		"ws://host/?", "ws://host/#", "://",
+	} {
 		if _, err := gateway.New(gateway.Config{Target: target}); err == nil {
 			t.Errorf("the target %q passes", target)
 		}

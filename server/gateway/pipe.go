@@ -13,8 +13,9 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// pipe copies messages between a session and the backend's WebSocket. It holds one message each way and no queue: a slow client fills its
-// window, then the backend is not read any more; a slow backend is waited for, then the client's window is full.
+// pipe copies messages between a session and the backend's WebSocket. It holds one message each way
+// and no queue: a slow client fills its window, then the backend is not read any more; a slow
+// backend is waited for, then the client's window is full.
 type pipe struct {
 	s            *session.Session
 	conn         *websocket.Conn
@@ -57,7 +58,8 @@ func (p *pipe) down() {
 	}
 }
 
-// up copies to the backend until the session has ended, and tells the backend. What comes after the backend has gone is for nobody.
+// up copies to the backend until the session has ended, and tells the backend. What comes after the
+// backend has gone is for nobody.
 func (p *pipe) up(read <-chan struct{}) {
 	gone := false
 	for {
@@ -95,7 +97,8 @@ func closedWith(err error) (code int, reason string) {
 	}
 }
 
-// end ends the session with a WebSocket's close code and reason. What was sent before is delivered first.
+// end ends the session with a WebSocket's close code and reason. What was sent before is delivered
+// first.
 func (p *pipe) end(code int, reason string) {
 	p.s.EndWith(sessionEnds, strconv.Itoa(code)+" "+reason)
 }
@@ -106,13 +109,15 @@ func (p *pipe) endBoth(code int, reason string) {
 }
 
 func (p *pipe) writeClose(code int, reason string) {
-	_ = p.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, reason), time.Now().Add(closeWait))
+	_ = p.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, reason),
+		time.Now().Add(closeWait))
 }
 
 // closeWait bounds in time how long a backend is waited for when the session has ended.
 const closeWait = 5 * time.Second
 
-// closeBackend repeats the client's goodbye to the backend and waits for its answer. A client that vanished says none, as on the platform.
+// closeBackend repeats the client's goodbye to the backend and waits for its answer. A client that
+// vanished says none, as on the platform.
 func (p *pipe) closeBackend(e session.End, read <-chan struct{}) {
 	code, reason := said(e)
 	if code == codeAbnormal {

@@ -22,7 +22,8 @@ type request struct {
 
 const maxProtocols = 32
 
-// parseRequest reads a session's meta. A session without such a request asks for the target itself and offers no protocols.
+// parseRequest reads a session's meta. A session without such a request asks for the target itself
+// and offers no protocols.
 func parseRequest(meta []byte) (request, error) {
 	var m struct {
 		WebSocket request `json:"websocket"`
@@ -75,7 +76,8 @@ func (r request) below(target *url.URL) *url.URL {
 func isToken(s string) bool {
 	for i := range len(s) {
 		c := s[i]
-		if !('0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0) {
+		if !('0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' ||
+			strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0) {
 			return false
 		}
 	}

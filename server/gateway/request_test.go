@@ -54,19 +54,30 @@ func TestBelow(t *testing.T) {
 
 func TestRefused(t *testing.T) {
 	for _, text := range []string{
-		"..", ".", "../x", "a/../..", "a/./b", "%2e%2e/x", "%2E./x", "a%2F..%2Fb", `a\..\b`, "a%5c..%5cb", "/..", "a/..",
+		"..", ".", "../x", "a/../..", "a/./b", "%2e%2e/x", "%2E./x", "a%2F..%2Fb", `a\..\b`, "a%5c..%5cb", "/..",
+		"a/..",
 		"a b", "a\nb", "a\r\nHost: x", "a\x00", "a\x7f", "é", "a#b", "?a#b", "?a b", "%", "%zz", "a%2",
 	} {
 		if r, err := ask(t, nil, text); err == nil {
 			t.Errorf("%q passes as %+v", text, r)
 		}
 	}
-	for _, list := range [][]string{{""}, {"a b"}, {"a,b"}, {"a\r\nX: y"}, {"é"}, strings.Split(strings.Repeat("a,", 33), ",")} {
+	for _, list := range [][]string{
+		{""},
+		{"a b"},
+		{"a,b"},
+		{"a\r\nX: y"},
+		{"é"},
+		strings.Split(strings.Repeat("a,", 33), ","),
+	} {
 		if _, err := ask(t, list, ""); err == nil {
 			t.Errorf("%q passes", list)
 		}
 	}
-	for _, meta := range []string{`{`, `{"websocket":1}`, `{"websocket":{"url":1}}`, `{"websocket":{"protocols":"a"}}`} {
+	for _, meta := range []string{
+		`{`, `{"websocket":1}`, `{"websocket":{"url":1}}`,
+		`{"websocket":{"protocols":"a"}}`,
+	} {
 		if _, err := parseRequest([]byte(meta)); err == nil {
 			t.Errorf("%s passes", meta)
 		}

@@ -11,7 +11,8 @@ import (
 	"github.com/holdfast-rt/holdfast/server/jwtauth"
 )
 
-// A server makes one Authenticator and calls it from its Authenticate hook with the token that the client sent as auth.
+// A server makes one Authenticator and calls it from its Authenticate hook with the token that the
+// client sent as auth.
 func Example() {
 	secret := []byte("of 32 bytes or more, from a file, not from source") // the identity provider's
 	auth, err := jwtauth.New(jwtauth.Options{

@@ -16,12 +16,13 @@ const (
 	MaxToken = 8 << 10
 	// DefaultLeeway is what clocks may differ by.
 	DefaultLeeway = 30 * time.Second
-	// MaxLeeway bounds [Options.Leeway]: more is not a clock's error but a longer life for a stolen token.
+	// MaxLeeway bounds [Options.Leeway]: more is not a clock's error but a longer life for a stolen
+	// token.
 	MaxLeeway = 5 * time.Minute
 )
 
-// The errors of [Authenticator.Authenticate]. Each is an ErrRefused too; so are golang-jwt's own, such as
-// [jwt.ErrTokenExpired], which are wrapped likewise.
+// The errors of [Authenticator.Authenticate]. Each is an ErrRefused too; so are golang-jwt's own,
+// such as [jwt.ErrTokenExpired], which are wrapped likewise.
 var (
 	ErrRefused     = errors.New("jwtauth: token refused")
 	ErrTooLarge    = errors.New("token above 8 KiB")
@@ -32,12 +33,14 @@ var (
 
 // Options are the settings of an [Authenticator]. Keys, an audience and an issuer are required.
 type Options struct {
-	// Keys are the trusted keys. A token that names a key by kid is checked with the key of that ID, else with the one
-	// without an ID; a token that names none is checked with the only key of its algorithm. There is never a second try.
+	// Keys are the trusted keys. A token that names a key by kid is checked with the key of that
+	// ID, else with the one without an ID; a token that names none is checked with the only key of
+	// its algorithm. There is never a second try.
 	Keys []Key
 
-	// Audience lists who this server is: the token's aud must name one of them. AnyAudience takes tokens meant for
-	// anybody, also those that say nothing: then a token for another service opens sessions here.
+	// Audience lists who this server is: the token's aud must name one of them. AnyAudience takes
+	// tokens meant for anybody, also those that say nothing: then a token for another service opens
+	// sessions here.
 	Audience    []string
 	AnyAudience bool
 
@@ -45,11 +48,13 @@ type Options struct {
 	Issuer    string
 	AnyIssuer bool
 
-	// Leeway is what exp and nbf are stretched by. 0 is [DefaultLeeway], less than 0 is none; at most [MaxLeeway].
+	// Leeway is what exp and nbf are stretched by. 0 is [DefaultLeeway], less than 0 is none; at
+	// most [MaxLeeway].
 	Leeway time.Duration
 
-	// Principal names the principal from verified claims. Nil takes sub. An error or "" refuses the token: "" is
-	// anonymous, which nobody becomes by showing a token. Called concurrently; must not keep or change the claims.
+	// Principal names the principal from verified claims. Nil takes sub. An error or "" refuses the
+	// token: "" is anonymous, which nobody becomes by showing a token. Called concurrently; must
+	// not keep or change the claims.
 	Principal func(ctx context.Context, claims map[string]any) (string, error)
 }
 
@@ -104,10 +109,13 @@ func New(o Options) (*Authenticator, error) {
 	return a, nil
 }
 
-// Authenticate checks a token and returns the principal it names, its claims (numbers as [json.Number]), and the moment
-// from which it would be refused: its exp and the leeway. The error is an [ErrRefused] unless ctx ended or Principal
-// failed. It holds no part of the token's claims or signature and is for the log; tell the client nothing but "refused".
-func (a *Authenticator) Authenticate(ctx context.Context, token string) (principal string, claims map[string]any, expires time.Time, err error) {
+// Authenticate checks a token and returns the principal it names, its claims (numbers as
+// [json.Number]), and the moment from which it would be refused: its exp and the leeway. The error
+// is an [ErrRefused] unless ctx ended or Principal failed. It holds no part of the token's claims
+// or signature and is for the log; tell the client nothing but "refused".
+func (a *Authenticator) Authenticate(ctx context.Context, token string) (
+	principal string, claims map[string]any, expires time.Time, err error,
+) {
 	if err := ctx.Err(); err != nil {
 		return "", nil, time.Time{}, err
 	}
@@ -135,7 +143,8 @@ func (a *Authenticator) Authenticate(ctx context.Context, token string) (princip
 	return principal, verified, expires, nil
 }
 
-// key is the one key for a token. The header is the attacker's, so it chooses among keys but never what a key is for.
+// key is the one key for a token. The header is the attacker's, so it chooses among keys but never
+// what a key is for.
 func (a *Authenticator) key(token *jwt.Token) (any, error) {
 	if _, found := token.Header["crit"]; found {
 		return nil, ErrCritical // RFC 7515 §4.1.11: what must be understood and is not
@@ -168,7 +177,8 @@ func (a *Authenticator) key(token *jwt.Token) (any, error) {
 	return chosen.Material, nil
 }
 
-// maxTime is the end of the year 9999. Beyond what an int64 holds, a date would turn into one of the distant past.
+// maxTime is the end of the year 9999. Beyond what an int64 holds, a date would turn into one of
+// the distant past.
 const maxTime = 253402300799
 
 // times refuses dates outside of what a clock can show, and returns when the token ends.
@@ -201,7 +211,8 @@ func refuse(err error) (string, map[string]any, time.Time, error) {
 func reason(err error) error {
 	for _, known := range []error{
 		ErrCritical, ErrUnknownKey, jwt.ErrTokenMalformed, jwt.ErrTokenSignatureInvalid, jwt.ErrTokenExpired,
-		jwt.ErrTokenNotValidYet, jwt.ErrTokenInvalidAudience, jwt.ErrTokenInvalidIssuer, jwt.ErrTokenRequiredClaimMissing,
+		jwt.ErrTokenNotValidYet, jwt.ErrTokenInvalidAudience, jwt.ErrTokenInvalidIssuer,
+		jwt.ErrTokenRequiredClaimMissing,
 		jwt.ErrTokenInvalidClaims,
 	} {
 		if errors.Is(err, known) {
@@ -211,7 +222,8 @@ func reason(err error) error {
 	return jwt.ErrTokenUnverifiable
 }
 
-// compact says that the token is in the letters of base64url and dots: Go's decoder would skip line ends.
+// compact says that the token is in the letters of base64url and dots: Go's decoder would skip line
+// ends.
 func compact(token string) bool {
 	for i := range len(token) {
 		switch c := token[i]; {

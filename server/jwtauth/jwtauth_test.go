@@ -28,9 +28,12 @@ func TestAccepts(t *testing.T) {
 			"EdDSA":                  sign(t, jwt.SigningMethodEdDSA, k.ed, kid("e"), good()),
 			"no kid, one key for it": sign(t, jwt.SigningMethodEdDSA, k.ed, nil, good()),
 			"second audience":        sign(t, jwt.SigningMethodEdDSA, k.ed, nil, with(jwt.MapClaims{"aud": "chat-2"})),
-			"audience among others":  sign(t, jwt.SigningMethodEdDSA, k.ed, nil, with(jwt.MapClaims{"aud": []string{"x", "chat"}})),
-			"nbf now":                sign(t, jwt.SigningMethodEdDSA, k.ed, nil, with(jwt.MapClaims{"nbf": now.Unix()})),
-			"nbf within the leeway":  sign(t, jwt.SigningMethodEdDSA, k.ed, nil, with(jwt.MapClaims{"nbf": now.Add(DefaultLeeway).Unix()})),
+			"audience among others": sign(t, jwt.SigningMethodEdDSA, k.ed, nil,
+				with(jwt.MapClaims{"aud": []string{"x", "chat"}})),
+			"nbf now": sign(t, jwt.SigningMethodEdDSA, k.ed, nil,
+				with(jwt.MapClaims{"nbf": now.Unix()})),
+			"nbf within the leeway": sign(t, jwt.SigningMethodEdDSA, k.ed, nil,
+				with(jwt.MapClaims{"nbf": now.Add(DefaultLeeway).Unix()})),
 		} {
 			principal, claims, expires, err := a.Authenticate(t.Context(), token)
 			if err != nil || principal != "alice" || claims["iss"] != "https://id.example" {
@@ -57,19 +60,49 @@ func TestRefuses(t *testing.T) {
 		name, token string
 		want        error
 	}{
-		{"alg none", sign(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, nil, good()), jwt.ErrTokenSignatureInvalid},
-		{"alg none, kid of a key", sign(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, kid("h"), good()), jwt.ErrTokenSignatureInvalid},
+		{
+			"alg none", sign(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, nil, good()),
+			jwt.ErrTokenSignatureInvalid,
+		},
+		{
+			"alg none, kid of a key",
+			sign(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, kid("h"), good()),
+			jwt.ErrTokenSignatureInvalid,
+		},
 		{"alg None", segment(map[string]any{"alg": "None"}) + "." + parts[1] + ".", jwt.ErrTokenUnverifiable},
-		{"alg missing", segment(map[string]any{"typ": "JWT"}) + "." + parts[1] + "." + parts[2], jwt.ErrTokenUnverifiable},
-		{"alg not a string", segment(map[string]any{"alg": 1}) + "." + parts[1] + "." + parts[2], jwt.ErrTokenUnverifiable},
-		{"HS256 by the RSA public key, PEM", sign(t, jwt.SigningMethodHS256, k.rsaPEM, kid("r"), good()), ErrUnknownKey},
+		{
+			"alg missing", segment(map[string]any{"typ": "JWT"}) + "." + parts[1] + "." + parts[2],
+			jwt.ErrTokenUnverifiable,
+		},
+		{
+			"alg not a string", segment(map[string]any{"alg": 1}) + "." + parts[1] + "." + parts[2],
+			jwt.ErrTokenUnverifiable,
+		},
+		{
+			"HS256 by the RSA public key, PEM", sign(t, jwt.SigningMethodHS256, k.rsaPEM, kid("r"), good()),
+			ErrUnknownKey,
+		},
 		{"the same without kid", sign(t, jwt.SigningMethodHS256, k.rsaPEM, nil, good()), jwt.ErrTokenSignatureInvalid},
-		{"HS256 by the RSA public key, DER", sign(t, jwt.SigningMethodHS256, x509.MarshalPKCS1PublicKey(&k.rsa.PublicKey), kid("r"), good()), ErrUnknownKey},
-		{"HS256 by the Ed25519 public key", sign(t, jwt.SigningMethodHS256, []byte(k.ed.Public().(ed25519.PublicKey)), kid("e"), good()), ErrUnknownKey},
-		{"HS384 by the secret", sign(t, jwt.SigningMethodHS384, k.secret, kid("h"), good()), jwt.ErrTokenSignatureInvalid},
-		{"RS512 by the right key", sign(t, jwt.SigningMethodRS512, k.rsa, kid("r"), good()), jwt.ErrTokenSignatureInvalid},
-		{"PS256 by the right key", sign(t, jwt.SigningMethodPS256, k.rsa, kid("r"), good()), jwt.ErrTokenSignatureInvalid},
-		{"signed by another key", sign(t, jwt.SigningMethodEdDSA, k.otherED, kid("e"), good()), jwt.ErrTokenSignatureInvalid},
+		{"HS256 by the RSA public key, DER", sign(t, jwt.SigningMethodHS256,
+			x509.MarshalPKCS1PublicKey(&k.rsa.PublicKey), kid("r"), good()), ErrUnknownKey},
+		{"HS256 by the Ed25519 public key", sign(t, jwt.SigningMethodHS256, []byte(k.ed.Public().(ed25519.PublicKey)),
+			kid("e"), good()), ErrUnknownKey},
+		{
+			"HS384 by the secret", sign(t, jwt.SigningMethodHS384, k.secret, kid("h"), good()),
+			jwt.ErrTokenSignatureInvalid,
+		},
+		{
+			"RS512 by the right key", sign(t, jwt.SigningMethodRS512, k.rsa, kid("r"), good()),
+			jwt.ErrTokenSignatureInvalid,
+		},
+		{
+			"PS256 by the right key", sign(t, jwt.SigningMethodPS256, k.rsa, kid("r"), good()),
+			jwt.ErrTokenSignatureInvalid,
+		},
+		{
+			"signed by another key", sign(t, jwt.SigningMethodEdDSA, k.otherED, kid("e"), good()),
+			jwt.ErrTokenSignatureInvalid,
+		},
 
 		{"kid unknown", ed(kid("x"), good()), ErrUnknownKey},
 		{"kid of another algorithm's key", ed(kid("r"), good()), ErrUnknownKey},
@@ -78,7 +111,10 @@ func TestRefuses(t *testing.T) {
 		{"kid null", ed(kid(nil), good()), ErrUnknownKey},
 		{"kid in other letters", ed(kid("E"), good()), ErrUnknownKey},
 		{"key in the header", sign(t, jwt.SigningMethodEdDSA, k.otherED, map[string]any{
-			"jwk": map[string]any{"kty": "OKP", "crv": "Ed25519", "x": base64.RawURLEncoding.EncodeToString(k.otherED.Public().(ed25519.PublicKey))},
+			"jwk": map[string]any{
+				"kty": "OKP", "crv": "Ed25519",
+				"x": base64.RawURLEncoding.EncodeToString(k.otherED.Public().(ed25519.PublicKey)),
+			},
 		}, good()), jwt.ErrTokenSignatureInvalid},
 		{"crit", ed(map[string]any{"crit": []string{"b64"}, "b64": false}, good()), ErrCritical},
 
@@ -88,7 +124,10 @@ func TestRefuses(t *testing.T) {
 		{"exp zero", ed(nil, with(jwt.MapClaims{"exp": 0})), jwt.ErrTokenExpired},
 		{"exp negative", ed(nil, with(jwt.MapClaims{"exp": -1})), jwt.ErrTokenExpired},
 		{"exp a string", ed(nil, with(jwt.MapClaims{"exp": "4102444800"})), jwt.ErrTokenInvalidClaims},
-		{"exp beyond any clock", ed(nil, with(jwt.MapClaims{"exp": json.Number("253402300800")})), jwt.ErrTokenInvalidClaims},
+		{
+			"exp beyond any clock", ed(nil, with(jwt.MapClaims{"exp": json.Number("253402300800")})),
+			jwt.ErrTokenInvalidClaims,
+		},
 		{"nbf ahead", ed(nil, with(jwt.MapClaims{"nbf": ahead})), jwt.ErrTokenNotValidYet},
 		{"nbf beyond an int64", ed(nil, with(jwt.MapClaims{"nbf": json.Number("1e30")})), jwt.ErrTokenInvalidClaims},
 		{"nbf beyond a float", ed(nil, with(jwt.MapClaims{"nbf": json.Number("1e999")})), jwt.ErrTokenInvalidClaims},
@@ -105,8 +144,14 @@ func TestRefuses(t *testing.T) {
 		{"sub missing", ed(nil, with(jwt.MapClaims{"sub": nil})), ErrNoPrincipal},
 		{"sub empty", ed(nil, with(jwt.MapClaims{"sub": ""})), ErrNoPrincipal},
 
-		{"payload tampered", parts[0] + "." + segment(with(jwt.MapClaims{"sub": "mallory"})) + "." + parts[2], jwt.ErrTokenSignatureInvalid},
-		{"header tampered", segment(map[string]any{"alg": "EdDSA", "typ": "x"}) + "." + parts[1] + "." + parts[2], jwt.ErrTokenSignatureInvalid},
+		{
+			"payload tampered", parts[0] + "." + segment(with(jwt.MapClaims{"sub": "mallory"})) + "." + parts[2],
+			jwt.ErrTokenSignatureInvalid,
+		},
+		{
+			"header tampered", segment(map[string]any{"alg": "EdDSA", "typ": "x"}) + "." + parts[1] + "." + parts[2],
+			jwt.ErrTokenSignatureInvalid,
+		},
 		{"signature cut", token[:len(token)-4], ErrRefused},
 		{"signature missing", parts[0] + "." + parts[1] + ".", jwt.ErrTokenSignatureInvalid},
 		{"empty", "", jwt.ErrTokenMalformed},
@@ -149,7 +194,8 @@ func TestExpiry(t *testing.T) {
 			o := k.options()
 			o.Leeway = tt.set
 			a := mustNew(t, o)
-			token := sign(t, jwt.SigningMethodEdDSA, k.ed, nil, with(jwt.MapClaims{"exp": time.Now().Add(time.Minute).Unix()}))
+			token := sign(t, jwt.SigningMethodEdDSA, k.ed, nil,
+				with(jwt.MapClaims{"exp": time.Now().Add(time.Minute).Unix()}))
 			_, _, expires, err := a.Authenticate(t.Context(), token)
 			if err != nil {
 				t.Fatal(err)
@@ -174,12 +220,16 @@ func TestOptOuts(t *testing.T) {
 	o := k.options()
 	o.Audience, o.AnyAudience, o.Issuer, o.AnyIssuer = nil, true, "", true
 	a := mustNew(t, o)
-	for _, claims := range []jwt.MapClaims{good(), with(jwt.MapClaims{"aud": "shop", "iss": "x"}), with(jwt.MapClaims{"aud": nil, "iss": nil})} {
+	for _, claims := range []jwt.MapClaims{
+		good(), with(jwt.MapClaims{"aud": "shop", "iss": "x"}),
+		with(jwt.MapClaims{"aud": nil, "iss": nil}),
+	} {
 		if _, _, _, err := a.Authenticate(t.Context(), sign(t, jwt.SigningMethodEdDSA, k.ed, nil, claims)); err != nil {
 			t.Errorf("%v: %v", claims, err)
 		}
 	}
-	if _, _, _, err := a.Authenticate(t.Context(), sign(t, jwt.SigningMethodEdDSA, k.ed, nil, with(jwt.MapClaims{"exp": nil}))); !errors.Is(err, jwt.ErrTokenRequiredClaimMissing) {
+	eternal := sign(t, jwt.SigningMethodEdDSA, k.ed, nil, with(jwt.MapClaims{"exp": nil}))
+	if _, _, _, err := a.Authenticate(t.Context(), eternal); !errors.Is(err, jwt.ErrTokenRequiredClaimMissing) {
 		t.Errorf("exp: %v", err)
 	}
 }
@@ -209,7 +259,8 @@ func TestKeySelection(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			o := k.options()
 			o.Keys = tt.keys
-			_, _, _, err := mustNew(t, o).Authenticate(t.Context(), sign(t, jwt.SigningMethodEdDSA, k.ed, tt.header, good()))
+			_, _, _, err := mustNew(t, o).Authenticate(t.Context(),
+				sign(t, jwt.SigningMethodEdDSA, k.ed, tt.header, good()))
 			if !errors.Is(err, tt.want) {
 				t.Errorf("%v, want %v", err, tt.want)
 			}
@@ -231,7 +282,11 @@ func TestPrincipal(t *testing.T) {
 		{"from a number above 2^53", func(_ context.Context, c map[string]any) (string, error) {
 			return c["uid"].(json.Number).String(), nil
 		}, "9007199254740993", nil},
-		{"has the context", func(ctx context.Context, _ map[string]any) (string, error) { return ctx.Value(ctxKey{}).(string), nil }, "bob", nil},
+		{
+			"has the context",
+			func(ctx context.Context, _ map[string]any) (string, error) { return ctx.Value(ctxKey{}).(string), nil },
+			"bob", nil,
+		},
 		{"empty", func(context.Context, map[string]any) (string, error) { return "", nil }, "", ErrNoPrincipal},
 		{"error", func(context.Context, map[string]any) (string, error) { return "alice", broken }, "", broken},
 	}

@@ -32,7 +32,8 @@ type Key struct {
 	// ID is what tokens call it by, their kid; "" is allowed once per algorithm.
 	ID        string
 	Algorithm Algorithm
-	// Material is []byte for [HS256], [*rsa.PublicKey] for [RS256], [ed25519.PublicKey] for [EdDSA].
+	// Material is []byte for [HS256], [*rsa.PublicKey] for [RS256], [ed25519.PublicKey] for
+	// [EdDSA].
 	Material any `json:"-"`
 }
 

@@ -26,9 +26,10 @@ func ParseKeys(data []byte) ([]Key, error) {
 	return ParsePEM(data)
 }
 
-// ParsePEM reads public keys: blocks PUBLIC KEY, RSA PUBLIC KEY or CERTIFICATE, whose dates and issuer are not checked.
-// The keys have no ID, and their algorithm follows from their type, so there is room for one RSA and one Ed25519 key. A
-// private key is an error, since it does not belong on this server.
+// ParsePEM reads public keys: blocks PUBLIC KEY, RSA PUBLIC KEY or CERTIFICATE, whose dates and
+// issuer are not checked. The keys have no ID, and their algorithm follows from their type, so
+// there is room for one RSA and one Ed25519 key. A private key is an error, since it does not
+// belong on this server.
 func ParsePEM(data []byte) ([]Key, error) {
 	if len(data) > maxFile {
 		return nil, errors.New("jwtauth: key file above 1 MiB")
@@ -91,9 +92,9 @@ type jwk struct {
 	D   string   `json:"d"`
 }
 
-// ParseJWKS reads a JWK Set (RFC 7517). Keys for other algorithms or uses are passed over, as the RFC asks; one that is
-// meant for us and broken is an error, and so is a private one and a set without any key for us. A shared secret (oct)
-// has to state its algorithm, HS256.
+// ParseJWKS reads a JWK Set (RFC 7517). Keys for other algorithms or uses are passed over, as the
+// RFC asks; one that is meant for us and broken is an error, and so is a private one and a set
+// without any key for us. A shared secret (oct) has to state its algorithm, HS256.
 func ParseJWKS(data []byte) ([]Key, error) {
 	if len(data) > maxFile {
 		return nil, errors.New("jwtauth: key file above 1 MiB")

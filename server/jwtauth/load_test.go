@@ -32,7 +32,10 @@ func (k keyring) jwks(t *testing.T, change func(keys []map[string]any)) []byte {
 	keys := []map[string]any{
 		{"kty": "oct", "alg": "HS256", "kid": "h", "k": b64(k.secret)},
 		{"kty": "RSA", "use": "sig", "kid": "r", "n": b64(k.rsa.N.Bytes()), "e": "AQAB"},
-		{"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "key_ops": []string{"verify"}, "kid": "e", "x": b64(k.ed.Public().(ed25519.PublicKey))},
+		{
+			"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "key_ops": []string{"verify"}, "kid": "e",
+			"x": b64(k.ed.Public().(ed25519.PublicKey)),
+		},
 	}
 	if change != nil {
 		change(keys)
@@ -61,15 +64,25 @@ func TestParsedKeysVerify(t *testing.T) {
 			keys[0]["alg"] = "HS512"
 			keys[1]["use"] = "enc"
 		}), "e"},
-		{"JWK Set, a secret without algorithm", k.jwks(t, func(keys []map[string]any) { delete(keys[0], "alg") }), "r e"},
-		{"JWK Set, other operations", k.jwks(t, func(keys []map[string]any) { keys[2]["key_ops"] = []string{"sign"} }), "h r"},
+		{
+			"JWK Set, a secret without algorithm", k.jwks(t, func(keys []map[string]any) { delete(keys[0], "alg") }),
+			"r e",
+		},
+		{
+			"JWK Set, other operations",
+			k.jwks(t, func(keys []map[string]any) { keys[2]["key_ops"] = []string{"sign"} }),
+			"h r",
+		},
 		{"JWK Set, RSA for PS256", k.jwks(t, func(keys []map[string]any) { keys[1]["alg"] = "PS256" }), "h e"},
 		{"JWK Set, another curve", k.jwks(t, func(keys []map[string]any) { keys[2]["crv"] = "Ed448" }), "h r"},
 		{"PEM, RSA", k.rsaPEM, "r"},
 		{"PEM, RSA in PKCS #1", block("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(&k.rsa.PublicKey), nil), "r"},
 		{"PEM, Ed25519", edPEM, "e"},
 		{"PEM, certificate", block("CERTIFICATE", certificate, certErr), "r"},
-		{"PEM, two with text between", append(append(append([]byte("notes\n"), k.rsaPEM...), "more\n"...), edPEM...), "r e"},
+		{
+			"PEM, two with text between", append(append(append([]byte("notes\n"), k.rsaPEM...), "more\n"...), edPEM...),
+			"r e",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -162,7 +175,8 @@ func TestKeysPrintNoSecret(t *testing.T) {
 		fmt.Sprint(keys), fmt.Sprintf("%+v", keys), fmt.Sprintf("%#v", keys), fmt.Sprintf("%s %v", keys[0], &keys[0]),
 		fmt.Sprintf("%+v", k.options()), string(asJSON),
 	} {
-		if strings.Contains(s, "ssss") || strings.Contains(s, "115 115") || strings.Contains(s, "0x73") || strings.Contains(s, "c3Nzc3Nz") {
+		if strings.Contains(s, "ssss") || strings.Contains(s, "115 115") || strings.Contains(s, "0x73") ||
+			strings.Contains(s, "c3Nzc3Nz") {
 			t.Errorf("%s", s)
 		}
 		if !strings.Contains(s, "h") {

@@ -1,4 +1,5 @@
-// Package longpoll carries one batch up and one down in a POST and its reply: the kinds open, poll and up.
+// Package longpoll carries one batch up and one down in a POST and its reply: the kinds open, poll
+// and up.
 package longpoll
 
 import (
@@ -16,10 +17,11 @@ type Options struct {
 	WriteTimeout time.Duration
 }
 
-// Accept makes a POST, whose body has been read, a Conn that belongs to the handler's goroutine as long as the handler runs:
-// the handler must call Close before it returns. Receive gives the request's batch once, then [io.EOF]; whether the
-// client has gone is told by the request's context. Send writes the reply, once; then it returns
-// [transport.ErrClosed], as it does after Close. A handler that sends no reply makes a carrier fault of it.
+// Accept makes a POST, whose body has been read, a Conn that belongs to the handler's goroutine as
+// long as the handler runs: the handler must call Close before it returns. Receive gives the
+// request's batch once, then [io.EOF]; whether the client has gone is told by the request's
+// context. Send writes the reply, once; then it returns [transport.ErrClosed], as it does after
+// Close. A handler that sends no reply makes a carrier fault of it.
 //
 // The error is [http.ErrNotSupported], where w can set no write deadline; then nothing was written.
 func Accept(w http.ResponseWriter, req *transport.Request, o *Options) (transport.Conn, error) {
@@ -57,7 +59,8 @@ func (c *serverConn) Receive() (transport.Batch, error) {
 	return c.req.Batch, nil
 }
 
-// Release gives back the memory of the batch that Receive gave, as the answer may be far off. The caller is the one who received it.
+// Release gives back the memory of the batch that Receive gave, as the answer may be far off. The
+// caller is the one who received it.
 func (c *serverConn) Release() { c.req.Release() }
 
 func (c *serverConn) Send(b transport.Batch) error {

@@ -10,7 +10,8 @@ import (
 	"github.com/holdfast-rt/holdfast/transport/longpoll"
 )
 
-// BenchmarkExchange is one POST with 128 bytes and a reply of 128 bytes over loopback; it counts net/http and both sides.
+// BenchmarkExchange is one POST with 128 bytes and a reply of 128 bytes over loopback; it counts
+// net/http and both sides.
 func BenchmarkExchange(b *testing.B) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		req, err := transport.ReadRequest(w, r, transport.ReadOptions{})

@@ -13,16 +13,19 @@ import (
 	"github.com/holdfast-rt/holdfast/transport/internal/post"
 )
 
-// Dialer opens POST exchanges of the kinds open, poll and up. The fields must not change once it is used.
+// Dialer opens POST exchanges of the kinds open, poll and up. The fields must not change once it is
+// used.
 type Dialer struct {
 	// URL of the endpoint, http or https. No secret belongs in it (HF1-HTTP-06).
 	URL string
 	// Header is added to each request.
 	Header http.Header
-	// Client sends the requests; its time limit and its rule for redirects are overridden. Default: one of
-	// [transport.NewHTTPClient], made at the first Dial; its idle connections end after 90 s.
+	// Client sends the requests; its time limit and its rule for redirects are overridden. Default:
+	// one of [transport.NewHTTPClient], made at the first Dial; its idle connections end after 90
+	// s.
 	Client *http.Client
-	// MaxBatch is the size of the largest batch taken, in bytes. Default: [transport.DefaultMaxBatch].
+	// MaxBatch is the size of the largest batch taken, in bytes. Default:
+	// [transport.DefaultMaxBatch].
 	MaxBatch int
 	// ReadTimeout bounds the reading of a reply once its header has come. Default: 30 s.
 	ReadTimeout time.Duration
@@ -33,8 +36,9 @@ type Dialer struct {
 
 var _ transport.Dialer = (*Dialer)(nil)
 
-// Dial sends first and returns when the answer's header has come. The Conn's Receive reads the reply's batch, once; then it
-// returns [io.EOF]. Its Send returns [transport.ErrClosed]: the one batch has gone. It must be closed, to give up what was not read.
+// Dial sends first and returns when the answer's header has come. The Conn's Receive reads the
+// reply's batch, once; then it returns [io.EOF]. Its Send returns [transport.ErrClosed]: the one
+// batch has gone. It must be closed, to give up what was not read.
 func (d *Dialer) Dial(ctx context.Context, kind transport.Kind, first transport.Batch) (transport.Conn, error) {
 	switch kind {
 	case transport.KindOpen, transport.KindPoll, transport.KindUp:
@@ -108,6 +112,7 @@ func (c *clientConn) Receive() (transport.Batch, error) {
 func (c *clientConn) Close(transport.Code, string) error {
 	c.closed.Store(true)
 	c.resp.Cancel()
-	// Close of the body is not called beside a Receive, which would wait for it; cancelling is enough to free the connection.
+	// Close of the body is not called beside a Receive, which would wait for it; cancelling is
+	// enough to free the connection.
 	return nil
 }

@@ -23,7 +23,8 @@ func carrier(kind transport.Kind) transporttest.Carrier {
 				req, err := transport.ReadRequest(w, r, transport.ReadOptions{MaxBatch: l.MaxBatch})
 				if err == nil {
 					var conn transport.Conn
-					if conn, err = longpoll.Accept(w, req, &longpoll.Options{WriteTimeout: l.WriteTimeout}); err == nil {
+					if conn, err = longpoll.Accept(w, req,
+						&longpoll.Options{WriteTimeout: l.WriteTimeout}); err == nil {
 						defer func() { _ = conn.Close(0, "") }()
 						serve(conn)
 						return

@@ -1,4 +1,5 @@
-// Package sse carries one batch up in a POST, or none where a ticket stands for it, and many down in an event stream.
+// Package sse carries one batch up in a POST, or none where a ticket stands for it, and many down
+// in an event stream.
 package sse
 
 import (
@@ -16,17 +17,20 @@ import (
 // ContentType of an event stream.
 const ContentType = "text/event-stream"
 
-// prelude is the comment in front of the first event: enough for proxies and browsers that hold back the first KiB or two.
+// prelude is the comment in front of the first event: enough for proxies and browsers that hold
+// back the first KiB or two.
 var prelude = ":" + strings.Repeat(" ", 2<<10) + "\n\n"
 
 // Options bound an event stream on the server. The zero value, and nil, take every default.
 type Options struct {
-	// WriteTimeout bounds the writing of one event: it ends the stream of a peer that does not read. Default: 30 s.
+	// WriteTimeout bounds the writing of one event: it ends the stream of a peer that does not
+	// read. Default: 30 s.
 	WriteTimeout time.Duration
 }
 
-// TicketRequest reads what an EventSource's GET can say of the stream: the nonce, if it named one (HF1-SSE-06).
-// It does not look at the ticket. The error is [transport.ErrGarbled], for a nonce that is none.
+// TicketRequest reads what an EventSource's GET can say of the stream: the nonce, if it named one
+// (HF1-SSE-06). It does not look at the ticket. The error is [transport.ErrGarbled], for a nonce
+// that is none.
 func TicketRequest(r *http.Request) (*transport.Request, error) {
 	req := &transport.Request{Kind: transport.KindStream, Nonce: transport.NoNonce}
 	if n := r.URL.Query().Get("nonce"); n != "" {
@@ -38,14 +42,17 @@ func TicketRequest(r *http.Request) (*transport.Request, error) {
 	return req, nil
 }
 
-// Accept answers a request for a stream: req is what ReadRequest or TicketRequest made of it. Headers and a comment of
-// 2 KiB go out at once (HF1-SSE-01); the first batch sent carries the preamble. The Conn belongs to the handler as long as
-// it runs: the handler must call Close before it returns.
+// Accept answers a request for a stream: req is what ReadRequest or TicketRequest made of it.
+// Headers and a comment of 2 KiB go out at once (HF1-SSE-01); the first batch sent carries the
+// preamble. The Conn belongs to the handler as long as it runs: the handler must call Close before
+// it returns.
 //
-// Receive gives the request's batch once, if there is one, then waits: it returns [io.EOF] when the client has gone. Send
-// writes one event and flushes it; it fails when that takes longer than the write timeout, and the stream is over then.
+// Receive gives the request's batch once, if there is one, then waits: it returns [io.EOF] when the
+// client has gone. Send writes one event and flushes it; it fails when that takes longer than the
+// write timeout, and the stream is over then.
 //
-// The error is [http.ErrNotSupported] where w can set no write deadline or cannot flush, or that of the first write.
+// The error is [http.ErrNotSupported] where w can set no write deadline or cannot flush, or that of
+// the first write.
 func Accept(w http.ResponseWriter, r *http.Request, req *transport.Request, o *Options) (transport.Conn, error) {
 	if o == nil {
 		o = &Options{}
@@ -102,7 +109,8 @@ func (c *serverConn) Receive() (transport.Batch, error) {
 	}
 }
 
-// Release gives back the memory of the batch that Receive gave, as the stream may last for hours. The caller is the one who received it.
+// Release gives back the memory of the batch that Receive gave, as the stream may last for hours.
+// The caller is the one who received it.
 func (c *serverConn) Release() {
 	if c.req != nil {
 		c.req.Release()

@@ -66,7 +66,8 @@ func (n nowhere) SetWriteDeadline(time.Time) error { return nil }
 // BenchmarkServerSend leaves net/http out.
 func BenchmarkServerSend(b *testing.B) {
 	r := httptest.NewRequest(http.MethodPost, "/", nil)
-	conn, err := sse.Accept(nowhere{http.Header{}}, r, &transport.Request{Kind: transport.KindStream, Nonce: transport.NoNonce}, nil)
+	conn, err := sse.Accept(nowhere{http.Header{}}, r,
+		&transport.Request{Kind: transport.KindStream, Nonce: transport.NoNonce}, nil)
 	if err != nil {
 		b.Fatal(err)
 	}

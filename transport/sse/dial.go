@@ -19,10 +19,12 @@ type Dialer struct {
 	URL string
 	// Header is added to each request.
 	Header http.Header
-	// Client sends the requests; its time limit and its rule for redirects are overridden. Default: one of
-	// [transport.NewHTTPClient], made at the first Dial; its idle connections end after 90 s.
+	// Client sends the requests; its time limit and its rule for redirects are overridden. Default:
+	// one of [transport.NewHTTPClient], made at the first Dial; its idle connections end after 90
+	// s.
 	Client *http.Client
-	// MaxBatch is the size of the largest batch taken, in bytes. Default: [transport.DefaultMaxBatch].
+	// MaxBatch is the size of the largest batch taken, in bytes. Default:
+	// [transport.DefaultMaxBatch].
 	MaxBatch int
 
 	once   sync.Once
@@ -31,8 +33,9 @@ type Dialer struct {
 
 var _ transport.Dialer = (*Dialer)(nil)
 
-// Dial sends first and returns when the answer's header has come. The Conn's Receive reads the stream, as long as it lasts:
-// there is no time limit on it, as only the session knows what silence means. Its Send returns [transport.ErrClosed]: the one batch has gone.
+// Dial sends first and returns when the answer's header has come. The Conn's Receive reads the
+// stream, as long as it lasts: there is no time limit on it, as only the session knows what silence
+// means. Its Send returns [transport.ErrClosed]: the one batch has gone.
 func (d *Dialer) Dial(ctx context.Context, kind transport.Kind, first transport.Batch) (transport.Conn, error) {
 	if kind != transport.KindStream {
 		return nil, fmt.Errorf("sse: cannot carry kind %q", kind)

@@ -9,7 +9,8 @@ import (
 
 const field = "data:"
 
-// writeEvent writes one event: the preamble, if this is the first, each line of b, and the end line, each in a field of its own.
+// writeEvent writes one event: the preamble, if this is the first, each line of b, and the end
+// line, each in a field of its own.
 func writeEvent(w io.Writer, preamble []byte, b transport.Batch) error {
 	e := eventWriter{w: w, fresh: true}
 	e.lines(preamble)

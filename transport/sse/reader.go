@@ -12,8 +12,9 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// reader reads events from a stream. It takes blocks from r3labs/sse and looks after what that leaves open: the BOM, which
-// only the codec may judge, and the tail after the last blank line, which r3labs hands out as if it were an event (HF1-SSE-04).
+// reader reads events from a stream. It takes blocks from r3labs/sse and looks after what that
+// leaves open: the BOM, which only the codec may judge, and the tail after the last blank line,
+// which r3labs hands out as if it were an event (HF1-SSE-04).
 type reader struct {
 	in       *marked
 	blocks   *sse.EventStreamReader
@@ -23,19 +24,22 @@ type reader struct {
 	known    bool // the preamble has been read
 }
 
-// cut is put behind the last byte of the stream, so that the tail can be told from a block that a blank line ended. It is
-// never part of UTF-8; a block that ends with it and is not the tail is garbled anyhow.
+// cut is put behind the last byte of the stream, so that the tail can be told from a block that a
+// blank line ended. It is never part of UTF-8; a block that ends with it and is not the tail is
+// garbled anyhow.
 const cut = '\xff'
 
 func newReader(r io.Reader, p transport.Preamble, maxBatch int) *reader {
-	// The shortest line of a batch has two bytes and five more in an event, so the largest batch stays below four times its size.
+	// The shortest line of a batch has two bytes and five more in an event, so the largest batch
+	// stays below four times its size.
 	limit := 4*maxBatch + 4<<10
 	in := &marked{r: r}
 	return &reader{in: in, blocks: sse.NewEventStreamReader(in, limit), maxBatch: maxBatch, want: p}
 }
 
-// next returns the lines of the next batch, valid until it is called again. Comments, fields other than data and events without their
-// end line are passed over. [io.EOF] is the end of the stream between two events.
+// next returns the lines of the next batch, valid until it is called again. Comments, fields other
+// than data and events without their end line are passed over. [io.EOF] is the end of the stream
+// between two events.
 func (r *reader) next() ([]byte, error) {
 	for {
 		block, err := r.blocks.ReadEvent()
@@ -93,14 +97,16 @@ func (r *reader) end(tail []byte) error {
 	}
 }
 
-// fields puts the values of a block's data fields together, in place, each ended by LF. A CR before the LF is left to the codec.
+// fields puts the values of a block's data fields together, in place, each ended by LF. A CR before
+// the LF is left to the codec.
 func fields(block []byte) []byte {
 	data := block[:0]
 	for rest := block; len(rest) > 0; {
 		line, after, _ := bytes.Cut(rest, []byte{'\n'})
 		rest = after
 		if value, ok := bytes.CutPrefix(line, []byte(field)); ok {
-			// We send no space there, but one is not part of the value, and a proxy may have written the stream anew.
+			// We send no space there, but one is not part of the value, and a proxy may have
+			// written the stream anew.
 			value, _ = bytes.CutPrefix(value, []byte{' '})
 			data = append(append(data, value...), '\n')
 		}

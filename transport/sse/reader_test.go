@@ -42,20 +42,44 @@ func TestReader(t *testing.T) {
 		{"BOM before the first event", "\uFEFF" + first, []string{"@1 0\n"}, io.EOF},
 		{"one space after the colon", strings.ReplaceAll(first, ":", ": "), []string{"@1 0\n"}, io.EOF},
 		{"extra blank lines", "\n\n\n" + first + "\n\n\n", []string{"@1 0\n"}, io.EOF},
-		{"comments and other fields", ":a\nid:1\nevent:x\nretry:5\nwhat\n\n:b\n" + first + ":c\n\n", []string{"@1 0\n"}, io.EOF},
-		{"empty line of the batch", first + "data:@1 0\ndata:\ndata:t\ndata:.\n\n", []string{"@1 0\n", "@1 0\n\nt\n"}, io.EOF},
+		{
+			"comments and other fields", ":a\nid:1\nevent:x\nretry:5\nwhat\n\n:b\n" + first + ":c\n\n",
+			[]string{"@1 0\n"},
+			io.EOF,
+		},
+		{
+			"empty line of the batch", first + "data:@1 0\ndata:\ndata:t\ndata:.\n\n",
+			[]string{"@1 0\n", "@1 0\n\nt\n"},
+			io.EOF,
+		},
 		{"dot-led line", first + "data:@1 0\ndata:.x\ndata:.\n\n", []string{"@1 0\n", "@1 0\n.x\n"}, io.EOF},
 
-		{"event without end line is passed over", first + "data:@9 9\n\n" + "data:@1 0\ndata:tb\ndata:.\n\n", []string{"@1 0\n", "@1 0\ntb\n"}, io.EOF},
-		{"first event without end line", "data:holdfast/1 stream " + nonce + "\ndata:@1 0\n\ndata:@1 0\ndata:.\n\n", nil, transport.ErrGarbled},
+		{
+			"event without end line is passed over", first + "data:@9 9\n\n" + "data:@1 0\ndata:tb\ndata:.\n\n",
+			[]string{"@1 0\n", "@1 0\ntb\n"},
+			io.EOF,
+		},
+		{
+			"first event without end line", "data:holdfast/1 stream " + nonce + "\ndata:@1 0\n\ndata:@1 0\ndata:.\n\n",
+			nil, transport.ErrGarbled,
+		},
 		{"tail without blank line", first + "data:@1 0\ndata:tb\ndata:.\n", []string{"@1 0\n"}, transport.ErrTruncated},
 		{"tail without LF", first + "data:@1 0\ndata:tb\ndata:.", []string{"@1 0\n"}, transport.ErrTruncated},
 		{"half a field's name", first + "da", []string{"@1 0\n"}, transport.ErrTruncated},
 		{"tail that ends as the mark", first + "data:.\xff", []string{"@1 0\n"}, transport.ErrTruncated},
-		{"something behind the end line", first + "data:@1 0\ndata:.\ndata:t\n\n", []string{"@1 0\n"}, transport.ErrGarbled},
+		{
+			"something behind the end line", first + "data:@1 0\ndata:.\ndata:t\n\n",
+			[]string{"@1 0\n"},
+			transport.ErrGarbled,
+		},
 		{"not UTF-8", first + "data:@1 0\ndata:t\xff\ndata:.\n\n", []string{"@1 0\n"}, transport.ErrGarbled},
-		{"an event that ends as the mark", first + "data:@1 0\ndata:.\xff\n\n", []string{"@1 0\n"}, transport.ErrTruncated},
-		{"preamble twice", first + first, []string{"@1 0\n", "holdfast/1 stream " + nonce + "\n@1 0\n"}, io.EOF}, // the grammar's to refuse
+		{
+			"an event that ends as the mark", first + "data:@1 0\ndata:.\xff\n\n",
+			[]string{"@1 0\n"},
+			transport.ErrTruncated,
+		},
+		// the grammar's to refuse
+		{"preamble twice", first + first, []string{"@1 0\n", "holdfast/1 stream " + nonce + "\n@1 0\n"}, io.EOF},
 		{"another nonce", strings.Replace(first, nonce, "ponmlkjihgfedcba", 1), nil, transport.ErrGarbled},
 		{"another kind", strings.Replace(first, "stream", "poll", 1), nil, transport.ErrGarbled},
 		{"no preamble", "data:@1 0\ndata:.\n\n", nil, transport.ErrGarbled},
@@ -118,8 +142,8 @@ func (endless) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// What writeEvent writes is what other readers of event streams take apart in the same way: LF only, no empty data, nothing
-// but data fields.
+// What writeEvent writes is what other readers of event streams take apart in the same way: LF
+// only, no empty data, nothing but data fields.
 func TestWriteEvent(t *testing.T) {
 	var out bytes.Buffer
 	b := transport.Batch{Parts: [][]byte{[]byte("@1"), []byte(" 0\nta"), nil, []byte("b\n")}}

@@ -55,7 +55,8 @@ func once(f func([]byte) []byte) func([]byte) []byte {
 
 var preambleLine = regexp.MustCompile(`(data:)?holdfast/1 ([a-z]+) (\S+)\n`)
 
-// What is not ours, or not whole, is a fault of the carrier, and nothing of it is delivered (HF1-BAT-01, HF1-HTTP-01, HF1-HTTP-02).
+// What is not ours, or not whole, is a fault of the carrier, and nothing of it is delivered
+// (HF1-BAT-01, HF1-HTTP-01, HF1-HTTP-02).
 func testGarbled(t *testing.T, c Carrier) {
 	line := func(with string) func([]byte) []byte {
 		return func(p []byte) []byte { return preambleLine.ReplaceAll(p, []byte(with)) }
@@ -124,7 +125,8 @@ func otherKind(k transport.Kind) string {
 	return string(transport.KindUp)
 }
 
-// An answer of something that is not a holdfast server, or not one that is well, is a fault of the carrier (HF1-HTTP-04, HF1-HTTP-08).
+// An answer of something that is not a holdfast server, or not one that is well, is a fault of the
+// carrier (HF1-HTTP-04, HF1-HTTP-08).
 func testNotHoldfast(t *testing.T, c Carrier) {
 	for _, status := range []int{204, 302, 307, 400, 401, 403, 404, 407, 421, 429, 500, 502, 503, 504} {
 		bubble(t, fmt.Sprint(status), func(t *testing.T) {
@@ -152,7 +154,8 @@ func testNotHoldfast(t *testing.T, c Carrier) {
 			})
 			o := c.run(setup{handler: h}, []transport.Batch{text("@1 0")}, nil)
 			var status *transport.StatusError
-			if len(o.down) > 0 || !fault(o.downErr) && !(c.Kind == transport.KindSocket && errors.As(o.downErr, &status)) {
+			if len(o.down) > 0 || !fault(o.downErr) &&
+				!(c.Kind == transport.KindSocket && errors.As(o.downErr, &status)) {
 				t.Errorf("client received %v, error %v", o.down, o.downErr)
 			}
 		})

@@ -21,8 +21,8 @@ type Carrier struct {
 	Up, Down int
 	// HTTP2 uses HTTP/2 between the two.
 	HTTP2 bool
-	// Handler is the server's side. It calls serve with each Conn and closes it afterwards, and refused with the error of a
-	// request that it cannot accept, which it answers.
+	// Handler is the server's side. It calls serve with each Conn and closes it afterwards, and
+	// refused with the error of a request that it cannot accept, which it answers.
 	Handler func(l Limits, serve func(transport.Conn), refused func(error)) http.Handler
 	// Dialer is the client's side, reaching s with client, or with s.Dial.
 	Dialer func(l Limits, s *Server, client *http.Client) transport.Dialer
@@ -34,8 +34,9 @@ type Limits struct {
 	WriteTimeout time.Duration
 }
 
-// TestTransport checks what [transport.Conn] and [transport.Dialer] promise. Each case runs in a synctest bubble of its own: a
-// goroutine that outlives its Conn, or a wait that nothing ends, fails it.
+// TestTransport checks what [transport.Conn] and [transport.Dialer] promise. Each case runs in a
+// synctest bubble of its own: a goroutine that outlives its Conn, or a wait that nothing ends,
+// fails it.
 func TestTransport(t *testing.T, c Carrier) {
 	for _, tc := range []struct {
 		name string
@@ -144,8 +145,8 @@ type outcome struct {
 	took           time.Duration
 }
 
-// run sends up, lets the server answer with down once it has received as many, and closes. Whatever lasts longer than a
-// minute is closed.
+// run sends up, lets the server answer with down once it has received as many, and closes. Whatever
+// lasts longer than a minute is closed.
 func (c Carrier) run(s setup, up, down []transport.Batch) (o outcome) {
 	type served struct {
 		got batches
@@ -225,7 +226,8 @@ func bubble(t *testing.T, name string, f func(t *testing.T)) {
 	t.Run(name, func(t *testing.T) { synctest.Test(t, f) })
 }
 
-// text is a batch of these lines, cut into parts in the way a session does: the head apart from the rest.
+// text is a batch of these lines, cut into parts in the way a session does: the head apart from the
+// rest.
 func text(lines ...string) transport.Batch {
 	b := transport.Batch{}
 	for _, l := range lines {
@@ -244,7 +246,8 @@ func isPrefix(got, want []transport.Batch) bool {
 		return false
 	}
 	for i := range got {
-		if got[i].Binary != want[i].Binary || !bytes.Equal(bytes.Join(got[i].Parts, nil), bytes.Join(want[i].Parts, nil)) {
+		if got[i].Binary != want[i].Binary ||
+			!bytes.Equal(bytes.Join(got[i].Parts, nil), bytes.Join(want[i].Parts, nil)) {
 			return false
 		}
 	}

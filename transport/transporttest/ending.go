@@ -58,13 +58,15 @@ func closedConn(t *testing.T, side string, conn transport.Conn) {
 	}
 }
 
-// endsAs tells whether a Conn that the peer closed ended as it should: with the code where one can travel.
+// endsAs tells whether a Conn that the peer closed ended as it should: with the code where one can
+// travel.
 func endsAs(c Carrier, err error, code transport.Code, reason string) bool {
 	if c.Kind != transport.KindSocket {
 		return errors.Is(err, io.EOF)
 	}
 	var end *transport.CloseError
-	return errors.As(err, &end) && end.Code == code && strings.HasPrefix(reason, end.Reason) && len(end.Reason) > 100 == (len(reason) > 100)
+	return errors.As(err, &end) && end.Code == code && strings.HasPrefix(reason, end.Reason) &&
+		len(end.Reason) > 100 == (len(reason) > 100)
 }
 
 func testCloseByServer(t *testing.T, c Carrier) {
@@ -89,7 +91,8 @@ func testCloseByServer(t *testing.T, c Carrier) {
 	})
 	bubble(t, "before any batch", func(t *testing.T) {
 		o := c.run(setup{}, []transport.Batch{hello}, nil)
-		if c.Kind == transport.KindSocket && !errors.Is(o.downErr, io.EOF) || c.Kind != transport.KindSocket && !fault(o.downErr) {
+		if c.Kind == transport.KindSocket && !errors.Is(o.downErr, io.EOF) ||
+			c.Kind != transport.KindSocket && !fault(o.downErr) {
 			t.Errorf("client: %v", o.downErr)
 		}
 	})
@@ -133,7 +136,8 @@ func heldBack(c Carrier) http.Handler {
 		if _, err := io.Copy(io.Discard, r.Body); err != nil {
 			return
 		}
-		w.Header().Set("Content-Type", map[bool]string{true: "text/event-stream", false: "text/plain"}[c.Kind == transport.KindStream])
+		w.Header().Set("Content-Type",
+			map[bool]string{true: "text/event-stream", false: "text/plain"}[c.Kind == transport.KindStream])
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()
 	})
@@ -195,7 +199,8 @@ func floods(conn transport.Conn) (err error) {
 	return err
 }
 
-// sides runs f with a Conn of each side that can send any number of batches, while the other side does not read.
+// sides runs f with a Conn of each side that can send any number of batches, while the other side
+// does not read.
 func sides(t *testing.T, c Carrier, f func(t *testing.T, conn transport.Conn)) {
 	if c.Down == 0 {
 		bubble(t, "server", func(t *testing.T) {
@@ -247,13 +252,15 @@ func testCloseUnblocksSend(t *testing.T, c Carrier) {
 		synctest.Wait()
 		start := time.Now()
 		_ = conn.Close(transport.CodeIdle, "")
-		if err := <-ended; !errors.Is(err, transport.ErrClosed) || time.Since(start) != 0 { // Close does not wait behind the writer
+		// Close does not wait behind the writer
+		if err := <-ended; !errors.Is(err, transport.ErrClosed) || time.Since(start) != 0 {
 			t.Errorf("send ended after %v: %v", time.Since(start), err)
 		}
 	})
 }
 
-// testCloseAtOnce closes from several goroutines, each side after some batches, while both send and receive.
+// testCloseAtOnce closes from several goroutines, each side after some batches, while both send and
+// receive.
 func testCloseAtOnce(t *testing.T, c Carrier) {
 	both := func(conn transport.Conn, n int) {
 		var all sync.WaitGroup

@@ -30,14 +30,15 @@ type Fault struct {
 // Faults are those of a connection: Up is from the client to the server.
 type Faults struct{ Up, Down Fault }
 
-// Faulty returns the client's end of a connection that does what f says, at both ends. client must be one returned by [Pipe].
+// Faulty returns the client's end of a connection that does what f says, at both ends. client must
+// be one returned by [Pipe].
 func Faulty(client net.Conn, f Faults) net.Conn {
 	c := client.(*pipeConn)
 	return &faultyConn{pipeConn: c, up: f.Up, down: f.Down}
 }
 
-// faultyConn counts the bytes in both directions at the client's end: what the client reads late or never might as well have
-// been delayed or lost on the way.
+// faultyConn counts the bytes in both directions at the client's end: what the client reads late or
+// never might as well have been delayed or lost on the way.
 type faultyConn struct {
 	*pipeConn
 
@@ -110,7 +111,8 @@ func (c *faultyConn) Read(p []byte) (int, error) {
 	}
 }
 
-// apply counts n further bytes and tells how many of them pass, whether they pass once more, and what happens then.
+// apply counts n further bytes and tells how many of them pass, whether they pass once more, and
+// what happens then.
 func (f *Fault) apply(seen *int64, n int) (pass int, repeat bool, act Action) {
 	before := *seen
 	*seen += int64(n)
@@ -130,7 +132,8 @@ func (f *Fault) apply(seen *int64, n int) (pass int, repeat bool, act Action) {
 	}
 }
 
-// act does what a direction's end does to the connection. A Hole does nothing: the bytes are gone, that is all.
+// act does what a direction's end does to the connection. A Hole does nothing: the bytes are gone,
+// that is all.
 func (c *faultyConn) act(a Action, up bool) {
 	switch {
 	case a == Cut && up:

@@ -13,9 +13,9 @@ import (
 
 // Middlebox is a proxy that alters what passes. Serve it with [NewServer], in front of Target.
 //
-// What it alters is a body of a POST or of its reply, a block of an event stream with the blank line behind it, or a WebSocket
-// message. A function that is nil alters nothing; nil bytes from it are not passed on. The functions run on several
-// goroutines when several requests do.
+// What it alters is a body of a POST or of its reply, a block of an event stream with the blank
+// line behind it, or a WebSocket message. A function that is nil alters nothing; nil bytes from it
+// are not passed on. The functions run on several goroutines when several requests do.
 type Middlebox struct {
 	Target   *Server
 	Client   *http.Client // of Target

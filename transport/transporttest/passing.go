@@ -23,7 +23,8 @@ func numbered(n int, side string) []transport.Batch {
 func passes(t *testing.T, o outcome, up, down []transport.Batch) {
 	t.Helper()
 	if !same(o.up, up) || o.upErr != nil {
-		t.Errorf("server received %d of %d batches, or others; error %v, refused %v", len(o.up), len(up), o.upErr, o.refused)
+		t.Errorf("server received %d of %d batches, or others; error %v, refused %v", len(o.up), len(up), o.upErr,
+			o.refused)
 	}
 	if !same(o.down, down) || !errors.Is(o.downErr, io.EOF) {
 		t.Errorf("client received %d of %d batches, or others; error %v", len(o.down), len(down), o.downErr)
@@ -54,7 +55,12 @@ func testSizes(t *testing.T, c Carrier) {
 		passes(t, c.run(setup{limits: Limits{MaxBatch: testLimit}}, b, b), b, b)
 	})
 	bubble(t, "parts that end anywhere", func(t *testing.T) {
-		b := []transport.Batch{{Parts: [][]byte{[]byte("@1"), {}, []byte(" 0\nta"), []byte("\n"), []byte("tb\ntc\n"), nil}}}
+		b := []transport.Batch{{Parts: [][]byte{
+			[]byte("@1"),
+			{},
+			[]byte(" 0\nta"), []byte("\n"), []byte("tb\ntc\n"),
+			nil,
+		}}}
 		passes(t, c.run(setup{}, b, b), b, b)
 	})
 }
@@ -96,10 +102,12 @@ func testTooLarge(t *testing.T, c Carrier) {
 	}
 }
 
-// What no transport may mistake for the end of a line, of a batch or of the text (HF1-BAT-02, HF1-BAT-06).
+// What no transport may mistake for the end of a line, of a batch or of the text (HF1-BAT-02,
+// HF1-BAT-06).
 func testUnicode(t *testing.T, c Carrier) {
 	bubble(t, "lines", func(t *testing.T) {
-		b := []transport.Batch{text("@1 0", "t\x00", "t\uFEFF", "t\u0085\u2028\u2029\v\f", "t data: x", "t: comment", "t.", `t\\\n\r`,
+		b := []transport.Batch{text("@1 0", "t\x00", "t\uFEFF", "t\u0085\u2028\u2029\v\f", "t data: x", "t: comment",
+			"t.", `t\\\n\r`,
 			"t😀 שלום नमस्ते 你好", "t\U0010FFFF\uFFFF\uFFFD", "tid:1", "t", `!x {"a":"<script>"}`)}
 		passes(t, c.run(setup{}, b, b), b, b)
 	})

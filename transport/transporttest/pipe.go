@@ -1,6 +1,6 @@
-// Package transporttest has what tests of sessions and transports need: an in-memory network that works under
-// testing/synctest, connections that fail at a chosen byte, a middlebox that alters what passes, and the one test body that
-// every transport passes.
+// Package transporttest has what tests of sessions and transports need: an in-memory network that
+// works under testing/synctest, connections that fail at a chosen byte, a middlebox that alters
+// what passes, and the one test body that every transport passes.
 package transporttest
 
 import (
@@ -15,8 +15,9 @@ import (
 // pipeBuffer is what a direction takes before a write waits, like the buffers of two kernels.
 const pipeBuffer = 64 << 10
 
-// Pipe returns the two ends of an in-memory connection with buffers, deadlines and half-close ([net.TCPConn]'s CloseWrite).
-// It waits on channels only, so virtual time passes under testing/synctest while both ends wait.
+// Pipe returns the two ends of an in-memory connection with buffers, deadlines and half-close
+// ([net.TCPConn]'s CloseWrite). It waits on channels only, so virtual time passes under
+// testing/synctest while both ends wait.
 func Pipe() (client, server net.Conn) {
 	up, down := newStream(), newStream()
 	return &pipeConn{in: down, out: up, name: "client"}, &pipeConn{in: up, out: down, name: "server"}

@@ -44,7 +44,8 @@ func TestPipeDeadlines(t *testing.T) {
 		a, b := transporttest.Pipe()
 		start := time.Now()
 		_ = a.SetReadDeadline(start.Add(time.Minute))
-		if _, err := a.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(start) != time.Minute {
+		if _, err := a.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) ||
+			time.Since(start) != time.Minute {
 			t.Fatalf("read: %v after %v", err, time.Since(start))
 		}
 		_ = a.SetReadDeadline(time.Time{})
@@ -91,16 +92,27 @@ func TestFaults(t *testing.T) {
 			name: "end up", f: transporttest.Faults{Up: transporttest.Fault{Action: transporttest.End, After: 10}},
 			up: up + "ab", down: down + down,
 		},
-		{name: "end down", f: transporttest.Faults{Down: transporttest.Fault{Action: transporttest.End, After: 0}}, up: up + up},
+		{
+			name: "end down", f: transporttest.Faults{Down: transporttest.Fault{Action: transporttest.End, After: 0}},
+			up: up + up,
+		},
 		{
 			name: "hole up", f: transporttest.Faults{Up: transporttest.Fault{Action: transporttest.Hole, After: 9}},
 			up: up + "a", down: down + down,
 		},
-		{name: "hole down", f: transporttest.Faults{Down: transporttest.Fault{Action: transporttest.Hole, After: 1}}, up: up + up, down: "A"},
-		{name: "drop the second write", f: transporttest.Faults{Up: transporttest.Fault{Action: transporttest.Drop, After: 8}}, up: up, down: down + down},
 		{
-			name: "repeat the first write", f: transporttest.Faults{Up: transporttest.Fault{Action: transporttest.Repeat}},
-			up: up + up + up, down: down + down,
+			name: "hole down", f: transporttest.Faults{Down: transporttest.Fault{Action: transporttest.Hole, After: 1}},
+			up: up + up, down: "A",
+		},
+		{
+			name: "drop the second write",
+			f:    transporttest.Faults{Up: transporttest.Fault{Action: transporttest.Drop, After: 8}}, up: up,
+			down: down + down,
+		},
+		{
+			name: "repeat the first write",
+			f:    transporttest.Faults{Up: transporttest.Fault{Action: transporttest.Repeat}},
+			up:   up + up + up, down: down + down,
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

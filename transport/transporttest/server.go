@@ -10,7 +10,8 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// Server is an unaltered net/http server behind an in-memory listener. Its fields are set before the first connection.
+// Server is an unaltered net/http server behind an in-memory listener. Its fields are set before
+// the first connection.
 type Server struct {
 	// URL is where clients send requests. The host exists nowhere else.
 	URL string
@@ -57,7 +58,8 @@ func cleartextHTTP2() *http.Protocols {
 	return p
 }
 
-// Dial connects to the server, whatever the address. It fits [net.Dialer]'s DialContext, and so the dialers' hooks.
+// Dial connects to the server, whatever the address. It fits [net.Dialer]'s DialContext, and so the
+// dialers' hooks.
 func (s *Server) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	client, server := Pipe()
 	s.mu.Lock()
@@ -98,7 +100,8 @@ func (s *Server) Traffic() (up, down int64) {
 	return up, down
 }
 
-// Client returns an HTTP client that reaches this server only. Close its idle connections at the end.
+// Client returns an HTTP client that reaches this server only. Close its idle connections at the
+// end.
 func (s *Server) Client() *http.Client {
 	c := transport.NewHTTPClient(transport.ClientOptions{DialContext: s.Dial})
 	if s.http2 {
@@ -107,7 +110,8 @@ func (s *Server) Client() *http.Client {
 	return c
 }
 
-// Close ends the server and cuts every connection there has been, also those that were taken over from net/http.
+// Close ends the server and cuts every connection there has been, also those that were taken over
+// from net/http.
 func (s *Server) Close() {
 	_ = s.http.Close()
 	s.mu.Lock()

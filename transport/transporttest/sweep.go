@@ -11,9 +11,9 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// testCutAtEveryByte ends one exchange after each of its bytes, in each direction and in each way a line can die. Whatever is delivered is
-// whole and in order (HF1-BAT-01), neither side waits for ever, and a client that did not get everything does not
-// take the end for a regular one.
+// testCutAtEveryByte ends one exchange after each of its bytes, in each direction and in each way a
+// line can die. Whatever is delivered is whole and in order (HF1-BAT-01), neither side waits for
+// ever, and a client that did not get everything does not take the end for a regular one.
 func testCutAtEveryByte(t *testing.T, c Carrier) {
 	up, down := numbered(some(2, c.Up), "up €"), numbered(some(3, c.Down), "down 😀")
 	var total [2]int64

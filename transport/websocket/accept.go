@@ -1,4 +1,5 @@
-// Package websocket carries batches as WebSocket messages: a text batch is a text message, a binary one a binary message.
+// Package websocket carries batches as WebSocket messages: a text batch is a text message, a binary
+// one a binary message.
 package websocket
 
 import (
@@ -19,10 +20,11 @@ import (
 const Subprotocol = "holdfast.v1"
 
 const (
-	// readBuffer is small, as each idle connection has one. A message larger than it is read past it.
+	// readBuffer is small, as each idle connection has one. A message larger than it is read past
+	// it.
 	readBuffer = 512
-	// writeBuffer holds a message's small parts; a connection has one only while it writes. Parts larger than twice
-	// this go out from where they lie.
+	// writeBuffer holds a message's small parts; a connection has one only while it writes. Parts
+	// larger than twice this go out from where they lie.
 	writeBuffer = 4 << 10
 )
 
@@ -30,24 +32,27 @@ var writeBuffers sync.Pool
 
 // Options are those of the server's side. The zero value, and nil, take every default.
 type Options struct {
-	// MaxBatch is the size of the largest batch taken, in bytes. Default: [transport.DefaultMaxBatch].
+	// MaxBatch is the size of the largest batch taken, in bytes. Default:
+	// [transport.DefaultMaxBatch].
 	MaxBatch int
 	// HandshakeTimeout bounds the writing of the answer 101. Default: 10 s.
 	HandshakeTimeout time.Duration
-	// FirstTimeout bounds the wait for the client's first batch: it speaks first (HF1-WSK-01). Default: 10 s; negative: none.
+	// FirstTimeout bounds the wait for the client's first batch: it speaks first (HF1-WSK-01).
+	// Default: 10 s; negative: none.
 	FirstTimeout time.Duration
 	// WriteTimeout bounds the writing of one batch. Default: 30 s.
 	WriteTimeout time.Duration
 }
 
-// Accept answers a handshake; the headers set on w go out with the 101 (HF1-HTTP-05). It does not look at the Origin: that is the server's policy (HF1-WHO-09).
+// Accept answers a handshake; the headers set on w go out with the 101 (HF1-HTTP-05). It does not
+// look at the Origin: that is the server's policy (HF1-WHO-09).
 //
-// The Conn needs neither w nor r: the handler should return, and one goroutine of the caller's sit in Receive, so that a connection
-// that waits holds neither the request nor a buffer. Protocol pings are answered, and close frames seen, only while
-// somebody receives.
+// The Conn needs neither w nor r: the handler should return, and one goroutine of the caller's sit
+// in Receive, so that a connection that waits holds neither the request nor a buffer. Protocol
+// pings are answered, and close frames seen, only while somebody receives.
 //
-// An error that is a [*transport.StatusError] means that nothing was written and the connection is still the
-// handler's: it answers with that status. After any other error the connection is gone.
+// An error that is a [*transport.StatusError] means that nothing was written and the connection is
+// still the handler's: it answers with that status. After any other error the connection is gone.
 func Accept(w http.ResponseWriter, r *http.Request, o *Options) (transport.Conn, error) {
 	if o == nil {
 		o = &Options{}
@@ -67,7 +72,10 @@ func Accept(w http.ResponseWriter, r *http.Request, o *Options) (transport.Conn,
 	if h == nil {
 		h = http.Header{}
 	}
-	for _, name := range []string{"Sec-Websocket-Protocol", "Sec-Websocket-Extensions", "Content-Length", "Transfer-Encoding"} {
+	for _, name := range []string{
+		"Sec-Websocket-Protocol", "Sec-Websocket-Extensions", "Content-Length",
+		"Transfer-Encoding",
+	} {
 		h.Del(name) // ours to say, or without meaning on an answer 101
 	}
 	for _, p := range websocket.Subprotocols(r) {
@@ -103,8 +111,9 @@ func versionKnown(r *http.Request) bool {
 	return v == "" || v == "13"
 }
 
-// hijackable lets gorilla/websocket, which knows nothing of wrapped writers, take over the connection of any that net/http can unwrap.
-// A TCP connection it makes one that can be waited for, with a reader that gorilla takes over.
+// hijackable lets gorilla/websocket, which knows nothing of wrapped writers, take over the
+// connection of any that net/http can unwrap. A TCP connection it makes one that can be waited for,
+// with a reader that gorilla takes over.
 type hijackable struct {
 	http.ResponseWriter
 	up  *websocket.Upgrader

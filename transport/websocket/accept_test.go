@@ -76,7 +76,8 @@ func TestNegotiation(t *testing.T) {
 			defer s.Close()
 			ws, resp := plain(t, s, tc.offered...)
 			if ws.Subprotocol() != tc.want || resp.Header.Get("Sec-WebSocket-Extensions") != "" {
-				t.Errorf("offered %v: %q, extensions %q", tc.offered, ws.Subprotocol(), resp.Header.Get("Sec-WebSocket-Extensions"))
+				t.Errorf("offered %v: %q, extensions %q", tc.offered, ws.Subprotocol(),
+					resp.Header.Get("Sec-WebSocket-Extensions"))
 			}
 			if resp.Header.Get("X-Content-Type-Options") != "nosniff" {
 				t.Errorf("headers of the answer: %v", resp.Header)
@@ -86,7 +87,8 @@ func TestNegotiation(t *testing.T) {
 	}
 }
 
-// What is no full, valid handshake is answered with an error (HF1-WSK-03), and the handler writes it.
+// What is no full, valid handshake is answered with an error (HF1-WSK-03), and the handler writes
+// it.
 func TestRefusedHandshakes(t *testing.T) {
 	const good = "GET /holdfast HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
 		"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
@@ -141,7 +143,8 @@ func TestAcceptUnwraps(t *testing.T) {
 			go echo(conn)
 		}))
 		defer s.Close()
-		conn, err := (&websocket.Dialer{URL: s.URL, NetDialContext: s.Dial}).Dial(t.Context(), transport.KindSocket, hello)
+		conn, err := (&websocket.Dialer{URL: s.URL, NetDialContext: s.Dial}).Dial(t.Context(), transport.KindSocket,
+			hello)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -238,7 +241,8 @@ func TestCloseCodes(t *testing.T) {
 			if tc.code == 1006 {
 				_ = ws.Close()
 			} else {
-				_ = ws.WriteControl(gorilla.CloseMessage, gorilla.FormatCloseMessage(tc.code, "why"), time.Now().Add(time.Second))
+				_ = ws.WriteControl(gorilla.CloseMessage, gorilla.FormatCloseMessage(tc.code, "why"),
+					time.Now().Add(time.Second))
 			}
 			if err := <-ended; !tc.check(err) {
 				t.Errorf("code %d: %v", tc.code, err)
@@ -287,22 +291,29 @@ func TestDialForeignServer(t *testing.T) {
 	for name, header := range map[string]string{
 		"no accept":    "Upgrade: websocket\r\nConnection: Upgrade\r\n",
 		"wrong accept": accept + "AAAA\r\n",
-		"extension":    accept + "RIGHT\r\nSec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n",
+		"extension": accept + "RIGHT\r\nSec-WebSocket-Extensions: permessage-deflate; " +
+			"server_no_context_takeover; client_no_context_takeover\r\n",
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			d := websocket.Dialer{URL: "ws://h/", NetDialContext: func(context.Context, string, string) (net.Conn, error) {
-				client, far := transporttest.Pipe()
-				go func() {
-					r, err := http.ReadRequest(bufio.NewReader(far))
-					if err != nil {
-						return
-					}
-					sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) // RFC 6455 §4.2.2
-					right := base64.StdEncoding.EncodeToString(sum[:])
-					_, _ = io.WriteString(far, "HTTP/1.1 101 Switching Protocols\r\n"+strings.Replace(header, "RIGHT", right, 1)+"\r\n")
-				}()
-				return client, nil
-			}}
+			d := websocket.Dialer{
+				URL: "ws://h/",
+				NetDialContext: func(context.Context, string, string) (net.Conn, error) {
+					client, far := transporttest.Pipe()
+					go func() {
+						r, err := http.ReadRequest(bufio.NewReader(far))
+						if err != nil {
+							return
+						}
+						// RFC 6455 §4.2.2
+						sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") +
+							"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+						right := base64.StdEncoding.EncodeToString(sum[:])
+						_, _ = io.WriteString(far, "HTTP/1.1 101 Switching Protocols\r\n"+
+							strings.Replace(header, "RIGHT", right, 1)+"\r\n")
+					}()
+					return client, nil
+				},
+			}
 			if _, err := d.Dial(t.Context(), transport.KindSocket, hello); !errors.Is(err, transport.ErrGarbled) {
 				t.Errorf("%s: %v, want %v", name, err, transport.ErrGarbled)
 			}
@@ -316,7 +327,8 @@ func TestDialOtherKind(t *testing.T) {
 	}
 }
 
-// A batch handed up is the caller's until the next Receive, whatever other connections read meanwhile.
+// A batch handed up is the caller's until the next Receive, whatever other connections read
+// meanwhile.
 func TestReceivedBytesStay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := server(nil, echo)
@@ -325,7 +337,8 @@ func TestReceivedBytesStay(t *testing.T) {
 		var conns []transport.Conn
 		var got [][]byte
 		for i := range 20 {
-			conn, err := d.Dial(t.Context(), transport.KindSocket, transport.Batch{Parts: [][]byte{bytes.Repeat([]byte{byte('a' + i)}, 100)}})
+			conn, err := d.Dial(t.Context(), transport.KindSocket,
+				transport.Batch{Parts: [][]byte{bytes.Repeat([]byte{byte('a' + i)}, 100)}})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -13,7 +13,8 @@ import (
 	"github.com/holdfast-rt/holdfast/transport/websocket"
 )
 
-// endless is a connection on which the same masked frame comes for ever, and to which anything can be written.
+// endless is a connection on which the same masked frame comes for ever, and to which anything can
+// be written.
 type endless struct {
 	net.Conn
 	frame, rest []byte
@@ -49,7 +50,8 @@ func (h hijacked) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 func accepted(tb testing.TB) transport.Conn {
 	tb.Helper()
 	payload := []byte("@1 0\nt" + string(bytes.Repeat([]byte{'x'}, 121)) + "\n")
-	frame := append([]byte{0x81, 0x80 | 126, 0, byte(len(payload)), 0, 0, 0, 0}, payload...) // a mask of zeroes alters nothing
+	// a mask of zeroes alters nothing
+	frame := append([]byte{0x81, 0x80 | 126, 0, byte(len(payload)), 0, 0, 0, 0}, payload...)
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	for k, v := range map[string]string{
 		"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
@@ -83,7 +85,11 @@ func BenchmarkServerSend(b *testing.B) {
 	}{
 		{"one part", transport.Batch{Parts: [][]byte{line}}},
 		{"head and line", transport.Batch{Parts: [][]byte{[]byte("@1 0\n"), line}}},
-		{"head and 40 lines", transport.Batch{Parts: append([][]byte{[]byte("@1 0\n")}, bytes.SplitAfter(big[:40*len(line)], []byte{'\n'})...)}},
+		{
+			"head and 40 lines",
+			transport.Batch{Parts: append([][]byte{[]byte("@1 0\n")},
+				bytes.SplitAfter(big[:40*len(line)], []byte{'\n'})...)},
+		},
 		{"head and 48 KiB", transport.Batch{Parts: [][]byte{[]byte("@1 0\n"), big}}},
 	} {
 		b.Run(bc.name, func(b *testing.B) {

@@ -16,7 +16,8 @@ import (
 )
 
 const (
-	// closeWait bounds the writing of a close frame. It goes into the kernel's buffer at once, or the peer does not read.
+	// closeWait bounds the writing of a close frame. It goes into the kernel's buffer at once, or
+	// the peer does not read.
 	closeWait = 250 * time.Millisecond
 	// maxReason is what a close frame has room for.
 	maxReason = 123
@@ -28,7 +29,8 @@ const (
 	closed
 )
 
-// conn is one WebSocket, from either side. While nothing comes it holds no buffer save gorilla's small one for reading.
+// conn is one WebSocket, from either side. While nothing comes it holds no buffer save gorilla's
+// small one for reading.
 type conn struct {
 	ws           *websocket.Conn
 	maxBatch     int
@@ -45,8 +47,9 @@ func newConn(ws *websocket.Conn, maxBatch int, writeTimeout, first time.Duration
 	if maxBatch <= 0 {
 		maxBatch = transport.DefaultMaxBatch
 	}
-	// gorilla counts the bytes on the wire, which are those delivered, as compression is never negotiated (HF1-WSK-02).
-	// A BOM is no part of the batch (HF1-BAT-06), nor are CRs; so a little more is read, and the batch counted afterwards.
+	// gorilla counts the bytes on the wire, which are those delivered, as compression is never
+	// negotiated (HF1-WSK-02). A BOM is no part of the batch (HF1-BAT-06), nor are CRs; so a little
+	// more is read, and the batch counted afterwards.
 	ws.SetReadLimit(int64(maxBatch) + slack)
 	return &conn{ws: ws, maxBatch: maxBatch, writeTimeout: orDefault(writeTimeout, 30*time.Second), first: first}
 }
@@ -56,7 +59,8 @@ const slack = 3
 
 func (c *conn) Kind() transport.Kind { return transport.KindSocket }
 
-// Send writes one message. A second Send beside it, or one after Close, returns [transport.ErrClosed].
+// Send writes one message. A second Send beside it, or one after Close, returns
+// [transport.ErrClosed].
 func (c *conn) Send(b transport.Batch) error {
 	if !c.state.CompareAndSwap(0, sending) {
 		return transport.ErrClosed
@@ -82,7 +86,8 @@ func (c *conn) write(b transport.Batch) error {
 		return c.ws.WriteMessage(kind, b.Parts[0])
 	}
 	if n := b.Len(); n <= writeBuffer {
-		// gorilla would gather the parts in its own buffer, which costs an allocation more than doing it here.
+		// gorilla would gather the parts in its own buffer, which costs an allocation more than
+		// doing it here.
 		whole := bytepool.Get(n)
 		defer whole.Release()
 		for _, p := range b.Parts {
@@ -102,8 +107,8 @@ func (c *conn) write(b transport.Batch) error {
 	return w.Close()
 }
 
-// Receive returns the next message. 1000, 1001 and a close without code are [io.EOF], a code of holdfast is a
-// [*transport.CloseError]; every error is final.
+// Receive returns the next message. 1000, 1001 and a close without code are [io.EOF], a code of
+// holdfast is a [*transport.CloseError]; every error is final.
 func (c *conn) Receive() (transport.Batch, error) {
 	c.release()
 	if c.isClosed() {
@@ -167,9 +172,11 @@ func fault(err error) error {
 		return fmt.Errorf("websocket: receive: %w", err)
 	}
 	switch {
-	case end.Code == websocket.CloseNormalClosure, end.Code == websocket.CloseGoingAway, end.Code == websocket.CloseNoStatusReceived:
+	case end.Code == websocket.CloseNormalClosure, end.Code == websocket.CloseGoingAway,
+		end.Code == websocket.CloseNoStatusReceived:
 		return io.EOF
-	case end.Code == websocket.CloseAbnormalClosure: // gorilla's word for a connection that broke off; no peer can send it
+	// gorilla's word for a connection that broke off; no peer can send it
+	case end.Code == websocket.CloseAbnormalClosure:
 		return fmt.Errorf("websocket: receive: %w", io.ErrUnexpectedEOF)
 	case 4000 <= end.Code && end.Code < 4400:
 		return &transport.CloseError{Code: transport.Code(end.Code), Reason: end.Text}
@@ -178,8 +185,9 @@ func fault(err error) error {
 	}
 }
 
-// Close writes a close frame, if it can at once, and closes the connection. A Send under way is cut, without a close frame:
-// who wants the last batch to arrive closes after Send has returned. A code of 0 is sent as 1000.
+// Close writes a close frame, if it can at once, and closes the connection. A Send under way is
+// cut, without a close frame: who wants the last batch to arrive closes after Send has returned. A
+// code of 0 is sent as 1000.
 func (c *conn) Close(code transport.Code, reason string) error {
 	before := c.state.Or(closed)
 	if before&closed != 0 {
@@ -194,7 +202,8 @@ func (c *conn) Close(code transport.Code, reason string) error {
 			return ignoreClosed(c.ws.Close())
 		}
 	}
-	// What could not take a close frame would not take TLS's farewell either, for which crypto/tls would wait 5 s.
+	// What could not take a close frame would not take TLS's farewell either, for which crypto/tls
+	// would wait 5 s.
 	raw := c.ws.NetConn()
 	if t, ok := raw.(*tls.Conn); ok {
 		raw = t.NetConn()

@@ -18,7 +18,8 @@ import (
 
 // Dialer opens WebSockets. The fields must not change once it is used.
 type Dialer struct {
-	// URL of the endpoint: ws or wss, or http or https, which mean the same. No secret belongs in it (HF1-HTTP-06).
+	// URL of the endpoint: ws or wss, or http or https, which mean the same. No secret belongs in
+	// it (HF1-HTTP-06).
 	URL string
 	// Header is added to the handshake, for Cookie or Origin.
 	Header http.Header
@@ -30,7 +31,8 @@ type Dialer struct {
 	Proxy func(*http.Request) (*url.URL, error)
 	// HandshakeTimeout bounds the dialling, beside the context. Default: 10 s.
 	HandshakeTimeout time.Duration
-	// MaxBatch is the size of the largest batch taken, in bytes. Default: [transport.DefaultMaxBatch].
+	// MaxBatch is the size of the largest batch taken, in bytes. Default:
+	// [transport.DefaultMaxBatch].
 	MaxBatch int
 	// WriteTimeout bounds the writing of one batch. Default: 30 s.
 	WriteTimeout time.Duration
@@ -38,8 +40,8 @@ type Dialer struct {
 
 var _ transport.Dialer = (*Dialer)(nil)
 
-// Dial opens a WebSocket and sends first on it. An answer other than 101 is a [*transport.StatusError]; an answer 101 that is no
-// valid handshake is [transport.ErrGarbled].
+// Dial opens a WebSocket and sends first on it. An answer other than 101 is a
+// [*transport.StatusError]; an answer 101 that is no valid handshake is [transport.ErrGarbled].
 func (d *Dialer) Dial(ctx context.Context, kind transport.Kind, first transport.Batch) (transport.Conn, error) {
 	if kind != transport.KindSocket {
 		return nil, fmt.Errorf("websocket: cannot carry kind %q", kind)
@@ -62,8 +64,8 @@ func (d *Dialer) Dial(ctx context.Context, kind transport.Kind, first transport.
 	return nil, fmt.Errorf("websocket: dial: %w", err)
 }
 
-// handshake returns a connection that ctx closes until stop is called; stop reports whether it came in time. gorilla looks at
-// the context while it connects, but not while it waits for the answer.
+// handshake returns a connection that ctx closes until stop is called; stop reports whether it came
+// in time. gorilla looks at the context while it connects, but not while it waits for the answer.
 func (d *Dialer) handshake(ctx context.Context) (ws *websocket.Conn, stop func() bool, err error) {
 	stop = func() bool { return true }
 	dial := d.NetDialContext

@@ -20,7 +20,8 @@ type idler interface {
 	Wait(limit time.Duration) bool
 }
 
-// overTCP connects gorilla's client with a server over loopback: only there can one wait apart from receiving.
+// overTCP connects gorilla's client with a server over loopback: only there can one wait apart from
+// receiving.
 func overTCP(t *testing.T) (client *gorilla.Conn, server idler) {
 	t.Helper()
 	conns := make(chan transport.Conn, 1)
@@ -57,7 +58,8 @@ func receive(t *testing.T, c transport.Conn, want string) {
 	}
 }
 
-// TestWait: waiting takes nothing from what is received, be it smaller than what a look takes, larger than every buffer, or several at once.
+// TestWait: waiting takes nothing from what is received, be it smaller than what a look takes,
+// larger than every buffer, or several at once.
 func TestWait(t *testing.T) {
 	client, server := overTCP(t)
 	say := func(text string) {

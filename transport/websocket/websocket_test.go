@@ -18,7 +18,8 @@ func TestSocket(t *testing.T) {
 		Kind: transport.KindSocket,
 		Handler: func(l transporttest.Limits, serve func(transport.Conn), refused func(error)) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				conn, err := websocket.Accept(w, r, &websocket.Options{MaxBatch: l.MaxBatch, WriteTimeout: l.WriteTimeout})
+				conn, err := websocket.Accept(w, r,
+					&websocket.Options{MaxBatch: l.MaxBatch, WriteTimeout: l.WriteTimeout})
 				if err != nil {
 					refused(err)
 					w.WriteHeader(transport.HTTPStatus(err))
@@ -31,7 +32,9 @@ func TestSocket(t *testing.T) {
 			})
 		},
 		Dialer: func(l transporttest.Limits, s *transporttest.Server, _ *http.Client) transport.Dialer {
-			return &websocket.Dialer{URL: s.URL, NetDialContext: s.Dial, MaxBatch: l.MaxBatch, WriteTimeout: l.WriteTimeout}
+			return &websocket.Dialer{
+				URL: s.URL, NetDialContext: s.Dial, MaxBatch: l.MaxBatch, WriteTimeout: l.WriteTimeout,
+			}
 		},
 	})
 }

@@ -40,7 +40,8 @@ func diagnose(ctx context.Context, args []string, env func(string) string, stdou
 	flags := flag.NewFlagSet("holdfast doctor", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // an error is told in one line
 	asJSON := flags.Bool("json", false, "print the report as JSON")
-	long := flags.Bool("long", false, "watch for more than a minute too, for quiet times and ages at which connections are cut")
+	long := flags.Bool("long", false,
+		"watch for more than a minute too, for quiet times and ages at which connections are cut")
 	timeout := flags.Duration("timeout", 0, "bound on the whole diagnosis (default 15s, with -long 95s)")
 	switch err := flags.Parse(args); {
 	case err == flag.ErrHelp: //nolint:errorlint // flag returns it bare
@@ -51,7 +52,8 @@ func diagnose(ctx context.Context, args []string, env func(string) string, stdou
 	case err != nil:
 		return fail(stderr, exitUsage, fmt.Errorf("doctor: %w", err))
 	case flags.NArg() != 1:
-		return fail(stderr, exitUsage, fmt.Errorf("doctor: want one URL, got %d arguments; -help tells more", flags.NArg()))
+		return fail(stderr, exitUsage,
+			fmt.Errorf("doctor: want one URL, got %d arguments; -help tells more", flags.NArg()))
 	case *timeout < 0 || *timeout > 0 && *timeout < 2*time.Second:
 		return fail(stderr, exitUsage, fmt.Errorf("doctor: -timeout %s is below 2s", *timeout))
 	}
@@ -60,7 +62,8 @@ func diagnose(ctx context.Context, args []string, env func(string) string, stdou
 		o.Auth = json.RawMessage(auth)
 	}
 	if !*asJSON {
-		fmt.Fprintln(stderr, "Trying WebSocket, event stream and long poll; this takes about", map[bool]string{false: "10 seconds", true: "80 seconds"}[*long], "…")
+		fmt.Fprintln(stderr, "Trying WebSocket, event stream and long poll; this takes about",
+			map[bool]string{false: "10 seconds", true: "80 seconds"}[*long], "…")
 	}
 	r, err := doctor.Diagnose(ctx, flags.Arg(0), o)
 	if err != nil {
@@ -93,7 +96,8 @@ func proxyOf(env func(string) string) func(*http.Request) (*url.URL, error) {
 		return env(lower)
 	}
 	c := httpproxy.Config{
-		HTTPProxy: either("HTTP_PROXY", "http_proxy"), HTTPSProxy: either("HTTPS_PROXY", "https_proxy"), NoProxy: either("NO_PROXY", "no_proxy"),
+		HTTPProxy: either("HTTP_PROXY", "http_proxy"), HTTPSProxy: either("HTTPS_PROXY", "https_proxy"),
+		NoProxy: either("NO_PROXY", "no_proxy"),
 	}
 	find := c.ProxyFunc()
 	return func(r *http.Request) (*url.URL, error) {

@@ -14,7 +14,8 @@ import (
 func doctorRun(t *testing.T, env map[string]string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, err output
-	code = Run(t.Context(), append([]string{"doctor"}, args...), func(name string) string { return env[name] }, &out, &err)
+	code = Run(t.Context(), append([]string{"doctor"}, args...), func(name string) string { return env[name] }, &out,
+		&err)
 	return code, out.text(), err.text()
 }
 
@@ -28,7 +29,8 @@ func TestDoctor(t *testing.T) {
 		Findings   []struct{ ID string }
 		Transports []struct{ Name, State, Session string }
 	}
-	if err := json.Unmarshal([]byte(out), &r); err != nil || code != 0 || r.Verdict != "good" || len(r.Findings) > 0 || len(r.Transports) != 3 {
+	if err := json.Unmarshal([]byte(out), &r); err != nil || code != 0 || r.Verdict != "good" || len(r.Findings) > 0 ||
+		len(r.Transports) != 3 {
 		t.Errorf("exit code %d, %v: %s", code, err, out)
 	}
 	for _, x := range r.Transports {
@@ -42,7 +44,8 @@ func TestDoctor(t *testing.T) {
 	}
 }
 
-// TestDoctorByProxy: it goes through the proxy that the environment names, and not where NO_PROXY says so.
+// TestDoctorByProxy: it goes through the proxy that the environment names, and not where NO_PROXY
+// says so.
 func TestDoctorByProxy(t *testing.T) {
 	asked := make(chan string, 100)
 	proxy, err := net.Listen("tcp", "127.0.0.1:0")
@@ -57,7 +60,8 @@ func TestDoctorByProxy(t *testing.T) {
 	t.Cleanup(func() { _ = srv.Close() })
 	env := map[string]string{"HTTP_PROXY": "http://user:hunter2@" + proxy.Addr().String()}
 	code, out, _ := doctorRun(t, env, "http://holdfast.invalid/holdfast?token=hunter2")
-	if code != exitBlocked || !strings.Contains(out, "proxy-in-use") || !strings.Contains(out, "the proxy answered CONNECT: Forbidden") ||
+	if code != exitBlocked || !strings.Contains(out, "proxy-in-use") ||
+		!strings.Contains(out, "the proxy answered CONNECT: Forbidden") ||
 		!strings.Contains(out, "status 403 Forbidden, “not allowed here”") || strings.Contains(out, "hunter2") {
 		t.Errorf("exit code %d: %s", code, out)
 	}
@@ -78,8 +82,9 @@ func TestDoctorByProxy(t *testing.T) {
 // TestDoctorUsage: what is wrong is told in one line, with 64.
 func TestDoctorUsage(t *testing.T) {
 	for name, args := range map[string][]string{
-		"no URL": {}, "two": {"http://a", "http://b"}, "not a URL": {"holdfast"}, "flag": {"-frob", "http://a"}, "timeout": {"-timeout", "1s", "http://a"},
-		"auth": {"http://a"},
+		"no URL": {}, "two": {"http://a", "http://b"}, "not a URL": {"holdfast"}, "flag": {"-frob", "http://a"},
+		"timeout": {"-timeout", "1s", "http://a"},
+		"auth":    {"http://a"},
 	} {
 		env := map[string]string{}
 		if name == "auth" {

@@ -23,10 +23,11 @@ import (
 	"github.com/holdfast-rt/holdfast/server/jwtauth"
 )
 
-// Run is the whole program. It serves until ctx ends, then drains, and returns the exit code: 0 after a clean end, 1 when it could not
-// serve or not end in time, 2 when the settings are wrong.
+// Run is the whole program. It serves until ctx ends, then drains, and returns the exit code: 0
+// after a clean end, 1 when it could not serve or not end in time, 2 when the settings are wrong.
 //
-// With the first argument "doctor" it is another program, which diagnoses the way to a server and has exit codes of its own.
+// With the first argument "doctor" it is another program, which diagnoses the way to a server and
+// has exit codes of its own.
 func Run(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer) int {
 	if len(args) > 0 && args[0] == "doctor" {
 		return diagnose(ctx, args[1:], env, stdout, stderr)
@@ -76,7 +77,9 @@ func newServer(cfg config.Config, log *slog.Logger) (*server.Server, error) {
 		Logger: log,
 	}
 	if cfg.Gateway != "" {
-		g, err := gateway.New(gateway.Config{Target: cfg.Gateway, Headers: cfg.GatewayHeaders, MaxMessage: cfg.MaxMessage, Logger: log})
+		g, err := gateway.New(gateway.Config{
+			Target: cfg.Gateway, Headers: cfg.GatewayHeaders, MaxMessage: cfg.MaxMessage, Logger: log,
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -87,7 +90,8 @@ func newServer(cfg config.Config, log *slog.Logger) (*server.Server, error) {
 	}
 	if cfg.Conformance {
 		if tokens != nil || cfg.Gateway != "" {
-			return nil, errors.New("-conformance lets anybody in and has its own applications: it goes without -jwt-keys and -gateway")
+			return nil, errors.New("-conformance lets anybody in and has its own applications: " +
+				"it goes without -jwt-keys and -gateway")
 		}
 		conformance.Configure(&c)
 	}
@@ -148,7 +152,8 @@ func (b *binary) newHTTPServer(h http.Handler) *http.Server {
 
 func (b *binary) routes() http.Handler {
 	e := newEcho()
-	for _, path := range []string{"/holdfast", "/holdfast/"} { // the Server would answer under any path: which are its own is said here
+	// the Server would answer under any path: which are its own is said here
+	for _, path := range []string{"/holdfast", "/holdfast/"} {
 		e.Any(path, echo.WrapHandler(b.srv))
 	}
 	for _, path := range []string{"/holdfast.js", "/holdfast.mjs", "/holdfast/holdfast.js", "/holdfast/holdfast.mjs"} {

@@ -120,15 +120,19 @@ func post(t *testing.T, url string) int {
 	return r.StatusCode
 }
 
-// TestServeAndDrain: on loopback everything is there; when told to stop the program delivers, says goodbye and ends with 0.
+// TestServeAndDrain: on loopback everything is there; when told to stop the program delivers, says
+// goodbye and ends with 0.
 func TestServeAndDrain(t *testing.T) {
 	p := start(t, "-addr", "127.0.0.1:0", "-log-level", "debug")
 	base := strings.TrimSuffix(p.stdout.find(t, `Demo page: (\S+)`), "/")
 	for path, want := range map[string]string{
-		"/": "<!doctype html>", "/doctor": "Holdfast doctor", "/doctor/doctor.mjs": "export", "/holdfast.js": "Holdfast", "/holdfast/holdfast.mjs": "export", "/healthz": "ok", "/readyz": "ready", "/metrics": "holdfast_sessions",
+		"/": "<!doctype html>", "/doctor": "Holdfast doctor", "/doctor/doctor.mjs": "export",
+		"/holdfast.js": "Holdfast", "/holdfast/holdfast.mjs": "export", "/healthz": "ok", "/readyz": "ready",
+		"/metrics": "holdfast_sessions",
 	} {
 		code, header, text := get(t, base+path)
-		if code != 200 || !strings.Contains(strings.ToLower(text), strings.ToLower(want)) || header.Get("X-Content-Type-Options") != "nosniff" {
+		if code != 200 || !strings.Contains(strings.ToLower(text), strings.ToLower(want)) ||
+			header.Get("X-Content-Type-Options") != "nosniff" {
 			t.Errorf("%s: %d %v %.80q", path, code, header, text)
 		}
 	}
@@ -154,7 +158,8 @@ func TestServeAndDrain(t *testing.T) {
 		}
 		sessions = append(sessions, s)
 	}
-	if _, _, text := get(t, base+"/metrics"); !strings.Contains(text, `holdfast_sessions{state="attached",transport="sse"} 1`) ||
+	if _, _, text := get(t, base+"/metrics"); !strings.Contains(text,
+		`holdfast_sessions{state="attached",transport="sse"} 1`) ||
 		!strings.Contains(text, `holdfast_messages_total{direction="up"} 3`) {
 		t.Errorf("metrics: %s", text)
 	}
@@ -176,7 +181,8 @@ func TestServeAndDrain(t *testing.T) {
 	}
 }
 
-// TestNothingUnaskedInPublic: not on loopback there is the endpoint and the client, and nothing else.
+// TestNothingUnaskedInPublic: not on loopback there is the endpoint and the client, and nothing
+// else.
 func TestNothingUnaskedInPublic(t *testing.T) {
 	p := start(t, "-addr", "0.0.0.0:0", "-admin-addr", "127.0.0.1:0")
 	endpoint := p.stdout.find(t, `Endpoint:\s+(\S+)`)
@@ -185,14 +191,20 @@ func TestNothingUnaskedInPublic(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]int{
-		"/": 404, "/doctor": 404, "/doctor/": 404, "/metrics": 404, "/healthz": 404, "/readyz": 404, "/holdfast.js": 200, "/holdfast": 426,
-		"/holdfast/": 426, "/holdfast/holdfast.js": 200, "/holdfast/x": 404, "/holdfast/x/holdfast.js": 404, "/holdfast.js/x": 404,
+		"/": 404, "/doctor": 404, "/doctor/": 404, "/metrics": 404, "/healthz": 404, "/readyz": 404,
+		"/holdfast.js": 200, "/holdfast": 426,
+		"/holdfast/": 426, "/holdfast/holdfast.js": 200, "/holdfast/x": 404, "/holdfast/x/holdfast.js": 404,
+		"/holdfast.js/x": 404,
 	} {
 		if code, _, _ := get(t, "http://127.0.0.1:"+port+path); code != want {
 			t.Errorf("%s: %d, want %d", path, code, want)
 		}
 	}
-	for path, want := range map[string]int{"/holdfast": 400, "/holdfast/": 400, "/holdfast/x": 404, "/holdfast/x/y": 404} { // 400: the endpoint, which cannot parse it
+	// 400: the endpoint, which cannot parse it
+	for path, want := range map[string]int{
+		"/holdfast": 400, "/holdfast/": 400, "/holdfast/x": 404,
+		"/holdfast/x/y": 404,
+	} {
 		if code := post(t, "http://127.0.0.1:"+port+path); code != want {
 			t.Errorf("POST %s: %d, want %d", path, code, want)
 		}
@@ -240,7 +252,8 @@ func TestOneClearLine(t *testing.T) {
 			var stdout, stderr output
 			code := Run(t.Context(), c.args, func(string) string { return "" }, &stdout, &stderr)
 			text := stderr.text()
-			if code != c.code || !strings.Contains(text, c.want) || strings.Count(text, "\n") != 1 || stdout.text() != "" {
+			if code != c.code || !strings.Contains(text, c.want) || strings.Count(text, "\n") != 1 ||
+				stdout.text() != "" {
 				t.Errorf("code %d, %q", code, text)
 			}
 		})
@@ -251,21 +264,24 @@ func TestOneClearLine(t *testing.T) {
 func TestTokens(t *testing.T) {
 	secret := []byte("of 32 bytes or more, from a file, not from source")
 	keys := filepath.Join(t.TempDir(), "keys.json")
-	set := fmt.Sprintf(`{"keys":[{"kty":"oct","alg":"HS256","kid":"1","k":%q}]}`, base64.RawURLEncoding.EncodeToString(secret))
+	set := fmt.Sprintf(`{"keys":[{"kty":"oct","alg":"HS256","kid":"1","k":%q}]}`,
+		base64.RawURLEncoding.EncodeToString(secret))
 	if err := os.WriteFile(keys, []byte(set), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	p := start(t, "-addr", "127.0.0.1:0", "-jwt-keys", keys, "-jwt-audience", "chat", "-jwt-issuer", "*")
 	url := p.stdout.find(t, `Endpoint:\s+(\S+)`)
 	for audience, welcome := range map[string]bool{"chat": true, "shop": false} {
-		token := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": "anna", "aud": audience, "iss": "x", "exp": time.Now().Add(time.Hour).Unix()})
+		token := jwt.NewWithClaims(jwt.SigningMethodHS256,
+			jwt.MapClaims{"sub": "anna", "aud": audience, "iss": "x", "exp": time.Now().Add(time.Hour).Unix()})
 		token.Header["kid"] = "1"
 		signed, err := token.SignedString(secret)
 		if err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-		s, err := client.Dial(ctx, url, &client.Options{Auth: func(context.Context) (json.RawMessage, error) { return json.Marshal(signed) }})
+		s, err := client.Dial(ctx, url,
+			&client.Options{Auth: func(context.Context) (json.RawMessage, error) { return json.Marshal(signed) }})
 		var end *session.EndError
 		if welcome != (err == nil) || err != nil && (!errors.As(err, &end) || end.Code != transport.CodeAuth) {
 			t.Errorf("a token for %s: %v", audience, err)
@@ -294,10 +310,12 @@ func TestGateway(t *testing.T) {
 		_, _, _ = c.ReadMessage()
 	}))
 	defer backend.Close()
-	p := start(t, "-addr", "127.0.0.1:0", "-gateway", "ws"+strings.TrimPrefix(backend.URL, "http")+"/ws", "-gateway-headers", "X-User")
+	p := start(t, "-addr", "127.0.0.1:0", "-gateway", "ws"+strings.TrimPrefix(backend.URL, "http")+"/ws",
+		"-gateway-headers", "X-User")
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	s, err := client.Dial(ctx, p.stdout.find(t, `Endpoint:\s+(\S+)`), &client.Options{Header: http.Header{"X-User": {"anna"}}})
+	s, err := client.Dial(ctx, p.stdout.find(t, `Endpoint:\s+(\S+)`),
+		&client.Options{Header: http.Header{"X-User": {"anna"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -313,7 +331,8 @@ func TestGateway(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	var stdout, stderr output
-	if code := Run(t.Context(), []string{"-help"}, os.Getenv, &stdout, &stderr); code != 0 || !strings.Contains(stdout.text(), "-admin-addr") || stderr.text() != "" {
+	if code := Run(t.Context(), []string{"-help"}, os.Getenv, &stdout, &stderr); code != 0 ||
+		!strings.Contains(stdout.text(), "-admin-addr") || stderr.text() != "" {
 		t.Errorf("code %d: %s%s", code, stdout.text(), stderr.text())
 	}
 }

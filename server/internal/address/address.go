@@ -1,4 +1,5 @@
-// Package address tells which address a request comes from, and bounds what one address may hold and how fast it may ask.
+// Package address tells which address a request comes from, and bounds what one address may hold
+// and how fast it may ask.
 package address
 
 import (
@@ -8,10 +9,12 @@ import (
 	"strings"
 )
 
-// maxHops bounds how far X-Forwarded-For is walked: a chain of more proxies that are all trusted is a header made up.
+// maxHops bounds how far X-Forwarded-For is walked: a chain of more proxies that are all trusted is
+// a header made up.
 const maxHops = 32
 
-// Proxies are the networks whose X-Forwarded-* headers are believed. Nil believes nobody: the direct peer is the client.
+// Proxies are the networks whose X-Forwarded-* headers are believed. Nil believes nobody: the
+// direct peer is the client.
 type Proxies []netip.Prefix
 
 // ParseProxy reads a network in CIDR form or a single address.
@@ -33,10 +36,11 @@ func ParseProxy(s string) (netip.Prefix, error) {
 // Trusts says that the direct peer of the request is one of the proxies.
 func (p Proxies) Trusts(r *http.Request) bool { return p.contain(peer(r)) }
 
-// Client is the address the request comes from: the direct peer, unless that is a trusted proxy; then the first address
-// from the right of X-Forwarded-For that is not. What stands further left is the word of a stranger. Where the header ends
-// or stops making sense the last trusted address that it led to is the answer, so garbage never gains an address of its
-// own. The zero Addr stands for a peer without an IP address, such as a unix socket.
+// Client is the address the request comes from: the direct peer, unless that is a trusted proxy;
+// then the first address from the right of X-Forwarded-For that is not. What stands further left is
+// the word of a stranger. Where the header ends or stops making sense the last trusted address that
+// it led to is the answer, so garbage never gains an address of its own. The zero Addr stands for a
+// peer without an IP address, such as a unix socket.
 func (p Proxies) Client(r *http.Request) netip.Addr {
 	client := peer(r)
 	if !p.contain(client) {
@@ -75,7 +79,8 @@ func (p Proxies) contain(a netip.Addr) bool {
 	return false
 }
 
-// Group is what limits count by: one IPv4 address, or a /64 of IPv6, since one subscriber commands all of that.
+// Group is what limits count by: one IPv4 address, or a /64 of IPv6, since one subscriber commands
+// all of that.
 func Group(a netip.Addr) netip.Prefix {
 	a = a.Unmap().WithZone("")
 	bits := a.BitLen()

@@ -38,10 +38,18 @@ func TestClient(t *testing.T) {
 		{"a single address trusted", trusted, "127.0.0.1:80", []string{"198.51.100.9"}, "198.51.100.9"},
 		{"its neighbour is not", trusted, "127.0.0.2:80", []string{"198.51.100.9"}, "127.0.0.2"},
 		{"spoofed left part", trusted, "10.0.0.1:80", []string{"1.1.1.1, 198.51.100.9"}, "198.51.100.9"},
-		{"spoofed trusted address on the left", trusted, "10.0.0.1:80", []string{"10.9.9.9, 198.51.100.9"}, "198.51.100.9"},
+		{
+			"spoofed trusted address on the left", trusted, "10.0.0.1:80",
+			[]string{"10.9.9.9, 198.51.100.9"},
+			"198.51.100.9",
+		},
 		{"two proxies", trusted, "10.0.0.1:80", []string{"1.1.1.1, 198.51.100.9, 10.0.0.2"}, "198.51.100.9"},
 		{"all trusted: the farthest", trusted, "10.0.0.1:80", []string{"10.0.0.3, 10.0.0.2"}, "10.0.0.3"},
-		{"two lines, the last first", trusted, "10.0.0.1:80", []string{"198.51.100.9", "10.0.0.3 , 10.0.0.2"}, "198.51.100.9"},
+		{
+			"two lines, the last first", trusted, "10.0.0.1:80",
+			[]string{"198.51.100.9", "10.0.0.3 , 10.0.0.2"},
+			"198.51.100.9",
+		},
 		{"two lines, spoofed first", trusted, "10.0.0.1:80", []string{"1.1.1.1", "198.51.100.9"}, "198.51.100.9"},
 		{"spaces and empty elements", trusted, "10.0.0.1:80", []string{" 198.51.100.9 ,, \t,"}, "198.51.100.9"},
 		{"empty header", trusted, "10.0.0.1:80", []string{""}, "10.0.0.1"},
@@ -49,9 +57,20 @@ func TestClient(t *testing.T) {
 		{"garbage left of a client", trusted, "10.0.0.1:80", []string{"<script>, 198.51.100.9"}, "198.51.100.9"},
 		{"garbage right of a client", trusted, "10.0.0.1:80", []string{"198.51.100.9, x, 10.0.0.2"}, "10.0.0.2"},
 		{"a long element", trusted, "10.0.0.1:80", []string{strings.Repeat("1", 100000)}, "10.0.0.1"},
-		{"more hops than are walked", trusted, "10.0.0.1:80", []string{"198.51.100.9" + strings.Repeat(",10.0.0.2", 40)}, "10.0.0.2"},
-		{"as many hops as are walked", trusted, "10.0.0.1:80", []string{"198.51.100.9" + strings.Repeat(",10.0.0.2", maxHops-1)}, "198.51.100.9"},
-		{"too many lines", trusted, "10.0.0.1:80", append([]string{"198.51.100.9"}, slices.Repeat([]string{"10.0.0.2"}, maxHops)...), "10.0.0.2"},
+		{
+			"more hops than are walked", trusted, "10.0.0.1:80",
+			[]string{"198.51.100.9" + strings.Repeat(",10.0.0.2", 40)},
+			"10.0.0.2",
+		},
+		{
+			"as many hops as are walked", trusted, "10.0.0.1:80",
+			[]string{"198.51.100.9" + strings.Repeat(",10.0.0.2", maxHops-1)},
+			"198.51.100.9",
+		},
+		{
+			"too many lines", trusted, "10.0.0.1:80",
+			append([]string{"198.51.100.9"}, slices.Repeat([]string{"10.0.0.2"}, maxHops)...), "10.0.0.2",
+		},
 		{"IPv4 with port", trusted, "10.0.0.1:80", []string{"198.51.100.9:1234"}, "198.51.100.9"},
 		{"IPv6", trusted, "[fd00::1]:80", []string{"2001:db8::9"}, "2001:db8::9"},
 		{"IPv6 in brackets", trusted, "[fd00::1]:80", []string{"[2001:db8::9]"}, "2001:db8::9"},
@@ -79,7 +98,8 @@ func TestClient(t *testing.T) {
 func TestTrusts(t *testing.T) {
 	p := proxies(t, "10.0.0.0/8")
 	for peer, want := range map[string]bool{
-		"10.1.2.3:80": true, "[::ffff:10.1.2.3]:80": true, "11.0.0.1:80": false, "@": false, "": false, "10.1.2.3": false,
+		"10.1.2.3:80": true, "[::ffff:10.1.2.3]:80": true, "11.0.0.1:80": false, "@": false, "": false,
+		"10.1.2.3": false,
 	} {
 		r := &http.Request{RemoteAddr: peer, Header: http.Header{"X-Forwarded-For": {"10.0.0.1"}}}
 		if got := p.Trusts(r); got != want {
@@ -92,7 +112,8 @@ func TestParseProxy(t *testing.T) {
 	for in, want := range map[string]string{
 		"10.0.0.0/8": "10.0.0.0/8", "10.1.2.3/8": "10.0.0.0/8", "192.0.2.1": "192.0.2.1/32", "::1": "::1/128",
 		"fd00::/8": "fd00::/8", "::ffff:192.0.2.1": "192.0.2.1/32", "0.0.0.0/0": "0.0.0.0/0",
-		"": "", "10.0.0.0/33": "", "proxy.example": "", "fe80::1%eth0": "", "::ffff:10.0.0.0/104": "", "10.0.0.1:80": "",
+		"": "", "10.0.0.0/33": "", "proxy.example": "", "fe80::1%eth0": "", "::ffff:10.0.0.0/104": "",
+		"10.0.0.1:80": "",
 	} {
 		got, err := ParseProxy(in)
 		if (err == nil) != (want != "") || err == nil && got.String() != want {

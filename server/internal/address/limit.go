@@ -12,8 +12,9 @@ import (
 // DefaultLimit is high on purpose: a hospital is one address.
 const DefaultLimit = 1000
 
-// Limit bounds how many things one address holds at a time. It remembers only addresses that hold something, so its
-// memory is bounded by what is alive. Its methods may be called by many goroutines at once.
+// Limit bounds how many things one address holds at a time. It remembers only addresses that hold
+// something, so its memory is bounded by what is alive. Its methods may be called by many
+// goroutines at once.
 type Limit struct {
 	max int
 
@@ -29,8 +30,8 @@ func NewLimit(max int) *Limit {
 	return &Limit{max: max, held: make(map[netip.Prefix]int)}
 }
 
-// Acquire takes one for the address, or returns false at the bound: the policy is to refuse the newcomer. Every true is
-// given back by one [Limit.Release] of the same address.
+// Acquire takes one for the address, or returns false at the bound: the policy is to refuse the
+// newcomer. Every true is given back by one [Limit.Release] of the same address.
 func (l *Limit) Acquire(a netip.Addr) bool {
 	if l.max < 0 {
 		return true
@@ -46,7 +47,8 @@ func (l *Limit) Acquire(a netip.Addr) bool {
 	return true
 }
 
-// Release gives one back. To release more than was acquired is ignored, so that no address ever gains from a mistake.
+// Release gives one back. To release more than was acquired is ignored, so that no address ever
+// gains from a mistake.
 func (l *Limit) Release(a netip.Addr) {
 	key := Group(a)
 	l.mu.Lock()
@@ -67,9 +69,10 @@ type RateOptions struct {
 	Addresses int     // remembered; 0 is 10,000
 }
 
-// Rate bounds how often one address may do something. It remembers the addresses seen last; at that bound the one seen
-// longest ago is forgotten and would start again with a full burst. Who has that many addresses is held by the limits in
-// all. Its methods may be called by many goroutines at once.
+// Rate bounds how often one address may do something. It remembers the addresses seen last; at that
+// bound the one seen longest ago is forgotten and would start again with a full burst. Who has that
+// many addresses is held by the limits in all. Its methods may be called by many goroutines at
+// once.
 type Rate struct {
 	perSecond rate.Limit
 	burst     int
@@ -93,7 +96,8 @@ func NewRate(o RateOptions) *Rate {
 	return &Rate{perSecond: rate.Limit(o.PerSecond), burst: o.Burst, buckets: buckets}
 }
 
-// Allow takes one token of the address. Without one it takes nothing, and retry says when there will be one.
+// Allow takes one token of the address. Without one it takes nothing, and retry says when there
+// will be one.
 func (r *Rate) Allow(a netip.Addr) (ok bool, retry time.Duration) {
 	if r.perSecond < 0 {
 		return true, 0

@@ -1,5 +1,6 @@
-// Package config reads the settings of the holdfast binary: from flags, the environment and a file, in that order of
-// precedence, over the defaults. One table names them all, so the three cannot drift apart.
+// Package config reads the settings of the holdfast binary: from flags, the environment and a file,
+// in that order of precedence, over the defaults. One table names them all, so the three cannot
+// drift apart.
 package config
 
 import (
@@ -61,9 +62,9 @@ const anybody = "*"
 // maxFile bounds in bytes what is read of a file.
 const maxFile = 1 << 20
 
-// Load reads the settings. Args are those after the program's name; env is [os.Getenv]. For -help the error is
-// [flag.ErrHelp]: print [WriteHelp] then. Any other error is made of one line for each thing that is wrong, which names
-// the flag, variable or key.
+// Load reads the settings. Args are those after the program's name; env is [os.Getenv]. For -help
+// the error is [flag.ErrHelp]: print [WriteHelp] then. Any other error is made of one line for each
+// thing that is wrong, which names the flag, variable or key.
 func Load(args []string, env func(string) string) (Config, error) {
 	flags, err := readFlags(args)
 	if err != nil {
@@ -109,7 +110,8 @@ func (c Config) check() error {
 	case c.JWT.Keys == "" && (named > 0 || c.JWT.Issuer != ""):
 		errs = append(errs, errors.New("jwt-audience and jwt-issuer check nothing without jwt-keys"))
 	case c.JWT.Keys != "" && named == 0:
-		errs = append(errs, fmt.Errorf("jwt-keys needs jwt-audience, the name of this server in tokens (%s for any)", anybody))
+		errs = append(errs,
+			fmt.Errorf("jwt-keys needs jwt-audience, the name of this server in tokens (%s for any)", anybody))
 	case wild > 0 && named > 1:
 		errs = append(errs, fmt.Errorf("jwt-audience: %s leaves no room for others", anybody))
 	}
@@ -134,7 +136,8 @@ func (c Config) ServeDemo() bool {
 	return c.Demo == DemoOn || c.Demo == DemoAuto && c.Loopback()
 }
 
-// Authenticator reads the key file and makes the token check; nil if there is none. Its error is one line.
+// Authenticator reads the key file and makes the token check; nil if there is none. Its error is
+// one line.
 func (c Config) Authenticator() (*jwtauth.Authenticator, error) {
 	if c.JWT.Keys == "" {
 		return nil, nil

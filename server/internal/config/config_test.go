@@ -41,8 +41,9 @@ func writeFile(t *testing.T, text string) string {
 func standard() Config {
 	return Config{
 		Addr: "127.0.0.1:8080", LogLevel: slog.LevelInfo, Demo: DemoAuto,
-		MaxSessions: 1_000_000, MaxSessionsPerAddress: 1000, NewSessionsPerSecond: 100, MaxMessage: 1 << 20, MaxRetained: 1 << 30,
-		JWT: JWT{Leeway: 30 * time.Second},
+		MaxSessions: 1_000_000, MaxSessionsPerAddress: 1000, NewSessionsPerSecond: 100, MaxMessage: 1 << 20,
+		MaxRetained: 1 << 30,
+		JWT:         JWT{Leeway: 30 * time.Second},
 	}
 }
 
@@ -61,24 +62,39 @@ var samples = map[string]struct {
 	text, file string
 	want       func(*Config)
 }{
-	"addr":                     {"[::1]:0", `"[::1]:0"`, func(c *Config) { c.Addr = "[::1]:0" }},
-	"admin-addr":               {":9090", `":9090"`, func(c *Config) { c.AdminAddr = ":9090" }},
-	"log-level":                {"debug", `"debug"`, func(c *Config) { c.LogLevel = slog.LevelDebug }},
-	"demo":                     {"off", `"off"`, func(c *Config) { c.Demo = DemoOff }},
-	"conformance":              {"true", `"true"`, func(c *Config) { c.Conformance = true }},
-	"origins":                  {"https://a.example, https://*.b.example,", `["https://a.example","https://*.b.example"]`, func(c *Config) { c.Origins = []string{"https://a.example", "https://*.b.example"} }},
-	"trusted-proxies":          {"10.0.0.0/8,::1", `"10.0.0.0/8,::1"`, func(c *Config) { c.TrustedProxies = prefixes("10.0.0.0/8", "::1/128") }},
-	"gateway":                  {"wss://b.example/ws", `"wss://b.example/ws"`, func(c *Config) { c.Gateway = "wss://b.example/ws" }},
-	"gateway-headers":          {"Cookie,X-User", `["Cookie","X-User"]`, func(c *Config) { c.GatewayHeaders = []string{"Cookie", "X-User"} }},
+	"addr":        {"[::1]:0", `"[::1]:0"`, func(c *Config) { c.Addr = "[::1]:0" }},
+	"admin-addr":  {":9090", `":9090"`, func(c *Config) { c.AdminAddr = ":9090" }},
+	"log-level":   {"debug", `"debug"`, func(c *Config) { c.LogLevel = slog.LevelDebug }},
+	"demo":        {"off", `"off"`, func(c *Config) { c.Demo = DemoOff }},
+	"conformance": {"true", `"true"`, func(c *Config) { c.Conformance = true }},
+	"origins": {
+		"https://a.example, https://*.b.example,", `["https://a.example","https://*.b.example"]`,
+		func(c *Config) { c.Origins = []string{"https://a.example", "https://*.b.example"} },
+	},
+	"trusted-proxies": {
+		"10.0.0.0/8,::1", `"10.0.0.0/8,::1"`,
+		func(c *Config) { c.TrustedProxies = prefixes("10.0.0.0/8", "::1/128") },
+	},
+	"gateway": {
+		"wss://b.example/ws", `"wss://b.example/ws"`, func(c *Config) { c.Gateway = "wss://b.example/ws" },
+	},
+	"gateway-headers": {
+		"Cookie,X-User", `["Cookie","X-User"]`,
+		func(c *Config) { c.GatewayHeaders = []string{"Cookie", "X-User"} },
+	},
 	"max-sessions":             {"5", `5`, func(c *Config) { c.MaxSessions = 5 }},
 	"max-sessions-per-address": {"6", `"6"`, func(c *Config) { c.MaxSessionsPerAddress = 6 }},
 	"new-sessions-per-second":  {"7", `7`, func(c *Config) { c.NewSessionsPerSecond = 7 }},
 	"max-message":              {"64KiB", `65536`, func(c *Config) { c.MaxMessage = 65536 }},
 	"max-retained":             {"2GiB", `"2GiB"`, func(c *Config) { c.MaxRetained = 2 << 30 }},
 	"jwt-keys":                 {"keys.json", `"keys.json"`, func(c *Config) { c.JWT.Keys = "keys.json" }},
-	"jwt-audience":             {"chat,chat-2", `["chat","chat-2"]`, func(c *Config) { c.JWT.Audience = []string{"chat", "chat-2"} }},
-	"jwt-issuer":               {"https://id.example", `"https://id.example"`, func(c *Config) { c.JWT.Issuer = "https://id.example" }},
-	"jwt-leeway":               {"1m", `"1m"`, func(c *Config) { c.JWT.Leeway = time.Minute }},
+	"jwt-audience": {
+		"chat,chat-2", `["chat","chat-2"]`, func(c *Config) { c.JWT.Audience = []string{"chat", "chat-2"} },
+	},
+	"jwt-issuer": {
+		"https://id.example", `"https://id.example"`, func(c *Config) { c.JWT.Issuer = "https://id.example" },
+	},
+	"jwt-leeway": {"1m", `"1m"`, func(c *Config) { c.JWT.Leeway = time.Minute }},
 }
 
 func prefixes(list ...string) (ps []netip.Prefix) {
@@ -115,7 +131,9 @@ func TestEachSettingFromEachSource(t *testing.T) {
 						return ""
 					}), nil
 				},
-				"file": func() (values, error) { return readFile(writeFile(t, fmt.Sprintf("{%q: %s}", s.name, sample.file))) },
+				"file": func() (values, error) {
+					return readFile(writeFile(t, fmt.Sprintf("{%q: %s}", s.name, sample.file)))
+				},
 			} {
 				got := standard()
 				texts, err := vs()
@@ -163,12 +181,31 @@ func TestPrecedence(t *testing.T) {
 		{"default", "", nil, nil, 1_000_000, ""},
 		{"file", file, nil, nil, 2, "https://file.example"},
 		{"env over file", file, env, nil, 3, "https://env.example"},
-		{"flag over all", file, env, []string{"-max-sessions", "4", "-origins", "https://flag.example"}, 4, "https://flag.example"},
-		{"empty variable is none", file, []string{"HOLDFAST_MAX_SESSIONS=", "HOLDFAST_ORIGINS="}, nil, 2, "https://file.example"},
+		{
+			"flag over all", file, env,
+			[]string{"-max-sessions", "4", "-origins", "https://flag.example"},
+			4,
+			"https://flag.example",
+		},
+		{
+			"empty variable is none", file,
+			[]string{"HOLDFAST_MAX_SESSIONS=", "HOLDFAST_ORIGINS="},
+			nil, 2,
+			"https://file.example",
+		},
 		{"empty flag empties a list", file, env, []string{"-origins="}, 3, ""},
-		{"flag default value over file", file, nil, []string{"-max-sessions", "1000000"}, 1_000_000, "https://file.example"},
+		{
+			"flag default value over file", file, nil,
+			[]string{"-max-sessions", "1000000"},
+			1_000_000, "https://file.example",
+		},
 		{"last flag counts", "", nil, []string{"-max-sessions", "4", "--max-sessions=5"}, 5, ""},
-		{"lists add up within the flags", "", env, []string{"-origins", "https://a.example", "-origins", "https://b.example"}, 3, "https://a.example https://b.example"},
+		{
+			"lists add up within the flags", "", env,
+			[]string{"-origins", "https://a.example", "-origins", "https://b.example"},
+			3,
+			"https://a.example https://b.example",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -250,7 +287,8 @@ func TestHelp(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, s := range settings() {
-		if !strings.Contains(b.String(), "\n  -"+s.name+" "+s.arg+" ") || !strings.Contains(b.String(), s.usage) || s.usage == "" {
+		if !strings.Contains(b.String(), "\n  -"+s.name+" "+s.arg+" ") || !strings.Contains(b.String(), s.usage) ||
+			s.usage == "" {
 			t.Errorf("%s is not explained", s.name)
 		}
 		if s.def != "" && !strings.Contains(b.String(), s.usage+" ("+s.def+")\n") {

@@ -9,7 +9,12 @@ import (
 // WriteHelp prints the settings for -help.
 func WriteHelp(w io.Writer) error {
 	var b strings.Builder
-	b.WriteString("Usage: holdfast [flags]\n       holdfast doctor URL   (tells what the network on the way to a server does; -help tells more)\n\nServes sessions over WebSocket, server-sent events and long polling.\n\n")
+	b.WriteString(`Usage: holdfast [flags]
+       holdfast doctor URL   (tells what the network on the way to a server does; -help tells more)
+
+Serves sessions over WebSocket, server-sent events and long polling.
+
+`)
 	width := 0
 	for _, s := range settings() {
 		width = max(width, len(s.name)+len(s.arg))

@@ -20,7 +20,8 @@ import (
 // configSetting names the file, so it stands in none.
 const configSetting = "config"
 
-// setting is one row of the table. Its name is the flag, the key in the file and, in capitals, the variable.
+// setting is one row of the table. Its name is the flag, the key in the file and, in capitals, the
+// variable.
 type setting struct {
 	name, arg, def, usage string
 	list                  bool // takes several values
@@ -32,7 +33,8 @@ func (s setting) env() string {
 	return "HOLDFAST_" + strings.ToUpper(strings.ReplaceAll(s.name, "-", "_"))
 }
 
-// settings is the table, in the order of -help. A setting that is not a list gets exactly one value.
+// settings is the table, in the order of -help. A setting that is not a list gets exactly one
+// value.
 func settings() []setting {
 	return []setting{
 		{name: configSetting, arg: "FILE", usage: "read settings from this JSON file"},
@@ -55,40 +57,48 @@ func settings() []setting {
 			set: one(setLogLevel),
 		},
 		{
-			name: "demo", arg: "WHEN", def: string(DemoAuto), usage: "serve the demo page: on, off, or auto (on loopback)",
-			set: one(setDemo),
+			name: "demo", arg: "WHEN", def: string(DemoAuto),
+			usage: "serve the demo page: on, off, or auto (on loopback)",
+			set:   one(setDemo),
 		},
 		{
-			name: "conformance", arg: "BOOL", def: "false", toggle: true, usage: "serve the applications of docs/conformance.md, to anybody: for tests only",
-			set: one(setConformance),
+			name: "conformance", arg: "BOOL", def: "false", toggle: true,
+			usage: "serve the applications of docs/conformance.md, to anybody: for tests only",
+			set:   one(setConformance),
 		},
 		{
-			name: "origins", arg: "LIST", list: true, usage: "pages of other sites that may connect, as https://*.example.org",
-			set: setOrigins,
+			name: "origins", arg: "LIST", list: true,
+			usage: "pages of other sites that may connect, as https://*.example.org",
+			set:   setOrigins,
 		},
 		{
-			name: "trusted-proxies", arg: "LIST", list: true, usage: "networks whose X-Forwarded-* headers are believed, as 10.0.0.0/8",
-			set: setProxies,
+			name: "trusted-proxies", arg: "LIST", list: true,
+			usage: "networks whose X-Forwarded-* headers are believed, as 10.0.0.0/8",
+			set:   setProxies,
 		},
 		{
-			name: "gateway", arg: "URL", usage: "connect each session with this WebSocket server, ws://host/path, in place of the echo",
-			set: one(setGateway),
+			name: "gateway", arg: "URL",
+			usage: "connect each session with this WebSocket server, ws://host/path, in place of the echo",
+			set:   one(setGateway),
 		},
 		{
-			name: "gateway-headers", arg: "LIST", list: true, usage: "headers of the client's that it is given, as Cookie",
-			set: func(c *Config, v []string) error { c.GatewayHeaders = v; return setGateway(c, c.Gateway) },
+			name: "gateway-headers", arg: "LIST", list: true,
+			usage: "headers of the client's that it is given, as Cookie",
+			set:   func(c *Config, v []string) error { c.GatewayHeaders = v; return setGateway(c, c.Gateway) },
 		},
 		{
 			name: "max-sessions", arg: "N", def: "1000000", usage: "living sessions in all",
 			set: one(func(c *Config, v string) error { return setInt(&c.MaxSessions, v, 1, 10_000_000) }),
 		},
 		{
-			name: "max-sessions-per-address", arg: "N", def: strconv.Itoa(address.DefaultLimit), usage: "living sessions of one client address",
-			set: one(func(c *Config, v string) error { return setInt(&c.MaxSessionsPerAddress, v, 1, 10_000_000) }),
+			name: "max-sessions-per-address", arg: "N", def: strconv.Itoa(address.DefaultLimit),
+			usage: "living sessions of one client address",
+			set:   one(func(c *Config, v string) error { return setInt(&c.MaxSessionsPerAddress, v, 1, 10_000_000) }),
 		},
 		{
-			name: "new-sessions-per-second", arg: "N", def: "100", usage: "how fast one client address opens sessions, after a burst of ten times as many",
-			set: one(func(c *Config, v string) error { return setInt(&c.NewSessionsPerSecond, v, 1, 1_000_000) }),
+			name: "new-sessions-per-second", arg: "N", def: "100",
+			usage: "how fast one client address opens sessions, after a burst of ten times as many",
+			set:   one(func(c *Config, v string) error { return setInt(&c.NewSessionsPerSecond, v, 1, 1_000_000) }),
 		},
 		{
 			name: "max-message", arg: "SIZE", def: "1MiB", usage: "the largest message, 1KiB to 16MiB",
@@ -99,8 +109,9 @@ func settings() []setting {
 			set: one(func(c *Config, v string) error { return setSize(&c.MaxRetained, v, 1<<20, 1<<40) }),
 		},
 		{
-			name: "jwt-keys", arg: "FILE", usage: "admit only holders of a token signed by a key in this JWK Set or PEM file",
-			set: one(func(c *Config, v string) error { c.JWT.Keys = v; return nil }),
+			name: "jwt-keys", arg: "FILE",
+			usage: "admit only holders of a token signed by a key in this JWK Set or PEM file",
+			set:   one(func(c *Config, v string) error { c.JWT.Keys = v; return nil }),
 		},
 		{
 			name: "jwt-audience", arg: "LIST", list: true, usage: "aud that a token must name one of; * for any",
@@ -111,8 +122,9 @@ func settings() []setting {
 			set: one(func(c *Config, v string) error { c.JWT.Issuer = v; return nil }),
 		},
 		{
-			name: "jwt-leeway", arg: "TIME", def: jwtauth.DefaultLeeway.String(), usage: "what clocks may differ by, at most " + jwtauth.MaxLeeway.String(),
-			set: one(setLeeway),
+			name: "jwt-leeway", arg: "TIME", def: jwtauth.DefaultLeeway.String(),
+			usage: "what clocks may differ by, at most " + jwtauth.MaxLeeway.String(),
+			set:   one(setLeeway),
 		},
 	}
 }
@@ -234,7 +246,8 @@ func sizeText(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-// unprefixed takes the package's name off an error that is going to stand behind the name of a setting.
+// unprefixed takes the package's name off an error that is going to stand behind the name of a
+// setting.
 func unprefixed(err error, prefix string) error {
 	if err == nil {
 		return nil

@@ -11,7 +11,8 @@ import (
 	"strings"
 )
 
-// values is what one source says: the texts by the setting's name. A setting that is not there was not mentioned.
+// values is what one source says: the texts by the setting's name. A setting that is not there was
+// not mentioned.
 type values map[string][]string
 
 // The sources as errors name them; a file is named by its path.
@@ -73,7 +74,8 @@ func (s setting) split(text string) []string {
 	return list
 }
 
-// readFlags reads the command line. A list may be given in several flags; of anything else the last one counts.
+// readFlags reads the command line. A list may be given in several flags; of anything else the last
+// one counts.
 func readFlags(args []string) (values, error) {
 	vs := values{}
 	fs := flag.NewFlagSet("holdfast", flag.ContinueOnError)
@@ -114,8 +116,9 @@ func readEnv(env func(string) string) values {
 	return vs
 }
 
-// readFile reads a JSON object of settings. It is strict, since a misspelt limit is no limit: unknown and repeated keys
-// are errors. On an error it returns what could be read, so that all that is wrong is told at once.
+// readFile reads a JSON object of settings. It is strict, since a misspelt limit is no limit:
+// unknown and repeated keys are errors. On an error it returns what could be read, so that all that
+// is wrong is told at once.
 func readFile(path string) (values, error) {
 	data, err := readBounded(path)
 	if err != nil {

@@ -34,40 +34,113 @@ func TestWrong(t *testing.T) {
 		{"addr port a name", "", nil, []string{"-addr", ":http"}, []string{`-addr: ":http"`}},
 		{"addr URL", "", nil, []string{"-addr", "http://localhost:80"}, []string{`-addr:`}},
 		{"admin-addr", "", nil, []string{"-admin-addr", "9090"}, []string{`-admin-addr: "9090"`}},
-		{"admin-addr is addr", "", nil, []string{"-admin-addr", "127.0.0.1:8080"}, []string{"addr and admin-addr are both 127.0.0.1:8080"}},
+		{
+			"admin-addr is addr", "", nil,
+			[]string{"-admin-addr", "127.0.0.1:8080"},
+			[]string{"addr and admin-addr are both 127.0.0.1:8080"},
+		},
 		{"gateway", "", nil, []string{"-gateway", "http://b.example"}, []string{"-gateway: Target is not ws://"}},
-		{"gateway query", "", nil, []string{"-gateway", "ws://b.example/?a"}, []string{"-gateway: Target has a user, a query"}},
-		{"gateway headers", "", nil, []string{"-gateway", "ws://b.example/", "-gateway-headers", "Upgrade"}, []string{`-gateway-headers: the header "Upgrade"`}},
-		{"gateway headers alone", "", nil, []string{"-gateway-headers", "Cookie"}, []string{"gateway-headers go nowhere without gateway"}},
-		{"log-level", "", nil, []string{"-log-level", "loud"}, []string{`-log-level: "loud" is not one of debug, info, warn, error`}},
+		{
+			"gateway query", "", nil,
+			[]string{"-gateway", "ws://b.example/?a"},
+			[]string{"-gateway: Target has a user, a query"},
+		},
+		{
+			"gateway headers", "", nil,
+			[]string{"-gateway", "ws://b.example/", "-gateway-headers", "Upgrade"},
+			[]string{`-gateway-headers: the header "Upgrade"`},
+		},
+		{
+			"gateway headers alone", "", nil,
+			[]string{"-gateway-headers", "Cookie"},
+			[]string{"gateway-headers go nowhere without gateway"},
+		},
+		{
+			"log-level", "", nil,
+			[]string{"-log-level", "loud"},
+			[]string{`-log-level: "loud" is not one of debug, info, warn, error`},
+		},
 		{"demo", "", []string{"HOLDFAST_DEMO=yes"}, nil, []string{`HOLDFAST_DEMO: "yes" is not one of auto, on, off`}},
-		{"origins", "", nil, []string{"-origins", "https://good.example,*"}, []string{`-origins: "*" would let every site in`}},
-		{"origins with path", "", []string{"HOLDFAST_ORIGINS=https://good.example/"}, nil, []string{`HOLDFAST_ORIGINS: "https://good.example/"`}},
-		{"trusted-proxies", `{"trusted-proxies": ["proxy.example"]}`, nil, nil, []string{`holdfast.json: trusted-proxies: "proxy.example" is neither`}},
-		{"max-sessions zero", "", nil, []string{"-max-sessions", "0"}, []string{`-max-sessions: "0" is not a whole number of 1 to`}},
+		{
+			"origins", "", nil,
+			[]string{"-origins", "https://good.example,*"},
+			[]string{`-origins: "*" would let every site in`},
+		},
+		{
+			"origins with path", "",
+			[]string{"HOLDFAST_ORIGINS=https://good.example/"},
+			nil,
+			[]string{`HOLDFAST_ORIGINS: "https://good.example/"`},
+		},
+		{
+			"trusted-proxies", `{"trusted-proxies": ["proxy.example"]}`, nil, nil,
+			[]string{`holdfast.json: trusted-proxies: "proxy.example" is neither`},
+		},
+		{
+			"max-sessions zero", "", nil,
+			[]string{"-max-sessions", "0"},
+			[]string{`-max-sessions: "0" is not a whole number of 1 to`},
+		},
 		{"max-sessions negative", "", nil, []string{"-max-sessions", "-1"}, []string{`-max-sessions: "-1"`}},
 		{"max-sessions words", "", nil, []string{"-max-sessions", "many"}, []string{`-max-sessions: "many"`}},
 		{"max-sessions fraction", `{"max-sessions": 1.5}`, nil, nil, []string{`holdfast.json: max-sessions: "1.5"`}},
-		{"max-sessions-per-address", "", nil, []string{"-max-sessions-per-address", "1e3"}, []string{`-max-sessions-per-address: "1e3"`}},
-		{"max-message small", "", nil, []string{"-max-message", "1023"}, []string{`-max-message: "1023" is not a size of 1KiB to 16MiB`}},
+		{
+			"max-sessions-per-address", "", nil,
+			[]string{"-max-sessions-per-address", "1e3"},
+			[]string{`-max-sessions-per-address: "1e3"`},
+		},
+		{
+			"max-message small", "", nil,
+			[]string{"-max-message", "1023"},
+			[]string{`-max-message: "1023" is not a size of 1KiB to 16MiB`},
+		},
 		{"max-message large", "", nil, []string{"-max-message", "17MiB"}, []string{`-max-message: "17MiB"`}},
-		{"max-message overflows", "", nil, []string{"-max-message", "9223372036854775807GiB"}, []string{`-max-message:`}},
+		{
+			"max-message overflows", "", nil,
+			[]string{"-max-message", "9223372036854775807GiB"},
+			[]string{`-max-message:`},
+		},
 		{"max-message unit", "", nil, []string{"-max-message", "1MB"}, []string{`-max-message: "1MB"`}},
 		{"max-message unit alone", "", nil, []string{"-max-message", "MiB"}, []string{`-max-message: "MiB"`}},
 		{"max-message negative", "", nil, []string{"-max-message", "-1MiB"}, []string{`-max-message: "-1MiB"`}},
-		{"max-retained", "", nil, []string{"-max-retained", "1KiB"}, []string{`-max-retained: "1KiB" is not a size of 1MiB to 1024GiB`}},
+		{
+			"max-retained", "", nil,
+			[]string{"-max-retained", "1KiB"},
+			[]string{`-max-retained: "1KiB" is not a size of 1MiB to 1024GiB`},
+		},
 
-		{"jwt leeway", "", nil, append(jwtSet, "-jwt-leeway", "6m"), []string{`-jwt-leeway: "6m" is not a time of 0s to 5m0s`}},
+		{
+			"jwt leeway", "", nil, append(jwtSet, "-jwt-leeway", "6m"),
+			[]string{`-jwt-leeway: "6m" is not a time of 0s to 5m0s`},
+		},
 		{"jwt leeway negative", "", nil, append(jwtSet, "-jwt-leeway", "-1s"), []string{`-jwt-leeway: "-1s"`}},
 		{"jwt leeway without unit", "", nil, append(jwtSet, "-jwt-leeway", "30"), []string{`-jwt-leeway: "30"`}},
-		{"jwt keys alone", "", nil, []string{"-jwt-keys", "k"}, []string{"jwt-keys needs jwt-audience", "jwt-keys needs jwt-issuer"}},
-		{"jwt no audience", "", nil, []string{"-jwt-keys", "k", "-jwt-issuer", "i"}, []string{"jwt-keys needs jwt-audience"}},
-		{"jwt no issuer", "", nil, []string{"-jwt-keys", "k", "-jwt-audience", "a"}, []string{"jwt-keys needs jwt-issuer"}},
+		{
+			"jwt keys alone", "", nil,
+			[]string{"-jwt-keys", "k"},
+			[]string{"jwt-keys needs jwt-audience", "jwt-keys needs jwt-issuer"},
+		},
+		{
+			"jwt no audience", "", nil,
+			[]string{"-jwt-keys", "k", "-jwt-issuer", "i"},
+			[]string{"jwt-keys needs jwt-audience"},
+		},
+		{
+			"jwt no issuer", "", nil,
+			[]string{"-jwt-keys", "k", "-jwt-audience", "a"},
+			[]string{"jwt-keys needs jwt-issuer"},
+		},
 		{"jwt no keys, audience", "", nil, []string{"-jwt-audience", "a"}, []string{"check nothing without jwt-keys"}},
 		{"jwt no keys, issuer", "", nil, []string{"-jwt-issuer", "i"}, []string{"check nothing without jwt-keys"}},
-		{"jwt any audience among others", "", nil, append(jwtSet, "-jwt-audience", "*"), []string{"jwt-audience: * leaves no room"}},
+		{
+			"jwt any audience among others", "", nil, append(jwtSet, "-jwt-audience", "*"),
+			[]string{"jwt-audience: * leaves no room"},
+		},
 
-		{"file unknown key", `{"colour": "red", "addr": ":1"}`, nil, nil, []string{`holdfast.json: unknown setting "colour"`}},
+		{
+			"file unknown key", `{"colour": "red", "addr": ":1"}`, nil, nil,
+			[]string{`holdfast.json: unknown setting "colour"`},
+		},
 		{"file key in capitals", `{"Addr": ":1"}`, nil, nil, []string{`unknown setting "Addr"`}},
 		{"file names a file", `{"config": "other.json"}`, nil, nil, []string{`unknown setting "config"`}},
 		{"file key twice", `{"addr": ":1", "addr": ":2"}`, nil, nil, []string{"addr: set twice"}},
@@ -75,10 +148,19 @@ func TestWrong(t *testing.T) {
 		{"file object", `{"addr": {"host": "x"}}`, nil, nil, []string{"addr: neither a string nor a number"}},
 		{"file array for one", `{"addr": [":1"]}`, nil, nil, []string{"addr: an array, where there is one value"}},
 		{"file array of numbers", `{"origins": [1]}`, nil, nil, []string{"origins: not an array of strings"}},
-		{"file array with null", `{"origins": ["https://a.example", null]}`, nil, nil, []string{"origins: not an array of strings"}},
-		{"file array nested", `{"origins": [["https://a.example"]]}`, nil, nil, []string{"origins: not an array of strings"}},
+		{
+			"file array with null", `{"origins": ["https://a.example", null]}`, nil, nil,
+			[]string{"origins: not an array of strings"},
+		},
+		{
+			"file array nested", `{"origins": [["https://a.example"]]}`, nil, nil,
+			[]string{"origins: not an array of strings"},
+		},
 		{"file boolean", `{"demo": true}`, nil, nil, []string{`demo: "true" is not one of auto, on, off`}},
-		{"file syntax", "{\n  \"addr\": \":1\",\n  oops\n}", nil, nil, []string{"holdfast.json:3:3: invalid character 'o'"}},
+		{
+			"file syntax", "{\n  \"addr\": \":1\",\n  oops\n}", nil, nil,
+			[]string{"holdfast.json:3:3: invalid character 'o'"},
+		},
 		{"file cut", `{"addr": `, nil, nil, []string{"unexpected end of JSON input"}},
 		{"file array", `[]`, nil, nil, []string{"holdfast.json: json: cannot unmarshal array"}},
 		{"file null alone", `null`, nil, nil, []string{"holdfast.json: not a JSON object"}},
@@ -117,7 +199,8 @@ func TestNoFile(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "none.json")
 	for _, path := range []string{missing, t.TempDir()} {
 		_, err := load(t, "", nil, "-config", path)
-		if err == nil || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), path) || !strings.HasPrefix(err.Error(), "-config: ") {
+		if err == nil || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), path) ||
+			!strings.HasPrefix(err.Error(), "-config: ") {
 			t.Errorf("%v", err)
 		}
 	}
@@ -159,7 +242,8 @@ func TestAuthenticator(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c, err := load(t, "", nil, "-jwt-keys", keys, "-jwt-audience", tt.audience, "-jwt-issuer", tt.issuer, "-jwt-leeway", tt.leeway)
+			c, err := load(t, "", nil, "-jwt-keys", keys, "-jwt-audience", tt.audience, "-jwt-issuer", tt.issuer,
+				"-jwt-leeway", tt.leeway)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -167,7 +251,8 @@ func TestAuthenticator(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if who, _, _, err := a.Authenticate(t.Context(), tt.token); (err == nil) != tt.ok || tt.ok && who != "alice" {
+			if who, _, _, err := a.Authenticate(t.Context(), tt.token); (err == nil) != tt.ok ||
+				tt.ok && who != "alice" {
 				t.Errorf("%q, %v", who, err)
 			}
 		})
@@ -181,7 +266,8 @@ func TestAuthenticator(t *testing.T) {
 	t.Run("broken", func(t *testing.T) {
 		for _, path := range []string{filepath.Join(t.TempDir(), "none"), writeFile(t, "{}"), writeFile(t, "no keys")} {
 			c := Config{JWT: JWT{Keys: path, Audience: []string{"chat"}, Issuer: "id"}}
-			if _, err := c.Authenticator(); err == nil || !strings.HasPrefix(err.Error(), "jwt-keys: ") || !strings.Contains(err.Error(), path) || strings.Contains(err.Error(), "\n") {
+			if _, err := c.Authenticator(); err == nil || !strings.HasPrefix(err.Error(), "jwt-keys: ") ||
+				!strings.Contains(err.Error(), path) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("%v", err)
 			}
 		}

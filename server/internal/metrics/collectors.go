@@ -41,7 +41,8 @@ func (m *Metrics) makeCounters() {
 	resumes := m.counters("holdfast_resumes_total", "Sessions that went on after they had been without a path.")
 	replayed := m.counters("holdfast_replayed_messages_total", "Messages sent once more after a loss.")
 	rtt := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: "holdfast_rtt_seconds", Help: "Round trips of the protocol's own pings, by transport.", Buckets: rttBuckets,
+		Name: "holdfast_rtt_seconds", Help: "Round trips of the protocol's own pings, by transport.",
+		Buckets: rttBuckets,
 	}, []string{"transport"})
 	m.collectors = append(m.collectors, rtt)
 
@@ -93,7 +94,8 @@ var sessionsDesc = prometheus.NewDesc("holdfast_sessions", "Living sessions by t
 // Describe implements [prometheus.Collector].
 func (c sessionsCollector) Describe(ch chan<- *prometheus.Desc) { ch <- sessionsDesc }
 
-// Collect implements [prometheus.Collector]. Each pair is there from the start, so that no graph begins with a hole.
+// Collect implements [prometheus.Collector]. Each pair is there from the start, so that no graph
+// begins with a hole.
 func (c sessionsCollector) Collect(ch chan<- prometheus.Metric) {
 	counts := make([]int, len(transports)*len(states))
 	if c.sessions != nil {

@@ -1,7 +1,8 @@
 // Package metrics counts what a server does, for Prometheus.
 //
-// All label values come from closed sets, so that no client can add a series; what is in no set counts as "other" (or as
-// transport "none"). The counters behind each set are resolved beforehand, so counting allocates nothing.
+// All label values come from closed sets, so that no client can add a series; what is in no set
+// counts as "other" (or as transport "none"). The counters behind each set are resolved beforehand,
+// so counting allocates nothing.
 package metrics
 
 import (
@@ -25,17 +26,20 @@ const (
 
 // Options are the settings of [Metrics]. The zero value works.
 type Options struct {
-	// Registerer is where the collectors go. Nil is a registry of this Metrics' own, which then also tells of the process
-	// and the Go runtime. Two servers on one registry need a [prometheus.WrapRegistererWith] label each.
+	// Registerer is where the collectors go. Nil is a registry of this Metrics' own, which then
+	// also tells of the process and the Go runtime. Two servers on one registry need a
+	// [prometheus.WrapRegistererWith] label each.
 	Registerer prometheus.Registerer
-	// Sessions yields transport and state of each session. It is walked at each scrape: a count kept on the side drifts.
-	// Transport is "none" for a session without a path; the states are attached, detached and closing.
+	// Sessions yields transport and state of each session. It is walked at each scrape: a count
+	// kept on the side drifts. Transport is "none" for a session without a path; the states are
+	// attached, detached and closing.
 	Sessions iter.Seq2[string, string]
 	// RetainedBytes returns what all sessions keep unacknowledged, asked at each scrape.
 	RetainedBytes func() int64
 }
 
-// Metrics are the counters of one server. The methods may be called by many goroutines at once; none blocks.
+// Metrics are the counters of one server. The methods may be called by many goroutines at once;
+// none blocks.
 type Metrics struct {
 	attaches [][]prometheus.Counter // by transport, outcome
 	switches [][]prometheus.Counter // by from, to
@@ -60,7 +64,8 @@ func New(o Options) (*Metrics, error) {
 	if m.registerer == nil {
 		own := prometheus.NewRegistry()
 		m.registerer, m.gatherer = own, own
-		m.collectors = append(m.collectors, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		m.collectors = append(m.collectors, collectors.NewGoCollector(),
+			collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	} else if g, ok := m.registerer.(prometheus.Gatherer); ok {
 		m.gatherer = g
 	}
@@ -104,7 +109,8 @@ func (m *Metrics) Resume() { m.resumes.Inc() }
 // Replayed counts n messages sent once more. A negative n is ignored.
 func (m *Metrics) Replayed(n int) { add(m.replayed, n) }
 
-// Messages counts n messages that came (Up) or were sent (Down) the first time. A negative n is ignored.
+// Messages counts n messages that came (Up) or were sent (Down) the first time. A negative n is
+// ignored.
 func (m *Metrics) Messages(d Direction, n int) { add(m.messages[d], n) }
 
 // Refusal counts a refusal by its reason in the protocol's table.
@@ -127,7 +133,8 @@ func add(c prometheus.Counter, n int) {
 // maxScrapes bounds the scrapes at one time; one more is answered 503.
 const maxScrapes = 4
 
-// Handler serves the metrics in Prometheus' formats, for a scraper that may see them: it asks nobody's name.
+// Handler serves the metrics in Prometheus' formats, for a scraper that may see them: it asks
+// nobody's name.
 func (m *Metrics) Handler() http.Handler {
 	next := promhttp.HandlerFor(m.gatherer, promhttp.HandlerOpts{
 		MaxRequestsInFlight: maxScrapes,

@@ -238,12 +238,18 @@ func TestHandler(t *testing.T) {
 	if w.Code != http.StatusOK || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/plain") {
 		t.Errorf("%d %v", w.Code, w.Header())
 	}
-	for name, want := range map[string]string{"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"} {
+	for name, want := range map[string]string{
+		"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
+		"Referrer-Policy": "no-referrer",
+	} {
 		if got := w.Header().Get(name); got != want {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
-	for _, want := range []string{`holdfast_attaches_total{outcome="new",transport="longpoll"} 1`, "go_goroutines ", "process_cpu_seconds_total "} {
+	for _, want := range []string{
+		`holdfast_attaches_total{outcome="new",transport="longpoll"} 1`, "go_goroutines ",
+		"process_cpu_seconds_total ",
+	} {
 		if !strings.Contains(w.Body.String(), want) {
 			t.Errorf("%q is missing", want)
 		}

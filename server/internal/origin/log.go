@@ -1,11 +1,11 @@
 package origin
 
-// maxLogged bounds the table of Origins whose refusal was logged. At the bound the one seen longest ago is forgotten, so
-// its next refusal is logged again.
+// maxLogged bounds the table of Origins whose refusal was logged. At the bound the one seen longest
+// ago is forgotten, so its next refusal is logged again.
 const maxLogged = 256
 
-// refused tells the operator, once per Origin, which setting would let it in: the commonest first hour with a proxy that
-// rewrites Host ends here.
+// refused tells the operator, once per Origin, which setting would let it in: the commonest first
+// hour with a proxy that rewrites Host ends here.
 func (p *Policy) refused(d Decision) {
 	p.log(d.Origin, "origin refused", "origin", d.Origin, "host", d.host,
 		"fix", "add "+d.Origin+" to Origins / -origins")

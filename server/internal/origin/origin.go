@@ -1,10 +1,13 @@
-// Package origin decides whether a browser's page may talk to this server, and tells the page so through CORS.
+// Package origin decides whether a browser's page may talk to this server, and tells the page so
+// through CORS.
 //
-// A request passes if its Origin is listed, or the browser says that it is same-origin, or the Origin names the host the
-// request was sent to, or it is the one the session is bound to already. A request without an Origin comes from a program,
-// or from a browser that says in Sec-Fetch-Site where it stands.
+// A request passes if its Origin is listed, or the browser says that it is same-origin, or the
+// Origin names the host the request was sent to, or it is the one the session is bound to already.
+// A request without an Origin comes from a program, or from a browser that says in Sec-Fetch-Site
+// where it stands.
 //
-// Every request is judged, GET included: a WebSocket and an EventSource are GETs, and no browser holds them back.
+// Every request is judged, GET included: a WebSocket and an EventSource are GETs, and no browser
+// holds them back.
 package origin
 
 import (
@@ -24,8 +27,9 @@ const (
 	Refuse Verdict = iota
 	// Allow lets the request through.
 	Allow
-	// InBand is for a WebSocket: a proxy may have rewritten its Host. Answer 101, and call [Policy.Settle] when the `open`
-	// has told the session. [Known.InBand] extends it to other requests.
+	// InBand is for a WebSocket: a proxy may have rewritten its Host. Answer 101, and call
+	// [Policy.Settle] when the `open` has told the session. [Known.InBand] extends it to other
+	// requests.
 	InBand
 )
 
@@ -42,12 +46,12 @@ func (v Verdict) String() string {
 
 // Options are the settings of a [Policy]. The zero value lets in the same origin and programs.
 type Options struct {
-	// Allowed lists what may come from elsewhere: scheme://host[:port] exactly, scheme://*.host[:port] for any one label
-	// in the place of the star, or null for opaque origins (sandboxed frames, files). Host and scheme ignore case, the
-	// default port may be left out.
+	// Allowed lists what may come from elsewhere: scheme://host[:port] exactly,
+	// scheme://*.host[:port] for any one label in the place of the star, or null for opaque origins
+	// (sandboxed frames, files). Host and scheme ignore case, the default port may be left out.
 	Allowed []string
-	// Credentials lets pages of another origin send cookies and read the answers: for balancers that stick by cookie.
-	// Never granted to null.
+	// Credentials lets pages of another origin send cookies and read the answers: for balancers
+	// that stick by cookie. Never granted to null.
 	Credentials bool
 	// Logger is told of refusals, once per Origin. Nil is [slog.Default].
 	Logger *slog.Logger
@@ -92,16 +96,16 @@ type Known struct {
 	Bound string
 	// TrustedProxy says that the direct peer is one whose X-Forwarded-Host may be believed.
 	TrustedProxy bool
-	// InBand says that the server will decide at the `open` for a request that is no WebSocket too, since its body has yet
-	// to tell the session and so Bound.
+	// InBand says that the server will decide at the `open` for a request that is no WebSocket too,
+	// since its body has yet to tell the session and so Bound.
 	InBand bool
 }
 
 // Decision is the outcome of [Policy.Check]. The zero value refuses.
 type Decision struct {
 	Verdict Verdict
-	// Origin is the request's Origin in its canonical form, "" if it had none: what to bind a new session to, and safe
-	// to log.
+	// Origin is the request's Origin in its canonical form, "" if it had none: what to bind a new
+	// session to, and safe to log.
 	Origin string
 
 	echo string // what CORS repeats: the Origin as it was sent, if the request may be cross-origin
@@ -151,8 +155,8 @@ func (p *Policy) Check(r *http.Request, k Known) Decision {
 	return d
 }
 
-// Settle (HF1-WHO-09) turns [InBand] into the final verdict, once the `open` has told the session: bound is that session's Origin, ""
-// for a new one. The other verdicts stay.
+// Settle (HF1-WHO-09) turns [InBand] into the final verdict, once the `open` has told the session:
+// bound is that session's Origin, "" for a new one. The other verdicts stay.
 func (p *Policy) Settle(d Decision, bound string) Decision {
 	if d.Verdict != InBand {
 		return d
@@ -166,8 +170,9 @@ func (p *Policy) Settle(d Decision, bound string) Decision {
 	return d
 }
 
-// CORS sets the headers that let a page of another origin read the answer. They never say `*`, and a refused page gets
-// none. Vary is set always, so that no cache hands one origin's answer to another.
+// CORS sets the headers that let a page of another origin read the answer. They never say `*`, and
+// a refused page gets none. Vary is set always, so that no cache hands one origin's answer to
+// another.
 func (p *Policy) CORS(h http.Header, d Decision) {
 	h.Add("Vary", "Origin")
 	if d.Verdict != Allow || d.echo == "" {
@@ -191,8 +196,8 @@ func (p *Policy) listed(origin string, t tuple) bool {
 	return false
 }
 
-// The answers of Sec-Fetch-Site, which a page cannot set. same-origin holds whatever Host has become on the way. A word not
-// known yet counts as cross-site.
+// The answers of Sec-Fetch-Site, which a page cannot set. same-origin holds whatever Host has
+// become on the way. A word not known yet counts as cross-site.
 const (
 	siteUnsaid = iota // no header, or `none`: the user typed the address
 	siteSame
@@ -214,8 +219,9 @@ func fetchSite(h http.Header) int {
 	return siteOther
 }
 
-// sameHost compares the Origin with the host the request was sent to. Only web pages live on the host they name, so
-// capacitor://localhost is not at home on localhost. A page without TLS is not at home on a server with it.
+// sameHost compares the Origin with the host the request was sent to. Only web pages live on the
+// host they name, so capacitor://localhost is not at home on localhost. A page without TLS is not
+// at home on a server with it.
 func sameHost(r *http.Request, t tuple, trustedProxy bool) bool {
 	if t.scheme != "https" && (t.scheme != "http" || r.TLS != nil) {
 		return false
@@ -226,7 +232,8 @@ func sameHost(r *http.Request, t tuple, trustedProxy bool) bool {
 	if !trustedProxy {
 		return false
 	}
-	// Proxies disagree whether theirs is the first or the last in the list. No page can set the header, so each counts.
+	// Proxies disagree whether theirs is the first or the last in the list. No page can set the
+	// header, so each counts.
 	for _, line := range r.Header.Values("X-Forwarded-Host") {
 		for host := range strings.SplitSeq(line, ",") {
 			if matchesHost(strings.TrimSpace(host), t) {

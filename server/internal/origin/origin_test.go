@@ -22,7 +22,8 @@ func newPolicy(t *testing.T, o Options) (*Policy, *bytes.Buffer) {
 	return p, &log
 }
 
-// request builds a POST, or with upgrade a WebSocket handshake, to host with the headers given as "Name: value".
+// request builds a POST, or with upgrade a WebSocket handshake, to host with the headers given as
+// "Name: value".
 func request(host string, upgrade bool, headers ...string) *http.Request {
 	r := httptest.NewRequest(http.MethodPost, "/holdfast", nil)
 	r.Host = host
@@ -51,59 +52,194 @@ func TestCheck(t *testing.T) {
 		socket  Verdict
 	}{
 		{"listed", "app.example", false, []string{"Origin: https://listed.example"}, Known{}, Allow, Allow},
-		{"listed, capitals and port", "app.example", false, []string{"Origin: HTTPS://LISTED.example:443"}, Known{}, Allow, Allow},
-		{"listed, another scheme", "app.example", false, []string{"Origin: http://listed.example"}, Known{}, Refuse, InBand},
+		{
+			"listed, capitals and port", "app.example", false,
+			[]string{"Origin: HTTPS://LISTED.example:443"},
+			Known{},
+			Allow, Allow,
+		},
+		{
+			"listed, another scheme", "app.example", false,
+			[]string{"Origin: http://listed.example"},
+			Known{},
+			Refuse, InBand,
+		},
 		{"listed by wildcard", "app.example", false, []string{"Origin: https://a.wild.example"}, Known{}, Allow, Allow},
-		{"listed, not a web page", "app.example", false, []string{"Origin: capacitor://localhost"}, Known{}, Allow, Allow},
-		{"listed, the browser says cross-site", "app.example", false, []string{"Origin: https://listed.example", "Sec-Fetch-Site: cross-site"}, Known{}, Allow, Allow},
-		{"same-origin by Sec-Fetch-Site, Host rewritten", "10.0.0.7:8080", false, []string{"Origin: " + app, "Sec-Fetch-Site: same-origin"}, Known{}, Allow, Allow},
-		{"same-site is not same-origin", "10.0.0.7", false, []string{"Origin: " + app, "Sec-Fetch-Site: same-site"}, Known{}, Refuse, InBand},
-		{"none with an Origin proves nothing", "10.0.0.7", false, []string{"Origin: " + app, "Sec-Fetch-Site: none"}, Known{}, Refuse, InBand},
-		{"two Sec-Fetch-Site prove nothing", "10.0.0.7", false, []string{"Origin: " + app, "Sec-Fetch-Site: same-origin", "Sec-Fetch-Site: same-origin"}, Known{}, Refuse, InBand},
+		{
+			"listed, not a web page", "app.example", false,
+			[]string{"Origin: capacitor://localhost"},
+			Known{},
+			Allow, Allow,
+		},
+		{
+			"listed, the browser says cross-site", "app.example", false,
+			[]string{"Origin: https://listed.example", "Sec-Fetch-Site: cross-site"},
+			Known{},
+			Allow, Allow,
+		},
+		{
+			"same-origin by Sec-Fetch-Site, Host rewritten", "10.0.0.7:8080", false,
+			[]string{"Origin: " + app, "Sec-Fetch-Site: same-origin"},
+			Known{},
+			Allow, Allow,
+		},
+		{
+			"same-site is not same-origin", "10.0.0.7", false,
+			[]string{"Origin: " + app, "Sec-Fetch-Site: same-site"},
+			Known{},
+			Refuse, InBand,
+		},
+		{
+			"none with an Origin proves nothing", "10.0.0.7", false,
+			[]string{"Origin: " + app, "Sec-Fetch-Site: none"},
+			Known{},
+			Refuse, InBand,
+		},
+		{
+			"two Sec-Fetch-Site prove nothing", "10.0.0.7", false,
+			[]string{"Origin: " + app, "Sec-Fetch-Site: same-origin", "Sec-Fetch-Site: same-origin"},
+			Known{},
+			Refuse, InBand,
+		},
 		{"same host", "app.example", false, []string{"Origin: " + app}, Known{}, Allow, Allow},
 		{"same host, capitals", "APP.example:443", false, []string{"Origin: " + app}, Known{}, Allow, Allow},
 		{"same host, http", "app.example", false, []string{"Origin: http://app.example"}, Known{}, Allow, Allow},
-		{"same host, http, port 80 said", "app.example:80", false, []string{"Origin: http://app.example"}, Known{}, Allow, Allow},
-		{"same host, a page without TLS, a server with", "app.example", true, []string{"Origin: http://app.example"}, Known{}, Refuse, InBand},
+		{
+			"same host, http, port 80 said", "app.example:80", false,
+			[]string{"Origin: http://app.example"},
+			Known{},
+			Allow, Allow,
+		},
+		{
+			"same host, a page without TLS, a server with", "app.example", true,
+			[]string{"Origin: http://app.example"},
+			Known{},
+			Refuse, InBand,
+		},
 		{"same host, both with TLS", "app.example", true, []string{"Origin: " + app}, Known{}, Allow, Allow},
-		{"same host and port", "app.example:8443", false, []string{"Origin: https://app.example:8443"}, Known{}, Allow, Allow},
+		{
+			"same host and port", "app.example:8443", false,
+			[]string{"Origin: https://app.example:8443"},
+			Known{},
+			Allow, Allow,
+		},
 		{"same host, IPv6", "[::1]:8080", false, []string{"Origin: http://[0::1]:8080"}, Known{}, Allow, Allow},
 		{"same host, another port", "app.example:8443", false, []string{"Origin: " + app}, Known{}, Refuse, InBand},
-		{"same host, not a web page", "app.example", false, []string{"Origin: capacitor://app.example"}, Known{}, Refuse, InBand},
-		{"host is a suffix", "app.example", false, []string{"Origin: https://evil.app.example"}, Known{}, Refuse, InBand},
-		{"host is a prefix", "app.example", false, []string{"Origin: https://app.example.evil.example"}, Known{}, Refuse, InBand},
+		{
+			"same host, not a web page", "app.example", false,
+			[]string{"Origin: capacitor://app.example"},
+			Known{},
+			Refuse, InBand,
+		},
+		{
+			"host is a suffix", "app.example", false,
+			[]string{"Origin: https://evil.app.example"},
+			Known{},
+			Refuse, InBand,
+		},
+		{
+			"host is a prefix", "app.example", false,
+			[]string{"Origin: https://app.example.evil.example"},
+			Known{},
+			Refuse, InBand,
+		},
 		{"no Host", "", false, []string{"Origin: " + app}, Known{}, Refuse, InBand},
 		{"garbled Host", "app.example/..", false, []string{"Origin: " + app}, Known{}, Refuse, InBand},
-		{"forwarded host, trusted", "10.0.0.7", false, []string{"Origin: " + app, "X-Forwarded-Host: app.example"}, Known{TrustedProxy: true}, Allow, Allow},
-		{"forwarded host, first of a chain", "10.0.0.7", false, []string{"Origin: " + app, "X-Forwarded-Host: app.example, mid.example"}, Known{TrustedProxy: true}, Allow, Allow},
-		{"forwarded host, last of a chain", "10.0.0.7", false, []string{"Origin: " + app, "X-Forwarded-Host: mid.example", "X-Forwarded-Host: app.example"}, Known{TrustedProxy: true}, Allow, Allow},
-		{"forwarded host, a stranger's word", "10.0.0.7", false, []string{"Origin: " + app, "X-Forwarded-Host: app.example"}, Known{}, Refuse, InBand},
-		{"forwarded host, another", "10.0.0.7", false, []string{"Origin: " + evil, "X-Forwarded-Host: app.example"}, Known{TrustedProxy: true}, Refuse, InBand},
+		{
+			"forwarded host, trusted", "10.0.0.7", false,
+			[]string{"Origin: " + app, "X-Forwarded-Host: app.example"},
+			Known{TrustedProxy: true},
+			Allow, Allow,
+		},
+		{
+			"forwarded host, first of a chain", "10.0.0.7", false,
+			[]string{"Origin: " + app, "X-Forwarded-Host: app.example, mid.example"},
+			Known{TrustedProxy: true},
+			Allow, Allow,
+		},
+		{
+			"forwarded host, last of a chain", "10.0.0.7", false,
+			[]string{"Origin: " + app, "X-Forwarded-Host: mid.example", "X-Forwarded-Host: app.example"},
+			Known{TrustedProxy: true},
+			Allow, Allow,
+		},
+		{
+			"forwarded host, a stranger's word", "10.0.0.7", false,
+			[]string{"Origin: " + app, "X-Forwarded-Host: app.example"},
+			Known{},
+			Refuse, InBand,
+		},
+		{
+			"forwarded host, another", "10.0.0.7", false,
+			[]string{"Origin: " + evil, "X-Forwarded-Host: app.example"},
+			Known{TrustedProxy: true},
+			Refuse, InBand,
+		},
 		{"bound", "10.0.0.7", false, []string{"Origin: " + app}, Known{Bound: app}, Allow, Allow},
 		{"bound to another", "10.0.0.7", false, []string{"Origin: " + evil}, Known{Bound: app}, Refuse, InBand},
 		{"stranger", "app.example", false, []string{"Origin: " + evil}, Known{}, Refuse, InBand},
-		{"stranger, cross-site", "app.example", false, []string{"Origin: " + evil, "Sec-Fetch-Site: cross-site"}, Known{}, Refuse, InBand},
+		{
+			"stranger, cross-site", "app.example", false,
+			[]string{"Origin: " + evil, "Sec-Fetch-Site: cross-site"},
+			Known{},
+			Refuse, InBand,
+		},
 
 		{"no Origin: a program", "app.example", false, nil, Known{}, Allow, Allow},
 		{"no Origin, typed address", "app.example", false, []string{"Sec-Fetch-Site: none"}, Known{}, Allow, Allow},
-		{"no Origin, same-origin EventSource", "app.example", false, []string{"Sec-Fetch-Site: same-origin"}, Known{}, Allow, Allow},
-		{"no Origin, cross-site", "app.example", false, []string{"Sec-Fetch-Site: cross-site"}, Known{}, Refuse, Refuse},
+		{
+			"no Origin, same-origin EventSource", "app.example", false,
+			[]string{"Sec-Fetch-Site: same-origin"},
+			Known{},
+			Allow, Allow,
+		},
+		{
+			"no Origin, cross-site", "app.example", false,
+			[]string{"Sec-Fetch-Site: cross-site"},
+			Known{},
+			Refuse, Refuse,
+		},
 		{"no Origin, same-site", "app.example", false, []string{"Sec-Fetch-Site: same-site"}, Known{}, Refuse, Refuse},
-		{"no Origin, a word of the future", "app.example", false, []string{"Sec-Fetch-Site: same-party"}, Known{}, Refuse, Refuse},
-		{"no Origin, two answers", "app.example", false, []string{"Sec-Fetch-Site: none", "Sec-Fetch-Site: cross-site"}, Known{}, Refuse, Refuse},
+		{
+			"no Origin, a word of the future", "app.example", false,
+			[]string{"Sec-Fetch-Site: same-party"},
+			Known{},
+			Refuse, Refuse,
+		},
+		{
+			"no Origin, two answers", "app.example", false,
+			[]string{"Sec-Fetch-Site: none", "Sec-Fetch-Site: cross-site"},
+			Known{},
+			Refuse, Refuse,
+		},
 		{"no Origin, session bound", "app.example", false, nil, Known{Bound: app}, Allow, Allow},
 
 		{"null", "app.example", false, []string{"Origin: null"}, Known{}, Refuse, Refuse},
-		{"null, same-origin", "app.example", false, []string{"Origin: null", "Sec-Fetch-Site: same-origin"}, Known{}, Refuse, Refuse},
+		{
+			"null, same-origin", "app.example", false,
+			[]string{"Origin: null", "Sec-Fetch-Site: same-origin"},
+			Known{},
+			Refuse, Refuse,
+		},
 		{"null, bound", "app.example", false, []string{"Origin: null"}, Known{Bound: "null"}, Refuse, Refuse},
 		{"NULL is malformed", "app.example", false, []string{"Origin: NULL"}, Known{}, Refuse, Refuse},
 		{"empty", "app.example", false, []string{"Origin: "}, Known{}, Refuse, Refuse},
 		{"two Origins", "app.example", false, []string{"Origin: " + app, "Origin: " + app}, Known{}, Refuse, Refuse},
-		{"two Origins, same-origin", "app.example", false, []string{"Origin: " + app, "Origin: " + evil, "Sec-Fetch-Site: same-origin"}, Known{}, Refuse, Refuse},
+		{
+			"two Origins, same-origin", "app.example", false,
+			[]string{"Origin: " + app, "Origin: " + evil, "Sec-Fetch-Site: same-origin"},
+			Known{},
+			Refuse, Refuse,
+		},
 		{"list in one header", "app.example", false, []string{"Origin: " + app + " " + evil}, Known{}, Refuse, Refuse},
 		{"path", "app.example", false, []string{"Origin: " + app + "/"}, Known{}, Refuse, Refuse},
 		{"userinfo", "app.example", false, []string{"Origin: https://u@app.example"}, Known{}, Refuse, Refuse},
-		{"malformed, bound to the same", "app.example", false, []string{"Origin: https://app.example/"}, Known{Bound: "https://app.example/"}, Refuse, Refuse},
+		{
+			"malformed, bound to the same", "app.example", false,
+			[]string{"Origin: https://app.example/"},
+			Known{Bound: "https://app.example/"},
+			Refuse, Refuse,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -227,9 +363,19 @@ func TestCORS(t *testing.T) {
 	}{
 		{"listed", false, []string{"Origin: " + listed}, Known{}, listed, ""},
 		{"listed, credentials", true, []string{"Origin: " + listed}, Known{}, listed, "true"},
-		{"bound", true, []string{"Origin: https://b.example"}, Known{Bound: "https://b.example"}, "https://b.example", "true"},
+		{
+			"bound", true,
+			[]string{"Origin: https://b.example"},
+			Known{Bound: "https://b.example"},
+			"https://b.example", "true",
+		},
 		{"same host", true, []string{"Origin: https://app.example"}, Known{}, "", ""},
-		{"same origin", true, []string{"Origin: https://front.example", "Sec-Fetch-Site: same-origin"}, Known{}, "", ""},
+		{
+			"same origin", true,
+			[]string{"Origin: https://front.example", "Sec-Fetch-Site: same-origin"},
+			Known{},
+			"", "",
+		},
 		{"none", true, nil, Known{}, "", ""},
 		{"refused", true, []string{"Origin: https://evil.example"}, Known{}, "", ""},
 	}

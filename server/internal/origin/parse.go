@@ -7,13 +7,16 @@ import (
 	"strings"
 )
 
-// maxOrigin bounds the bytes of an Origin that is looked at: a scheme, a host name of 253 bytes and a port fit well.
+// maxOrigin bounds the bytes of an Origin that is looked at: a scheme, a host name of 253 bytes and
+// a port fit well.
 const maxOrigin = 320
 
-// null is what a browser sends for an opaque origin: a sandboxed frame, a file, a redirect across origins.
+// null is what a browser sends for an opaque origin: a sandboxed frame, a file, a redirect across
+// origins.
 const null = "null"
 
-// tuple is an Origin taken apart: lower case, a port always there when the scheme has a default one, IPv6 in its shortest form.
+// tuple is an Origin taken apart: lower case, a port always there when the scheme has a default
+// one, IPv6 in its shortest form.
 type tuple struct {
 	scheme, host, port string
 }
@@ -26,8 +29,8 @@ func (t tuple) String() string {
 	return t.scheme + "://" + t.host + ":" + t.port
 }
 
-// parse reads scheme://host[:port] and nothing more: user information, a path (even "/"), a query, a list of origins,
-// escapes and names outside ASCII are no Origin that a browser sends.
+// parse reads scheme://host[:port] and nothing more: user information, a path (even "/"), a query,
+// a list of origins, escapes and names outside ASCII are no Origin that a browser sends.
 func parse(s string) (tuple, bool) {
 	if len(s) > maxOrigin {
 		return tuple{}, false
@@ -41,7 +44,8 @@ func parse(s string) (tuple, bool) {
 	return tuple{scheme, host, port}, ok
 }
 
-// parseAuthority reads host[:port] as it stands in an Origin or a Host header, with the default port of the scheme.
+// parseAuthority reads host[:port] as it stands in an Origin or a Host header, with the default
+// port of the scheme.
 func parseAuthority(s, scheme string) (host, port string, ok bool) {
 	if len(s) > maxOrigin {
 		return "", "", false
@@ -115,7 +119,8 @@ func defaultPort(scheme string) string {
 	return ""
 }
 
-// pattern is one entry of the list: an exact tuple, or, with wild, any one label before the tuple's host.
+// pattern is one entry of the list: an exact tuple, or, with wild, any one label before the tuple's
+// host.
 type pattern struct {
 	tuple
 	wild bool
@@ -154,7 +159,8 @@ func parsePattern(s string) (pattern, error) {
 	return pattern{t, wild}, nil
 }
 
-// wildSuffix refuses *.org, which is everybody, and *.0.0.1, which would take labels of an IPv4 address for names.
+// wildSuffix refuses *.org, which is everybody, and *.0.0.1, which would take labels of an IPv4
+// address for names.
 func wildSuffix(host string) bool {
 	labels := strings.Split(strings.TrimSuffix(host, "."), ".")
 	last := labels[len(labels)-1]

@@ -125,8 +125,10 @@ func TestPattern(t *testing.T) {
 
 func TestNewNamesTheBadEntry(t *testing.T) {
 	for _, entry := range []string{
-		"*", "", "example.org", "https://example.org/", "https://*", "https://*.org", "https://*.localhost", "https://*.0.0.1",
-		"https://*.1.2.3", "https://a.*.example.org", "https://*a.example.org", "https://*.*.example.org", "https://*.[::1]",
+		"*", "", "example.org", "https://example.org/", "https://*", "https://*.org", "https://*.localhost",
+		"https://*.0.0.1",
+		"https://*.1.2.3", "https://a.*.example.org", "https://*a.example.org", "https://*.*.example.org",
+		"https://*.[::1]",
 		"wss://example.org", "NULL", "https://u@example.org",
 	} {
 		_, err := New(Options{Allowed: []string{"https://good.example", entry}})

@@ -1,5 +1,5 @@
-// Package ticket issues tickets for a browser's EventSource, which can send neither a body nor a header: a random word in
-// the URL that stands for the session once, for a short time (HF1-SSE-06).
+// Package ticket issues tickets for a browser's EventSource, which can send neither a body nor a
+// header: a random word in the URL that stands for the session once, for a short time (HF1-SSE-06).
 package ticket
 
 import (
@@ -17,19 +17,23 @@ const (
 	Life = 30 * time.Second
 	// DefaultMax bounds how many tickets are outstanding.
 	DefaultMax = 10_000
-	// MaxPerOwner bounds how many of them one owner has. A client needs one at a time, and one more for each that was lost on the way.
+	// MaxPerOwner bounds how many of them one owner has. A client needs one at a time, and one more
+	// for each that was lost on the way.
 	MaxPerOwner = 4
 
-	// size is the length of what [rand.Text] returns: at least 128 random bits in base32, safe in a URL as it stands.
+	// size is the length of what [rand.Text] returns: at least 128 random bits in base32, safe in a
+	// URL as it stands.
 	size = 26
 )
 
-// Table keeps the outstanding tickets and what each stands for. It holds their hashes only, so that a look into memory or
-// a dump yields no ticket, and the time of a look-up says nothing of the tickets. There is no sweeper: the expired ones go
-// when the table is used next. Its methods may be called by many goroutines at once.
+// Table keeps the outstanding tickets and what each stands for. It holds their hashes only, so that
+// a look into memory or a dump yields no ticket, and the time of a look-up says nothing of the
+// tickets. There is no sweeper: the expired ones go when the table is used next. Its methods may be
+// called by many goroutines at once.
 type Table[V any] struct {
 	mu sync.Mutex
-	// live is in the order of issue, which is the order of expiry too, since entries are never touched again.
+	// live is in the order of issue, which is the order of expiry too, since entries are never
+	// touched again.
 	live *simplelru.LRU[hash, entry[V]]
 	// owned has each owner's tickets in the order of issue.
 	owned map[string][]hash
@@ -43,8 +47,8 @@ type entry[V any] struct {
 	expires time.Time
 }
 
-// New makes a table of at most max tickets; max ≤ 0 is [DefaultMax]. At the bound a new ticket drops the oldest, whose
-// holder then has to ask for another.
+// New makes a table of at most max tickets; max ≤ 0 is [DefaultMax]. At the bound a new ticket
+// drops the oldest, whose holder then has to ask for another.
 func New[V any](max int) *Table[V] {
 	if max <= 0 {
 		max = DefaultMax
@@ -54,8 +58,8 @@ func New[V any](max int) *Table[V] {
 	return t
 }
 
-// Issue returns a new ticket for v. At [MaxPerOwner] it drops the owner's oldest, so that nobody can push out everybody else's.
-// The ticket is a secret: never log it (HF1-WHO-12).
+// Issue returns a new ticket for v. At [MaxPerOwner] it drops the owner's oldest, so that nobody
+// can push out everybody else's. The ticket is a secret: never log it (HF1-WHO-12).
 func (t *Table[V]) Issue(owner string, v V) string {
 	ticket := rand.Text()
 	key := sha256.Sum256([]byte(ticket))
@@ -85,7 +89,8 @@ func (t *Table[V]) disown(key hash, e entry[V]) {
 	t.owned[e.owner] = own
 }
 
-// Take spends a ticket: it returns what the ticket stands for to exactly one caller, within [Life] of its issue.
+// Take spends a ticket: it returns what the ticket stands for to exactly one caller, within [Life]
+// of its issue.
 func (t *Table[V]) Take(ticket string) (V, bool) {
 	var none V
 	if len(ticket) != size {

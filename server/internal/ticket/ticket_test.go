@@ -56,7 +56,8 @@ func TestTakeRefuses(t *testing.T) {
 	table := New[int](0)
 	ticket := table.Issue("1", 1)
 	for _, bad := range []string{
-		"", ticket[1:], ticket + "A", strings.ToLower(ticket), strings.Repeat("A", size), strings.Repeat("A", 1<<20), ticket + "\x00",
+		"", ticket[1:], ticket + "A", strings.ToLower(ticket), strings.Repeat("A", size), strings.Repeat("A", 1<<20),
+		ticket + "\x00",
 	} {
 		if _, ok := table.Take(bad); ok {
 			t.Errorf("took %.40q", bad)

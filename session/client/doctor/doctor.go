@@ -1,7 +1,8 @@
-// Package doctor finds out what a network does to Holdfast: it holds a real session of the real protocol over each transport, with any
-// server, and tells what it saw on the way.
+// Package doctor finds out what a network does to Holdfast: it holds a real session of the real
+// protocol over each transport, with any server, and tells what it saw on the way.
 //
-// It needs nothing of the server's application, and leaves no session behind. What it finds and how is docs/doctor.md.
+// It needs nothing of the server's application, and leaves no session behind. What it finds and how
+// is docs/doctor.md.
 package doctor
 
 import (
@@ -19,20 +20,24 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// ErrURL says that what was given is not the URL of an endpoint: http, https, ws or wss with a host, and no user or fragment.
+// ErrURL says that what was given is not the URL of an endpoint: http, https, ws or wss with a
+// host, and no user or fragment.
 var ErrURL = errors.New("doctor: not the URL of an endpoint")
 
 // ErrAuth says that Auth is not JSON, or too long for an open.
 var ErrAuth = errors.New("doctor: auth is not JSON of at most 7.5 KiB")
 
-// Options are those of [Diagnose]. The zero value, and nil, take every default. They must not change meanwhile.
+// Options are those of [Diagnose]. The zero value, and nil, take every default. They must not
+// change meanwhile.
 type Options struct {
-	// Timeout bounds the whole diagnosis. Default: 15 s, with Long 95 s. A network that cuts early needs less; what has not ended by then is
-	// reported as far as it was seen.
+	// Timeout bounds the whole diagnosis. Default: 15 s, with Long 95 s. A network that cuts early
+	// needs less; what has not ended by then is reported as far as it was seen.
 	Timeout time.Duration
-	// Long adds a watch of 70 s: of a busy and of a quiet connection of each transport, and of a poll held as long as the server holds.
+	// Long adds a watch of 70 s: of a busy and of a quiet connection of each transport, and of a
+	// poll held as long as the server holds.
 	Long bool
-	// Auth is the client's auth for the server's authenticator, JSON of at most 8 KiB. Default: none.
+	// Auth is the client's auth for the server's authenticator, JSON of at most 8 KiB. Default:
+	// none.
 	Auth json.RawMessage
 	// Header is added to every request and handshake: Cookie, Origin.
 	Header http.Header
@@ -86,9 +91,9 @@ type diagnosis struct {
 	refused   bool // the server itself refused a session
 }
 
-// Diagnose tries every transport to the endpoint, all at a time, and reports. It takes about 10 s, and returns at the latest when
-// Timeout or ctx ends, with what it knows by then and the sessions it could close closed. The error is
-// [ErrURL] or [ErrAuth]: everything else is in the report.
+// Diagnose tries every transport to the endpoint, all at a time, and reports. It takes about 10 s,
+// and returns at the latest when Timeout or ctx ends, with what it knows by then and the sessions
+// it could close closed. The error is [ErrURL] or [ErrAuth]: everything else is in the report.
 func Diagnose(ctx context.Context, endpoint string, o *Options) (*Report, error) {
 	d, err := newDiagnosis(endpoint, o)
 	if err != nil {
@@ -144,14 +149,17 @@ func newDiagnosis(endpoint string, o *Options) (*diagnosis, error) {
 	if d.o.Proxy == nil {
 		d.o.Proxy = http.ProxyFromEnvironment
 	}
-	d.web = transport.NewHTTPClient(transport.ClientOptions{TLSClientConfig: d.o.TLSClientConfig, DialContext: d.o.DialContext})
+	d.web = transport.NewHTTPClient(transport.ClientOptions{
+		TLSClientConfig: d.o.TLSClientConfig, DialContext: d.o.DialContext,
+	})
 	d.web.Transport.(*http.Transport).Proxy = d.o.Proxy
 	d.query = u.RawQuery
 	shown := *u
 	shown.RawQuery, shown.ForceQuery = "", false
 	d.shown = shown.String()
 	d.lookAtProxy(u)
-	d.untested("how large a batch from the server may be: a server says nothing large unasked, so only about 2 KiB were seen")
+	d.untested("how large a batch from the server may be: a server says nothing large unasked, " +
+		"so only about 2 KiB were seen")
 	if !d.o.Long {
 		d.untested("quiet times and ages above some seconds: the long run watches for more than a minute")
 	}
@@ -165,7 +173,8 @@ func (d *diagnosis) lookAtProxy(u *url.URL) {
 		return
 	}
 	d.proxy = p
-	d.find("proxy-in-use", "requests to "+u.Host+" go to the proxy "+p.Scheme+"://"+p.Host) // less its user and password
+	// less its user and password
+	d.find("proxy-in-use", "requests to "+u.Host+" go to the proxy "+p.Scheme+"://"+p.Host)
 }
 
 // settle judges each transport by what was found of it.

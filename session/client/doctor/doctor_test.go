@@ -79,7 +79,8 @@ func (p *place) diagnose(t *testing.T, o doctor.Options) *doctor.Report {
 	return r
 }
 
-// check asserts that these findings are there, no other faults and warnings, and the states of websocket, sse and longpoll.
+// check asserts that these findings are there, no other faults and warnings, and the states of
+// websocket, sse and longpoll.
 func check(t *testing.T, r *doctor.Report, verdict doctor.Verdict, states string, want map[string]string) {
 	t.Helper()
 	for id, evidence := range want {
@@ -213,15 +214,19 @@ func TestStreams(t *testing.T) {
 				}
 			}, func() { h.pass(kept.Bytes()) }
 		}), "sse-threshold", "KiB more"},
-		"buffer of 24 KiB, header too": {streams(false, func(h *holding) (func([]byte), func()) {
-			var kept bytes.Buffer
-			return func(p []byte) {
-				if kept.Write(p); kept.Len() > 24<<10 {
-					h.pass(kept.Bytes())
-					kept.Reset()
-				}
-			}, func() { h.pass(kept.Bytes()) }
-		}), "sse-threshold", "no byte of the answer within 3000 ms, while a request beside it was answered; it came when the server had sent about 2"},
+		"buffer of 24 KiB, header too": {
+			streams(false, func(h *holding) (func([]byte), func()) {
+				var kept bytes.Buffer
+				return func(p []byte) {
+					if kept.Write(p); kept.Len() > 24<<10 {
+						h.pass(kept.Bytes())
+						kept.Reset()
+					}
+				}, func() { h.pass(kept.Bytes()) }
+			}), "sse-threshold",
+			"no byte of the answer within 3000 ms, while a request beside it was answered; " +
+				"it came when the server had sent about 2",
+		},
 		"one behind": {streams(true, func(h *holding) (func([]byte), func()) {
 			var last []byte
 			event := []byte{}
@@ -246,7 +251,8 @@ func TestStreams(t *testing.T) {
 					h.pass(x.p)
 				}
 			}()
-			return func(p []byte) { late <- piece{bytes.Clone(p), time.Now().Add(2400 * time.Millisecond)} }, func() { close(late); <-passed }
+			return func(p []byte) { late <- piece{bytes.Clone(p), time.Now().Add(2400 * time.Millisecond)} },
+				func() { close(late); <-passed }
 		}), "sse-delayed", "beacon 1 after 2400 ms"},
 		"cut": {func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -304,7 +310,8 @@ func TestDocs(t *testing.T) {
 	}
 	for id, f := range findings {
 		row := regexp.MustCompile("(?m)^\\| `" + id + "` .*$").FindString(string(docs))
-		if !strings.Contains(row, f.Title) || !strings.Contains(row, f.Advice) || !strings.Contains(row, "| "+strings.Join(f.Class, " ")+" |") {
+		if !strings.Contains(row, f.Title) || !strings.Contains(row, f.Advice) ||
+			!strings.Contains(row, "| "+strings.Join(f.Class, " ")+" |") {
 			t.Errorf("%s: the row is %q", id, row)
 		}
 	}

@@ -48,17 +48,18 @@ func TestFar(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := open(t, server.Config{}, nil)
 				var ways sync.WaitGroup
-				r, err := doctor.Diagnose(t.Context(), p.URL, &doctor.Options{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-					c, err := p.Dial(ctx, network, addr)
-					if err != nil {
-						return nil, err
-					}
-					time.Sleep(2 * way)
-					near, away := transporttest.Pipe()
-					ways.Go(func() { carry(c, away, way) })
-					ways.Go(func() { carry(away, c, way) })
-					return near, nil
-				}})
+				r, err := doctor.Diagnose(t.Context(), p.URL,
+					&doctor.Options{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+						c, err := p.Dial(ctx, network, addr)
+						if err != nil {
+							return nil, err
+						}
+						time.Sleep(2 * way)
+						near, away := transporttest.Pipe()
+						ways.Go(func() { carry(c, away, way) })
+						ways.Go(func() { carry(away, c, way) })
+						return near, nil
+					}})
 				if err != nil {
 					t.Fatal(err)
 				}

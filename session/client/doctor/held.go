@@ -9,7 +9,8 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// whatHolds finds out how a stream that is not live is held back: late by itself, one event behind, until a buffer is full, or whole.
+// whatHolds finds out how a stream that is not live is held back: late by itself, one event behind,
+// until a buffer is full, or whole.
 func (s *events) whatHolds(ctx context.Context) {
 	if s.until(ctx, rest(ctx, speakWait), func() bool { return s.has("beacon 2") && (!s.pinged || s.has("pong 1")) }) {
 		s.late()
@@ -17,7 +18,8 @@ func (s *events) whatHolds(ctx context.Context) {
 	}
 	if s.dead || spent(ctx) || s.p.failed() {
 		if s.dead && !s.p.failed() && !spent(ctx) {
-			s.p.find("sse-cut", fmt.Sprintf("the stream ended %s after the request: %s", took(time.Since(s.born)), s.why()))
+			s.p.find("sse-cut",
+				fmt.Sprintf("the stream ended %s after the request: %s", took(time.Since(s.born)), s.why()))
 		}
 		return
 	}
@@ -35,10 +37,12 @@ func (s *events) whatHolds(ctx context.Context) {
 
 // late books a stream that came by itself, later than its beacons were sent.
 func (s *events) late() {
-	s.p.find("sse-delayed", s.times("header", "opened", "beacon 1", "beacon 2")+"; the server sends them at once and 300 ms later")
+	s.p.find("sse-delayed", s.times("header", "opened", "beacon 1", "beacon 2")+
+		"; the server sends them at once and 300 ms later")
 }
 
-// beside makes sure that requests can name the session: where opened was not read, an open by long poll tells it (HF1-WHO-04).
+// beside makes sure that requests can name the session: where opened was not read, an open by long
+// poll tells it (HF1-WHO-04).
 func (p *probe) beside(ctx context.Context) bool {
 	if p.opened.Run != "" {
 		return true
@@ -70,7 +74,8 @@ func (s *events) oneBehind(ctx context.Context) bool {
 			return false
 		}
 	}
-	s.p.find("sse-one-behind", fmt.Sprintf("of %d words in a row each came when the next was sent, not before; %s", behind, s.times("opened", "beacon 2")))
+	s.p.find("sse-one-behind", fmt.Sprintf("of %d words in a row each came when the next was sent, not before; %s",
+		behind, s.times("opened", "beacon 2")))
 	return true
 }
 
@@ -78,21 +83,25 @@ func (s *events) oneBehind(ctx context.Context) bool {
 func (s *events) threshold(ctx context.Context) bool {
 	before := s.bytes
 	if s.has("pong 100") { // one ping let it go
-		s.p.find("sse-threshold", fmt.Sprintf("%s; the rest came when the server had sent some 100 bytes more", s.times("header", "opened", "beacon 2")))
+		s.p.find("sse-threshold", fmt.Sprintf("%s; the rest came when the server had sent some 100 bytes more",
+			s.times("header", "opened", "beacon 2")))
 		return true
 	}
-	sent, came := s.p.flood(ctx, func() bool { s.until(ctx, flushWait, func() bool { return s.bytes > before }); return s.bytes > before })
+	sent, came := s.p.flood(ctx,
+		func() bool { s.until(ctx, flushWait, func() bool { return s.bytes > before }); return s.bytes > before })
 	if !came {
 		return s.p.failed()
 	}
-	s.p.find("sse-threshold", fmt.Sprintf("%s; more came when the server had sent about %d KiB more", s.times("header", "opened", "beacon 2"), sent>>10+1))
+	s.p.find("sse-threshold", fmt.Sprintf("%s; more came when the server had sent about %d KiB more",
+		s.times("header", "opened", "beacon 2"), sent>>10+1))
 	return true
 }
 
 // flushWait is what a proxy has to pass on what is in a full buffer.
 const flushWait = 20 * time.Millisecond
 
-// flood has the server say more on the stream, about 1 KiB at a time, until something came; sent is how many bytes that was.
+// flood has the server say more on the stream, about 1 KiB at a time, until something came; sent is
+// how many bytes that was.
 func (p *probe) flood(ctx context.Context, came func() bool) (sent int, ok bool) {
 	const each = 40
 	for i := 200; i < 250 && rest(ctx, time.Hour) > 5*time.Second; i++ { // what ends the stream comes after this
@@ -121,7 +130,8 @@ func (s *events) whole(ctx context.Context) {
 	}
 	s.until(ctx, rest(ctx, speakWait), func() bool { return false })
 	if s.has("beacon 2") {
-		s.p.find("sse-held", fmt.Sprintf("%s before; all of it %s after the server was asked to end the stream", s.early(asked), took(s.seen["beacon 2"].Sub(asked))))
+		s.p.find("sse-held", fmt.Sprintf("%s before; all of it %s after the server was asked to end the stream",
+			s.early(asked), took(s.seen["beacon 2"].Sub(asked))))
 		return
 	}
 	s.p.find("sse-held", before+"; nor when the server had ended the stream")
@@ -141,13 +151,15 @@ func (s *events) early(by time.Time) string {
 	return "only " + strings.Join(had, ", ")
 }
 
-// heldWhole is for a stream of which not even the header came: the server is asked to end it, which lets go what waits for the end.
+// heldWhole is for a stream of which not even the header came: the server is asked to end it, which
+// lets go what waits for the end.
 func (d *diagnosis) heldWhole(ctx context.Context, p *probe, answer <-chan *reply) {
 	if spent(ctx) {
 		return
 	}
 	if !p.beside(ctx) && !spent(ctx) {
-		p.find("post-blackholed", fmt.Sprintf("no answer to the request for a stream within %s, nor to one beside it", took(headerWait)))
+		p.find("post-blackholed",
+			fmt.Sprintf("no answer to the request for a stream within %s, nor to one beside it", took(headerWait)))
 	}
 	if p.opened.Run == "" {
 		return
@@ -173,7 +185,8 @@ func (d *diagnosis) heldWhole(ctx context.Context, p *probe, answer <-chan *repl
 		select {
 		case r = <-answer:
 			if r != nil {
-				what += fmt.Sprintf("; all of it %s after the server was asked to end the stream", took(time.Since(asked)))
+				what += fmt.Sprintf("; all of it %s after the server was asked to end the stream",
+					took(time.Since(asked)))
 				r.close()
 			}
 		case <-time.After(rest(ctx, speakWait)):

@@ -64,7 +64,8 @@ func handshakes(f func(next http.Handler, w http.ResponseWriter, r *http.Request
 	}
 }
 
-// line is a connection that passes on what it pleases. The first write is the answer to the handshake.
+// line is a connection that passes on what it pleases. The first write is the answer to the
+// handshake.
 type line struct {
 	net.Conn
 	born        time.Time
@@ -100,10 +101,13 @@ func TestSockets(t *testing.T) {
 		state    string
 		id, says string
 	}{
-		"refused": {handshakes(func(_ http.Handler, w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Server", "gatekeeper/1.0")
-			http.Error(w, "<title>Blocked by policy</title>", http.StatusForbidden)
-		}), "fails", "ws-refused", "status 403 Forbidden, Server: gatekeeper/1.0, page with the title “Blocked by policy”"},
+		"refused": {
+			handshakes(func(_ http.Handler, w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Server", "gatekeeper/1.0")
+				http.Error(w, "<title>Blocked by policy</title>", http.StatusForbidden)
+			}), "fails", "ws-refused",
+			"status 403 Forbidden, Server: gatekeeper/1.0, page with the title “Blocked by policy”",
+		},
 		"Upgrade is stripped": {handshakes(func(next http.Handler, w http.ResponseWriter, r *http.Request) {
 			r.Header.Del("Upgrade")
 			r.Header.Del("Connection")
@@ -116,8 +120,14 @@ func TestSockets(t *testing.T) {
 			handshakes(func(http.Handler, http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }),
 			"fails", "ws-refused", "broke during the handshake",
 		},
-		"swallows all":          {passing(nil, func(l *line, _ []byte) bool { return l.writes == 1 }), "fails", "ws-swallowed", "no frame within 5000 ms"},
-		"swallows what follows": {passing(nil, func(l *line, _ []byte) bool { return l.writes <= 2 }), "fails", "ws-swallowed", "none to a ping"},
+		"swallows all": {
+			passing(nil, func(l *line, _ []byte) bool { return l.writes == 1 }), "fails",
+			"ws-swallowed", "no frame within 5000 ms",
+		},
+		"swallows what follows": {
+			passing(nil, func(l *line, _ []byte) bool { return l.writes <= 2 }), "fails",
+			"ws-swallowed", "none to a ping",
+		},
 		"loses the server's first frame": {
 			passing(nil, func(l *line, _ []byte) bool { return l.writes != 2 }),
 			"fails", "ws-first-frame", "the answer to the second frame came",
@@ -138,7 +148,10 @@ func TestSockets(t *testing.T) {
 				return true
 			}}
 		}), "fails", "ws-killed", "before the server's first word"},
-		"falls silent": {passing(nil, func(l *line, _ []byte) bool { return time.Since(l.born) < 3*time.Second }), "fails", "ws-silent", "no answer to a ping"},
+		"falls silent": {
+			passing(nil, func(l *line, _ []byte) bool { return time.Since(l.born) < 3*time.Second }),
+			"fails", "ws-silent", "no answer to a ping",
+		},
 		"one behind": {
 			sockets(func(c net.Conn) net.Conn {
 				var kept []byte
@@ -152,13 +165,16 @@ func TestSockets(t *testing.T) {
 				}}
 			}), "fails", "ws-one-behind", "came when a second was sent",
 		},
-		"cuts frames above 16 KiB": {passing(func(l *line, p []byte) bool {
-			l.reads += len(p) - 1 // bytes, not reads
-			if l.reads > 17<<10 {
-				_ = l.Conn.Close()
-			}
-			return true
-		}, func(l *line, _ []byte) bool { l.reads = 0; return true }), "impaired", "size-cap", "a frame of 32768 bytes ended the socket"},
+		"cuts frames above 16 KiB": {
+			passing(func(l *line, p []byte) bool {
+				l.reads += len(p) - 1 // bytes, not reads
+				if l.reads > 17<<10 {
+					_ = l.Conn.Close()
+				}
+				return true
+			}, func(l *line, _ []byte) bool { l.reads = 0; return true }), "impaired", "size-cap",
+			"a frame of 32768 bytes ended the socket",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -193,7 +209,8 @@ func (c *caught) again(w http.ResponseWriter) {
 	_, _ = w.Write(c.body.Bytes())
 }
 
-// posts gives the network the answers to POSTs other than those for streams, whole, and the word of the request's kind.
+// posts gives the network the answers to POSTs other than those for streams, whole, and the word of
+// the request's kind.
 func posts(f func(kind string, w http.ResponseWriter, ask func() *caught)) network {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -311,16 +328,19 @@ func TestRequests(t *testing.T) {
 			a.body = *bytes.NewBuffer(b)
 			a.again(w)
 		}), "fits fits fails", map[string]string{"reply-altered": "cannot be read"}},
-		"compressed": {posts(func(_ string, w http.ResponseWriter, ask func() *caught) {
-			a := ask()
-			var packed bytes.Buffer
-			z := gzip.NewWriter(&packed)
-			_, _ = z.Write(a.body.Bytes())
-			_ = z.Close()
-			a.body = packed
-			a.header.Set("Content-Encoding", "gzip")
-			a.again(w)
-		}), "fits fails fails", map[string]string{"transformed": "Content-Encoding: gzip", "reply-altered": "compressed"}},
+		"compressed": {
+			posts(func(_ string, w http.ResponseWriter, ask func() *caught) {
+				a := ask()
+				var packed bytes.Buffer
+				z := gzip.NewWriter(&packed)
+				_, _ = z.Write(a.body.Bytes())
+				_ = z.Close()
+				a.body = packed
+				a.header.Set("Content-Encoding", "gzip")
+				a.again(w)
+			}), "fits fails fails",
+			map[string]string{"transformed": "Content-Encoding: gzip", "reply-altered": "compressed"},
+		},
 		"bodies above 16 KiB refused": {func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.ContentLength > 17<<10 {
@@ -343,13 +363,16 @@ func TestRequests(t *testing.T) {
 			}
 			ask().again(w)
 		}), "fits fits fits", map[string]string{"request-repeated": "twice"}},
-		"a relay": {func(next http.Handler) http.Handler {
-			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				w.Header().Set("Via", "1.1 cache.example (squid)")
-				w.Header().Set("X-Forwarded-For", "192.0.2.7")
-				next.ServeHTTP(w, r)
-			})
-		}, "fits fits fits", map[string]string{"intermediary": "Via: 1.1 cache.example (squid)\nX-Forwarded-For: 192.0.2.7"}},
+		"a relay": {
+			func(next http.Handler) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					w.Header().Set("Via", "1.1 cache.example (squid)")
+					w.Header().Set("X-Forwarded-For", "192.0.2.7")
+					next.ServeHTTP(w, r)
+				})
+			}, "fits fits fits",
+			map[string]string{"intermediary": "Via: 1.1 cache.example (squid)\nX-Forwarded-For: 192.0.2.7"},
+		},
 		"headers stripped": {posts(func(_ string, w http.ResponseWriter, ask func() *caught) {
 			a := ask()
 			a.header.Set("Cache-Control", "public")
@@ -407,21 +430,43 @@ func TestNothingWorks(t *testing.T) {
 		}), want: map[string]string{"captive-portal": "Guest Wi-Fi: sign in", "ws-refused": "status 200"}},
 		"a redirect to a portal": {n: everything(func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "http://portal.example/login?from=hunter2", http.StatusFound)
-		}), want: map[string]string{"captive-portal": "Location: http://portal.example/login", "ws-refused": "status 302"}},
+		}), want: map[string]string{
+			"captive-portal": "Location: http://portal.example/login",
+			"ws-refused":     "status 302",
+		}},
 		"511": {
-			n:    everything(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNetworkAuthenticationRequired) }),
+			n: everything(func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(http.StatusNetworkAuthenticationRequired)
+			}),
 			want: map[string]string{"captive-portal": "status 511", "ws-refused": "status 511"},
 		},
 		"a redirect to https": {n: everything(func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://holdfast.test/holdfast", http.StatusMovedPermanently)
-		}), want: map[string]string{"redirected": "Location: https://holdfast.test/holdfast", "ws-refused": "status 301"}},
-		"another server": {n: everything(http.NotFound), want: map[string]string{"not-holdfast": "status 404", "ws-refused": "status 404"}},
+		}), want: map[string]string{
+			"redirected": "Location: https://holdfast.test/holdfast",
+			"ws-refused": "status 301",
+		}},
+		"another server": {
+			n:    everything(http.NotFound),
+			want: map[string]string{"not-holdfast": "status 404", "ws-refused": "status 404"},
+		},
 		"an echo of the URL": {n: everything(func(w http.ResponseWriter, r *http.Request) {
 			http.Error(w, "no "+r.URL.String(), http.StatusForbidden)
-		}), want: map[string]string{"post-refused": "/holdfast?…", "sse-refused": "status 403", "ws-refused": "status 403"}},
-		"an error": {n: everything(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }), want: map[string]string{"post-refused": "status 502", "sse-refused": "status 502", "ws-refused": "status 502"}},
+		}), want: map[string]string{
+			"post-refused": "/holdfast?…", "sse-refused": "status 403",
+			"ws-refused": "status 403",
+		}},
+		"an error": {n: everything(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusBadGateway)
+		}), want: map[string]string{
+			"post-refused": "status 502", "sse-refused": "status 502",
+			"ws-refused": "status 502",
+		}},
 		"no answer": {
-			n:    everything(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body); <-r.Context().Done() }),
+			n: everything(func(_ http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body)
+				<-r.Context().Done()
+			}),
 			want: map[string]string{"post-blackholed": "no answer", "ws-blackholed": "no answer"},
 		},
 		"reset": {
@@ -429,7 +474,9 @@ func TestNothingWorks(t *testing.T) {
 			want: map[string]string{"post-cut": "EOF after 0 ms", "ws-refused": "broke"},
 		},
 		"no credentials": {
-			cfg:  server.Config{Authenticate: func(context.Context, *server.Handshake) (string, error) { return "", errors.New("no") }},
+			cfg: server.Config{Authenticate: func(context.Context, *server.Handshake) (string, error) {
+				return "", errors.New("no")
+			}},
 			want: map[string]string{"server-refuses": "refused auth"},
 		},
 	} {
@@ -442,9 +489,13 @@ func TestNothingWorks(t *testing.T) {
 	}
 }
 
-// A plain proxy, named with credentials, that lets no CONNECT pass: WebSockets fail, and the report does not tell the password.
+// A plain proxy, named with credentials, that lets no CONNECT pass: WebSockets fail, and the report
+// does not tell the password.
 func TestProxy(t *testing.T) {
-	for status, id := range map[int]string{http.StatusForbidden: "proxy-refuses", http.StatusProxyAuthRequired: "proxy-auth"} {
+	for status, id := range map[int]string{
+		http.StatusForbidden:         "proxy-refuses",
+		http.StatusProxyAuthRequired: "proxy-auth",
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			p := open(t, server.Config{}, func(next http.Handler) http.Handler {
 				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -455,9 +506,13 @@ func TestProxy(t *testing.T) {
 					next.ServeHTTP(w, r)
 				})
 			})
-			r := p.diagnose(t, doctor.Options{Proxy: func(*http.Request) (*url.URL, error) { return url.Parse("http://me:hunter2@proxy.test:3128") }})
+			r := p.diagnose(t,
+				doctor.Options{Proxy: func(*http.Request) (*url.URL, error) {
+					return url.Parse("http://me:hunter2@proxy.test:3128")
+				}})
 			check(t, r, doctor.Degraded, "fails fits fits", map[string]string{
-				id: "the proxy answered CONNECT: " + http.StatusText(status), "proxy-in-use": "go to the proxy http://proxy.test:3128",
+				id:             "the proxy answered CONNECT: " + http.StatusText(status),
+				"proxy-in-use": "go to the proxy http://proxy.test:3128",
 			})
 		})
 	}
@@ -469,7 +524,10 @@ func TestUnreachable(t *testing.T) {
 		says string
 	}{
 		"refused": {&net.OpError{Op: "dial", Err: errors.New("connection refused")}, "connection refused"},
-		"no name": {&net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "holdfast.test"}}, "the name has no address"},
+		"no name": {
+			&net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "holdfast.test"}},
+			"the name has no address",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, err := doctor.Diagnose(t.Context(), "http://holdfast.test", &doctor.Options{

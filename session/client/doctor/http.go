@@ -18,7 +18,8 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// trouble is what went wrong with a request: a finding in the making. One without an id says that the time was over.
+// trouble is what went wrong with a request: a finding in the making. One without an id says that
+// the time was over.
 type trouble struct{ id, evidence string }
 
 // reply is an answer with status 200 whose header has come.
@@ -58,7 +59,10 @@ func (p *probe) send(ctx context.Context, kind transport.Kind, wait time.Duratio
 		case spent(ctx):
 			return nil, &trouble{}
 		case !inTime:
-			return nil, &trouble{"post-blackholed", fmt.Sprintf("no answer to a request of kind %s within %s", kind, took(wait))}
+			return nil, &trouble{
+				"post-blackholed",
+				fmt.Sprintf("no answer to a request of kind %s within %s", kind, took(wait)),
+			}
 		}
 		return nil, p.d.brokenOff(ctx, err, time.Since(sent))
 	}
@@ -86,7 +90,9 @@ func (p *probe) post(ctx context.Context, kind transport.Kind, wait time.Duratio
 }
 
 // exchange makes a POST and reads its answer, header and body, within wait.
-func (p *probe) exchange(ctx context.Context, kind transport.Kind, wait time.Duration, batch []byte) (*packet, *trouble) {
+func (p *probe) exchange(ctx context.Context, kind transport.Kind, wait time.Duration, batch []byte) (
+	*packet, *trouble,
+) {
 	began := time.Now()
 	r, t := p.send(ctx, kind, wait, batch)
 	if t != nil {
@@ -96,7 +102,11 @@ func (p *probe) exchange(ctx context.Context, kind transport.Kind, wait time.Dur
 	late := time.AfterFunc(max(wait-time.Since(began), time.Millisecond), r.cancel)
 	body, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
 	if !late.Stop() {
-		return nil, &trouble{"reply-truncated", fmt.Sprintf("of the answer to a request of kind %s %d bytes came within %s, and not its end", kind, len(body), took(wait))}
+		return nil, &trouble{
+			"reply-truncated",
+			fmt.Sprintf("of the answer to a request of kind %s %d bytes came within %s, and not its end", kind,
+				len(body), took(wait)),
+		}
 	}
 	if spent(ctx) {
 		return nil, &trouble{}
@@ -113,8 +123,12 @@ func decode(body []byte, want transport.Preamble, readErr error) (*packet, *trou
 	shown := quote(body)
 	pre, lines, err := transport.DecodeBody(bytes.Clone(body))
 	switch {
-	case errors.Is(err, transport.ErrTruncated) || err != nil && readErr != nil && len(body) > 0 && strings.HasPrefix(string(body), "holdfast/1 "):
-		return nil, &trouble{"reply-truncated", fmt.Sprintf("%d bytes of an answer came, without its end line", len(body))}
+	case errors.Is(err, transport.ErrTruncated) ||
+		err != nil && readErr != nil && len(body) > 0 && strings.HasPrefix(string(body), "holdfast/1 "):
+		return nil, &trouble{
+			"reply-truncated",
+			fmt.Sprintf("%d bytes of an answer came, without its end line", len(body)),
+		}
 	case err != nil && len(body) == 0:
 		return nil, &trouble{"reply-truncated", "an answer with status 200 and an empty body"}
 	case err != nil && looksLikePage(body):
@@ -124,7 +138,10 @@ func decode(body []byte, want transport.Preamble, readErr error) (*packet, *trou
 	case err != nil:
 		return nil, &trouble{"not-holdfast", "status 200, and the answer begins: " + shown}
 	case pre != want:
-		return nil, &trouble{"reply-reused", fmt.Sprintf("asked for %s, got the answer to another request (of kind %s)", want.Kind, pre.Kind)}
+		return nil, &trouble{
+			"reply-reused",
+			fmt.Sprintf("asked for %s, got the answer to another request (of kind %s)", want.Kind, pre.Kind),
+		}
 	}
 	k, err := parse(lines)
 	if err != nil {
@@ -152,7 +169,8 @@ func quote(body []byte) string {
 func (d *diagnosis) strange(r *reply) *trouble {
 	if r.StatusCode == http.StatusOK {
 		if c := r.Header.Get("Content-Encoding"); c != "" && !strings.EqualFold(c, "identity") {
-			d.find("transformed", fmt.Sprintf("Content-Encoding: %s, though the request said Accept-Encoding: identity", clean(c, 20)))
+			d.find("transformed",
+				fmt.Sprintf("Content-Encoding: %s, though the request said Accept-Encoding: identity", clean(c, 20)))
 			return &trouble{"reply-altered", "the answer is compressed: Content-Encoding: " + clean(c, 20)}
 		}
 		return nil
@@ -170,7 +188,8 @@ func (d *diagnosis) strange(r *reply) *trouble {
 		return &trouble{"captive-portal", evidence}
 	case 300 <= s && s < 400:
 		return &trouble{"redirected", evidence}
-	case s == http.StatusNotFound && !ours(body), s == http.StatusMethodNotAllowed && !ours(body), s == http.StatusNotImplemented:
+	case s == http.StatusNotFound && !ours(body), s == http.StatusMethodNotAllowed && !ours(body),
+		s == http.StatusNotImplemented:
 		return &trouble{"not-holdfast", evidence}
 	case s == http.StatusRequestEntityTooLarge:
 		return &trouble{"size-cap", evidence}
@@ -238,7 +257,8 @@ func (d *diagnosis) brokenOff(ctx context.Context, err error, after time.Duratio
 	return &trouble{"post-cut", fmt.Sprintf("%s after %s", err, took(after))}
 }
 
-// proxyRefusal is the status text of a proxy that did not let CONNECT pass, as net/http and gorilla tell it: the bare words.
+// proxyRefusal is the status text of a proxy that did not let CONNECT pass, as net/http and gorilla
+// tell it: the bare words.
 func proxyRefusal(err error) string {
 	for _, code := range []int{400, 401, 403, 404, 405, 407, 500, 501, 502, 503, 504} {
 		if text := http.StatusText(code); strings.HasSuffix(err.Error(), text) && errorIsBare(err, text) {

@@ -23,12 +23,14 @@ func (p *probe) compare(busy, quiet life) {
 		busy.cut && !quiet.cut:
 		p.find("age-limit", fmt.Sprintf("a busy connection was cut at an age of %s: %s", took(busy.age), busy.why))
 	case busy.cut && quiet.cut && (busy.age-quiet.age).Abs() < 2*time.Second:
-		p.find("age-limit", fmt.Sprintf("a busy and a quiet connection were both cut at an age of %s: %s", took(busy.age), busy.why))
+		p.find("age-limit",
+			fmt.Sprintf("a busy and a quiet connection were both cut at an age of %s: %s", took(busy.age), busy.why))
 	case busy.cut:
 		p.find("age-limit", fmt.Sprintf("a busy connection was cut at an age of %s: %s", took(busy.age), busy.why))
 		fallthrough
 	case quiet.cut:
-		p.find("idle-cut", fmt.Sprintf("a connection was cut after %s of silence, at an age of %s: %s", took(quiet.quiet), took(quiet.age), quiet.why))
+		p.find("idle-cut", fmt.Sprintf("a connection was cut after %s of silence, at an age of %s: %s",
+			took(quiet.quiet), took(quiet.age), quiet.why))
 	}
 	p.d.fact(p.result.Name+": longest life seen", took(max(busy.age, quiet.age)))
 }

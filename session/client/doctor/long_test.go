@@ -63,13 +63,17 @@ func TestLong(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := open(t, server.Config{}, nil)
 				began := time.Now()
-				r, err := doctor.Diagnose(t.Context(), p.URL, &doctor.Options{Long: true, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-					conn, err := p.Dial(ctx, network, addr)
-					if err != nil {
-						return nil, err
-					}
-					return newMortal(conn, c.idle, c.age), nil
-				}})
+				r, err := doctor.Diagnose(t.Context(), p.URL,
+					&doctor.Options{
+						Long: true,
+						DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+							conn, err := p.Dial(ctx, network, addr)
+							if err != nil {
+								return nil, err
+							}
+							return newMortal(conn, c.idle, c.age), nil
+						},
+					})
 				if err != nil || time.Since(began) > 95*time.Second {
 					t.Fatalf("%v after %s", err, time.Since(began))
 				}
@@ -103,8 +107,12 @@ func TestAbort(t *testing.T) {
 }
 
 func TestWrongURL(t *testing.T) {
-	for _, u := range []string{"", "holdfast", "ftp://host/", "http://", "http://me:hunter2@host/", "http://host/#a", "http://[::1"} {
-		if _, err := doctor.Diagnose(t.Context(), u, nil); err != doctor.ErrURL { //nolint:errorlint // it is returned as it is, so that it shows nothing of the URL
+	for _, u := range []string{
+		"", "holdfast", "ftp://host/", "http://", "http://me:hunter2@host/", "http://host/#a",
+		"http://[::1",
+	} {
+		_, err := doctor.Diagnose(t.Context(), u, nil)
+		if err != doctor.ErrURL { //nolint:errorlint // returned as it is, so that it shows nothing of the URL
 			t.Errorf("%q: %v", u, err)
 		}
 	}

@@ -9,7 +9,8 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// longPoll tries a long-poll attachment: open, a ping by `up`, a poll held by the server, large bodies.
+// longPoll tries a long-poll attachment: open, a ping by `up`, a poll held by the server, large
+// bodies.
 func (d *diagnosis) longPoll(ctx context.Context, p *probe) {
 	k, t := p.post(ctx, transport.KindOpen, rest(ctx, openWait), p.batch(p.open(p.att, true)))
 	if t == nil && !k.get("!opened", nil) {
@@ -43,8 +44,9 @@ func (d *diagnosis) longPoll(ctx context.Context, p *probe) {
 	p.result.Watched = ms(time.Since(p.began))
 }
 
-// mixed looks whether a cache or a coalescing proxy mixes answers up: two polls at a time, which the server holds
-// for 50 ms since they carry a ping (HF1-POL-03), and one after them. Whatever else goes wrong with them the other tests tell.
+// mixed looks whether a cache or a coalescing proxy mixes answers up: two polls at a time, which
+// the server holds for 50 ms since they carry a ping (HF1-POL-03), and one after them. Whatever
+// else goes wrong with them the other tests tell.
 func (p *probe) mixed(ctx context.Context) *trouble {
 	var twins [2]*trouble
 	var wg sync.WaitGroup
@@ -78,7 +80,8 @@ func ponged(k *packet, i int) bool {
 	return found
 }
 
-// hold lets a poll hang. One that brings messages of the application's is followed by another: only a silent one is a test.
+// hold lets a poll hang. One that brings messages of the application's is followed by another: only
+// a silent one is a test.
 func (p *probe) hold(ctx context.Context, hold time.Duration) {
 	if hold < time.Second {
 		return
@@ -99,13 +102,16 @@ func (p *probe) hold(ctx context.Context, hold time.Duration) {
 			p.trouble(t)
 			return
 		case t != nil && t.id == "post-blackholed":
-			p.find("poll-cut", fmt.Sprintf("a poll that the server was to answer after %s had no answer after %s", took(left), took(age)))
+			p.find("poll-cut", fmt.Sprintf("a poll that the server was to answer after %s had no answer after %s",
+				took(left), took(age)))
 			return
 		case t != nil:
-			p.find("poll-cut", fmt.Sprintf("a poll that the server was to answer after %s ended after %s: %s", took(left), took(age), t.evidence))
+			p.find("poll-cut", fmt.Sprintf("a poll that the server was to answer after %s ended after %s: %s",
+				took(left), took(age), t.evidence))
 			return
 		case age > left+p.patience():
-			p.find("poll-late", fmt.Sprintf("a poll that the server was to answer after %s was answered after %s", took(left), took(age)))
+			p.find("poll-late", fmt.Sprintf("a poll that the server was to answer after %s was answered after %s",
+				took(left), took(age)))
 			return
 		case p.recv == before:
 			p.d.fact("longest quiet request", took(age))

@@ -14,8 +14,8 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// probe is one transport's session, from the client's side, as plain as the protocol allows: it sends controls and one !close, and takes
-// whatever messages the application has for it.
+// probe is one transport's session, from the client's side, as plain as the protocol allows: it
+// sends controls and one !close, and takes whatever messages the application has for it.
 type probe struct {
 	d      *diagnosis
 	result *Transport
@@ -137,8 +137,8 @@ func (k *packet) each(name string, f func(i int)) {
 	}
 }
 
-// take acts on what every batch may have: lines, which are acknowledged and thrown away, opened, and refusals. The evidence of a refusal is
-// booked; then it returns false.
+// take acts on what every batch may have: lines, which are acknowledged and thrown away, opened,
+// and refusals. The evidence of a refusal is booked; then it returns false.
 func (p *probe) take(k *packet) bool {
 	if k.last > p.recv {
 		p.recv = k.last
@@ -162,7 +162,8 @@ func (p *probe) take(k *packet) bool {
 func (p *probe) refusal(reason string) {
 	switch reason {
 	case "malformed", "position", "unknown":
-		p.find(or(p.unread, "reply-altered"), "the server could not read what was sent to it: refused "+clean(reason, 40))
+		p.find(or(p.unread, "reply-altered"), "the server could not read what was sent to it: refused "+
+			clean(reason, 40))
 	default:
 		p.find("server-refuses", "refused "+clean(reason, 40)+", in answer to the first message")
 		p.d.mu.Lock()
@@ -185,7 +186,8 @@ func (p *probe) open(att int, selects bool) string {
 	if p.d.o.Auth != nil {
 		auth = `,"auth":` + string(p.d.o.Auth)
 	}
-	return fmt.Sprintf(`!open {"v":[1],"key":%q,"att":%d,%s"recv":0,"lim":{"maxBatch":65536}%s}`+"\n", p.key, att, u, auth)
+	return fmt.Sprintf(`!open {"v":[1],"key":%q,"att":%d,%s"recv":0,"lim":{"maxBatch":65536}%s}`+"\n", p.key, att, u,
+		auth)
 }
 
 // address is the first line of an `up` or `poll`.

@@ -26,7 +26,8 @@ const (
 	Blocked  Verdict = "blocked"  // no session works
 )
 
-// Report is what a diagnosis has found. It has no secrets: neither the session's key nor its run, no cookie, no query of the URL.
+// Report is what a diagnosis has found. It has no secrets: neither the session's key nor its run,
+// no cookie, no query of the URL.
 type Report struct {
 	URL        string      `json:"url"` // less user and query
 	Began      time.Time   `json:"began"`
@@ -75,7 +76,8 @@ func (r *Report) Has(id string) bool {
 //go:embed findings.json
 var catalogueJSON []byte
 
-// entry is what there is to say of a finding, beside its evidence. clientjs has a copy of the file; a test there keeps both the same.
+// entry is what there is to say of a finding, beside its evidence. clientjs has a copy of the file;
+// a test there keeps both the same.
 type entry struct {
 	Severity  Severity          `json:"severity"`
 	Transport string            `json:"transport"`
@@ -121,7 +123,8 @@ func (d *diagnosis) find(id string, evidence string) {
 		return
 	}
 	d.findings = append(d.findings, Finding{
-		ID: id, Severity: e.Severity, Title: e.Title, Evidence: []string{evidence}, Advice: e.Advice, Config: e.Config, Class: e.Class,
+		ID: id, Severity: e.Severity, Title: e.Title, Evidence: []string{evidence}, Advice: e.Advice, Config: e.Config,
+		Class: e.Class,
 	})
 }
 
@@ -143,13 +146,15 @@ func (d *diagnosis) untested(what string) {
 	}
 }
 
-// clean makes what a stranger sent fit to be printed: one line, no control characters, at most n runes.
+// clean makes what a stranger sent fit to be printed: one line, no control characters, at most n
+// runes.
 func clean(s string, n int) string {
 	s = strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n', r == '\t', r == '\r':
 			return ' '
-		case r < ' ', r >= 0x7f && r < 0xa0, r == 0x2028, r == 0x2029, r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069:
+		case r < ' ', r >= 0x7f && r < 0xa0, r == 0x2028, r == 0x2029, r >= 0x202a && r <= 0x202e,
+			r >= 0x2066 && r <= 0x2069:
 			return -1
 		}
 		return r
@@ -187,7 +192,8 @@ func (d *diagnosis) report() *Report {
 	case carried > 0:
 		r.Verdict, r.Summary = Degraded, "A session works here, though not over every transport as it should."
 	case d.refused:
-		r.Verdict, r.Summary = Blocked, "The server can be reached and refuses a session: this is no matter of the network."
+		r.Verdict, r.Summary = Blocked,
+			"The server can be reached and refuses a session: this is no matter of the network."
 	default:
 		r.Verdict, r.Summary = Blocked, "No session works here: nothing gets through."
 	}

@@ -9,7 +9,8 @@ import (
 
 // relays are headers that the server never sends: whoever adds one stands in between.
 var relays = []string{
-	"Via", "Age", "X-Cache", "X-Cache-Hits", "X-Cache-Lookup", "X-Served-By", "X-Varnish", "X-Forwarded-For", "X-Proxy-Id", "Proxy-Connection",
+	"Via", "Age", "X-Cache", "X-Cache-Hits", "X-Cache-Lookup", "X-Served-By", "X-Varnish", "X-Forwarded-For",
+	"X-Proxy-Id", "Proxy-Connection",
 	"Cf-Ray", "X-Amz-Cf-Id", "X-Azure-Ref", "X-Squid-Error", "X-Bluecoat-Via", "X-Zscaler-Transaction-Id",
 }
 
@@ -40,7 +41,8 @@ func (d *diagnosis) lookAtHeader(r *http.Response, sent time.Time) {
 			if skew < 0 {
 				word = "behind"
 			}
-			d.find("clock-skew", fmt.Sprintf("the server's Date is %s %s this machine's clock", skew.Abs().Round(time.Second), word))
+			d.find("clock-skew",
+				fmt.Sprintf("the server's Date is %s %s this machine's clock", skew.Abs().Round(time.Second), word))
 		}
 	}
 }

@@ -20,7 +20,8 @@ func tries(most int) []int {
 	return sizes
 }
 
-// padded is a batch of exactly n bytes that asks for pong i: what fills it may be ignored (HF1-BAT-10).
+// padded is a batch of exactly n bytes that asks for pong i: what fills it may be ignored
+// (HF1-BAT-10).
 func padded(n, i int, lines ...string) []byte {
 	b := append([]byte("@1 0\n"), strings.Join(append(lines, ping(i)), "")...)
 	const pad = `?grease-size {"x":""}` + "\n"
@@ -60,8 +61,8 @@ func (d *diagnosis) sizes(ctx context.Context, p *probe) {
 	}
 }
 
-// frames sends frames as large as the server takes them, and smaller ones until one passes, each on a socket of its own: a frame
-// that does not pass ends it.
+// frames sends frames as large as the server takes them, and smaller ones until one passes, each on
+// a socket of its own: a frame that does not pass ends it.
 func (d *diagnosis) frames(ctx context.Context, p *probe) {
 	for _, n := range tries(p.maxBatch()) {
 		if rest(ctx, time.Minute) < 2*time.Second {

@@ -13,7 +13,8 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// events is an event stream, read by a goroutine of its own. What came and when is kept: the times are the evidence.
+// events is an event stream, read by a goroutine of its own. What came and when is kept: the times
+// are the evidence.
 type events struct {
 	p      *probe
 	reply  *reply
@@ -235,7 +236,8 @@ func (s *events) answered(ctx context.Context) bool {
 		return false
 	}
 	if s.dead {
-		s.p.find("sse-cut", fmt.Sprintf("the stream ended %s after the request, before its first event", took(time.Since(s.born))))
+		s.p.find("sse-cut",
+			fmt.Sprintf("the stream ended %s after the request, before its first event", took(time.Since(s.born))))
 		return false
 	}
 	s.whatHolds(ctx)
@@ -272,7 +274,8 @@ func (s *events) watch(ctx context.Context, total time.Duration) bool {
 		case spent(ctx) || s.p.failed():
 			return false
 		case s.dead:
-			s.p.find("sse-cut", fmt.Sprintf("the stream ended %s after the request: %s", took(time.Since(s.born)), s.why()))
+			s.p.find("sse-cut",
+				fmt.Sprintf("the stream ended %s after the request: %s", took(time.Since(s.born)), s.why()))
 			return false
 		case time.Until(end) <= 0:
 			return true
@@ -284,8 +287,8 @@ func (s *events) watch(ctx context.Context, total time.Duration) bool {
 		switch {
 		case s.dead || spent(ctx) || s.p.failed(): // the next turn books it
 		case !s.has(fmt.Sprint("pong ", i)):
-			s.p.find("sse-silent", fmt.Sprintf("%s after the request the stream fell silent: a ping was taken, its pong did not come within %s",
-				took(time.Since(s.born)), took(speakWait)))
+			s.p.find("sse-silent", fmt.Sprintf("%s after the request the stream fell silent: "+
+				"a ping was taken, its pong did not come within %s", took(time.Since(s.born)), took(speakWait)))
 			return false
 		default:
 			s.p.result.Watched = ms(time.Since(s.born))

@@ -12,19 +12,25 @@ import (
 	"time"
 )
 
-// inspectors are words in the names of certificate issuers that inspect: appliances, agents on the device, tools of developers.
+// inspectors are words in the names of certificate issuers that inspect: appliances, agents on the
+// device, tools of developers.
 var inspectors = []string{
-	"zscaler", "fortinet", "fortigate", "palo alto", "blue coat", "bluecoat", "symantec web", "netskope", "umbrella", "cisco secure", "sophos",
-	"kaspersky", "eset ssl", "avast", "avg technologies", "bitdefender", "mcafee", "skyhigh", "trellix", "forcepoint", "websense", "barracuda",
-	"check point", "watchguard", "sonicwall", "untangle", "menlo", "iboss", "cato networks", "lightspeed", "contentkeeper", "smoothwall", "securly",
-	"goguardian", "dr.web", "adguard", "cloudflare for teams", "gateway ca", "mitmproxy", "charles proxy", "fiddler", "portswigger", "squid", "netbox blue",
-	"inspection", "ssl proxy", "web gateway", "webfilter", "web filter",
+	"zscaler", "fortinet", "fortigate", "palo alto", "blue coat", "bluecoat", "symantec web",
+	"netskope", "umbrella", "cisco secure", "sophos", "kaspersky", "eset ssl", "avast",
+	"avg technologies", "bitdefender", "mcafee", "skyhigh", "trellix", "forcepoint", "websense",
+	"barracuda", "check point", "watchguard", "sonicwall", "untangle", "menlo", "iboss",
+	"cato networks", "lightspeed", "contentkeeper", "smoothwall", "securly", "goguardian",
+	"dr.web", "adguard", "cloudflare for teams", "gateway ca", "mitmproxy", "charles proxy",
+	"fiddler", "portswigger", "squid", "netbox blue", "inspection", "ssl proxy", "web gateway",
+	"webfilter", "web filter",
 }
 
-// signedTimestamps is the extension by which a public authority shows that a certificate is in public logs.
+// signedTimestamps is the extension by which a public authority shows that a certificate is in
+// public logs.
 var signedTimestamps = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 11129, 2, 4, 2}
 
-// lookAtTLS notes how the connection is encrypted, and the signs that another than the server did it.
+// lookAtTLS notes how the connection is encrypted, and the signs that another than the server did
+// it.
 func (d *diagnosis) lookAtTLS(s *tls.ConnectionState) {
 	d.fact("TLS", tls.VersionName(s.Version)+", ALPN "+or(s.NegotiatedProtocol, "none"))
 	if s.Version < tls.VersionTLS12 {
@@ -37,7 +43,8 @@ func (d *diagnosis) lookAtTLS(s *tls.ConnectionState) {
 	d.fact("certificate issuer", issuer(leaf))
 	for _, c := range s.PeerCertificates {
 		if word := inspector(c); word != "" {
-			d.find("tls-inspection", fmt.Sprintf("the certificate is issued by “%s”: a name (%s) of what inspects", issuer(c), word))
+			d.find("tls-inspection",
+				fmt.Sprintf("the certificate is issued by “%s”: a name (%s) of what inspects", issuer(c), word))
 			return
 		}
 	}
@@ -46,9 +53,11 @@ func (d *diagnosis) lookAtTLS(s *tls.ConnectionState) {
 			return
 		}
 	}
-	if len(s.SignedCertificateTimestamps) == 0 && net.ParseIP(s.ServerName) == nil && strings.Contains(s.ServerName, ".") {
-		d.find("tls-inspection", fmt.Sprintf("the certificate, issued by “%s”, is in no public log, as a public authority's would be: "+
-			"it comes from an inspecting proxy or from a private authority", issuer(leaf)))
+	if len(s.SignedCertificateTimestamps) == 0 && net.ParseIP(s.ServerName) == nil &&
+		strings.Contains(s.ServerName, ".") {
+		d.find("tls-inspection",
+			fmt.Sprintf("the certificate, issued by “%s”, is in no public log, as a public authority's would be: "+
+				"it comes from an inspecting proxy or from a private authority", issuer(leaf)))
 	}
 }
 
@@ -66,7 +75,8 @@ func issuer(c *x509.Certificate) string {
 	return clean(or(strings.Join(c.Issuer.Organization, " ")+" "+c.Issuer.CommonName, "nobody"), 120)
 }
 
-// untrusted asks for the certificate that was not trusted, to show who issued it. Nothing is sent over that connection.
+// untrusted asks for the certificate that was not trusted, to show who issued it. Nothing is sent
+// over that connection.
 func (d *diagnosis) untrusted(ctx context.Context, why error) string {
 	said := clean(why.Error(), 160)
 	u, err := url.Parse(d.url)
@@ -87,15 +97,19 @@ func (d *diagnosis) untrusted(ctx context.Context, why error) string {
 	defer func() { _ = raw.Close() }()
 	stop := context.AfterFunc(ctx, func() { _ = raw.Close() })
 	defer stop()
-	conn := tls.Client(raw, &tls.Config{ServerName: u.Hostname(), InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}) // to look at the certificate; nothing is sent
+	// to look at the certificate; nothing is sent
+	conn := tls.Client(raw,
+		&tls.Config{ServerName: u.Hostname(), InsecureSkipVerify: true, MinVersion: tls.VersionTLS12})
 	if conn.HandshakeContext(ctx) != nil || len(conn.ConnectionState().PeerCertificates) == 0 {
 		return said
 	}
 	leaf := conn.ConnectionState().PeerCertificates[0]
 	if word := inspector(leaf); word != "" {
-		d.find("tls-inspection", fmt.Sprintf("the certificate is issued by “%s”: a name (%s) of what inspects", issuer(leaf), word))
+		d.find("tls-inspection",
+			fmt.Sprintf("the certificate is issued by “%s”: a name (%s) of what inspects", issuer(leaf), word))
 	}
-	return fmt.Sprintf("%s; it is issued by “%s”, valid %s to %s", said, issuer(leaf), leaf.NotBefore.Format(time.DateOnly), leaf.NotAfter.Format(time.DateOnly))
+	return fmt.Sprintf("%s; it is issued by “%s”, valid %s to %s", said, issuer(leaf),
+		leaf.NotBefore.Format(time.DateOnly), leaf.NotAfter.Format(time.DateOnly))
 }
 
 func or(s, other string) string {

@@ -22,7 +22,8 @@ import (
 	"github.com/holdfast-rt/holdfast/transport/transporttest"
 )
 
-// certificate is one of a name for holdfast.test, issued by itself. SCT is the extension of public authorities.
+// certificate is one of a name for holdfast.test, issued by itself. SCT is the extension of public
+// authorities.
 func certificate(t *testing.T, name string, sct bool) (tls.Certificate, *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -31,7 +32,8 @@ func certificate(t *testing.T, name string, sct bool) (tls.Certificate, *x509.Ce
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, DNSNames: []string{"holdfast.test"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true,
+		BasicConstraintsValid: true,
 	}
 	if sct {
 		template.ExtraExtensions = []pkix.Extension{{Id: []int{1, 3, 6, 1, 4, 1, 11129, 2, 4, 2}, Value: []byte{4, 0}}}
@@ -86,11 +88,23 @@ func TestTLS(t *testing.T) {
 		states  string
 		want    map[string]string
 	}{
-		"public":            {"Public Authority", true, true, doctor.Good, "fits fits fits", nil},
-		"private":           {"Our House", false, true, doctor.Good, "fits fits fits", map[string]string{"tls-inspection": "issued by “Our House”, is in no public log"}},
-		"inspected":         {"Zscaler Intermediate Root CA", false, true, doctor.Good, "fits fits fits", map[string]string{"tls-inspection": "(zscaler)"}},
-		"not trusted":       {"Our House", false, false, doctor.Blocked, "fails fails fails", map[string]string{"tls-untrusted": "issued by “Our House”"}},
-		"inspector unknown": {"Fortinet CA", false, false, doctor.Blocked, "fails fails fails", map[string]string{"tls-untrusted": "issued by “Fortinet CA”", "tls-inspection": "(fortinet)"}},
+		"public": {"Public Authority", true, true, doctor.Good, "fits fits fits", nil},
+		"private": {
+			"Our House", false, true, doctor.Good, "fits fits fits",
+			map[string]string{"tls-inspection": "issued by “Our House”, is in no public log"},
+		},
+		"inspected": {
+			"Zscaler Intermediate Root CA", false, true, doctor.Good, "fits fits fits",
+			map[string]string{"tls-inspection": "(zscaler)"},
+		},
+		"not trusted": {
+			"Our House", false, false, doctor.Blocked, "fails fails fails",
+			map[string]string{"tls-untrusted": "issued by “Our House”"},
+		},
+		"inspector unknown": {
+			"Fortinet CA", false, false, doctor.Blocked, "fails fails fails",
+			map[string]string{"tls-untrusted": "issued by “Fortinet CA”", "tls-inspection": "(fortinet)"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -103,7 +117,10 @@ func TestTLS(t *testing.T) {
 					t.Fatal(err)
 				}
 				l := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
-				web := &http.Server{Handler: s, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), TLSConfig: &tls.Config{Certificates: []tls.Certificate{cert}}}
+				web := &http.Server{
+					Handler: s, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
+					TLSConfig: &tls.Config{Certificates: []tls.Certificate{cert}},
+				}
 				go func() { _ = web.ServeTLS(l, "", "") }()
 				r, err := doctor.Diagnose(t.Context(), "https://holdfast.test/holdfast", &doctor.Options{
 					DialContext: l.Dial, TLSClientConfig: &tls.Config{RootCAs: roots},

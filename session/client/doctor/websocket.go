@@ -101,7 +101,8 @@ func (p *probe) socket(ctx context.Context) *socket {
 	return s
 }
 
-// notDialled books a connection that broke off: for a WebSocket that is a refusal, unless nothing can be reached at all.
+// notDialled books a connection that broke off: for a WebSocket that is a refusal, unless nothing
+// can be reached at all.
 func (p *probe) notDialled(t *trouble) {
 	if t.id == "post-cut" {
 		t = &trouble{"ws-refused", "the connection broke during the handshake: " + t.evidence}
@@ -142,7 +143,8 @@ func (s *socket) send(batch []byte) error {
 	return s.ws.WriteMessage(websocket.TextMessage, batch)
 }
 
-// until reads frames until done says so of one; false: the wait is over, or the socket (then s.err tells).
+// until reads frames until done says so of one; false: the wait is over, or the socket (then s.err
+// tells).
 func (s *socket) until(ctx context.Context, wait time.Duration, done func(*packet) bool) bool {
 	late := time.NewTimer(wait)
 	defer late.Stop()
@@ -192,14 +194,16 @@ func (s *socket) begin(ctx context.Context) bool {
 	if s.dead {
 		return s.died("before the server's first word")
 	}
-	// HF1-WSK-04: the loss of one frame must not be taken for more. A second one shows which it was.
+	// HF1-WSK-04: the loss of one frame must not be taken for more. A second one shows which it
+	// was.
 	_ = s.write(ping(1))
 	s.p.unread = "ws-first-frame" // it read the second as the first
 	late := false
 	got := s.until(ctx, rest(ctx, speakWait), func(k *packet) bool { late = late || isOpened(k); return ponged(k, 1) })
 	switch {
 	case late && !got && s.oneBehind(ctx):
-		s.p.find("ws-one-behind", "the answer to the first frame came when a second was sent, the answer to that when a third was")
+		s.p.find("ws-one-behind",
+			"the answer to the first frame came when a second was sent, the answer to that when a third was")
 	case late:
 		s.p.find("ws-silent", "the answer to the first frame came later than "+took(speakWait))
 	case got:
@@ -208,12 +212,14 @@ func (s *socket) begin(ctx context.Context) bool {
 	case s.dead:
 		return s.died("before the server's first word")
 	default:
-		s.p.find("ws-swallowed", fmt.Sprintf("status 101, then no frame within %s, though two were sent", took(time.Since(s.born))))
+		s.p.find("ws-swallowed",
+			fmt.Sprintf("status 101, then no frame within %s, though two were sent", took(time.Since(s.born))))
 	}
 	return false
 }
 
-// oneBehind looks whether the answer to the second frame comes with the answer to a third, which does not come.
+// oneBehind looks whether the answer to the second frame comes with the answer to a third, which
+// does not come.
 func (s *socket) oneBehind(ctx context.Context) bool {
 	_ = s.write(ping(2))
 	second, third := false, false
@@ -240,9 +246,11 @@ func (s *socket) ping(ctx context.Context) bool {
 	case s.dead:
 		s.died("")
 	case s.pings == 1:
-		s.p.find("ws-swallowed", "the answer to the first frame came, and none to a ping within "+took(time.Since(sent)))
+		s.p.find("ws-swallowed", "the answer to the first frame came, and none to a ping within "+
+			took(time.Since(sent)))
 	default:
-		s.p.find("ws-silent", fmt.Sprintf("no answer to a ping within %s, at an age of %s; no end was seen either", took(time.Since(sent)), took(time.Since(s.born))))
+		s.p.find("ws-silent", fmt.Sprintf("no answer to a ping within %s, at an age of %s; no end was seen either",
+			took(time.Since(sent)), took(time.Since(s.born))))
 	}
 	return false
 }
@@ -296,7 +304,8 @@ func (s *socket) end(ctx context.Context, alive bool) {
 		if s.send(s.p.batch(closeLine)) == nil {
 			s.until(ctx, closeWait, func(*packet) bool { return s.closed })
 		}
-		_ = s.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""), time.Now().Add(closeWait/4))
+		_ = s.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""),
+			time.Now().Add(closeWait/4))
 	}
 	_ = s.ws.Close()
 	for range s.came { // until the reader has ended
@@ -306,7 +315,8 @@ func (s *socket) end(ctx context.Context, alive bool) {
 	}
 }
 
-// again opens a second socket where the first was cut: one death may be chance. The evidence of both is kept.
+// again opens a second socket where the first was cut: one death may be chance. The evidence of
+// both is kept.
 func (d *diagnosis) again(ctx context.Context, p *probe) {
 	if rest(ctx, time.Minute) < 2*time.Second {
 		return

@@ -1,5 +1,5 @@
-// Package bytepool keeps byte buffers of a few sizes for reading batches. It holds bytes only: no connection owns a buffer
-// while it waits for its peer.
+// Package bytepool keeps byte buffers of a few sizes for reading batches. It holds bytes only: no
+// connection owns a buffer while it waits for its peer.
 package bytepool
 
 import (
@@ -7,8 +7,9 @@ import (
 	"sync"
 )
 
-// sizes are the capacities that are kept. Each is four times the one before, so that growing copies little, and a buffer
-// never holds more than four times what has really come: a peer that announces much and sends little pins little.
+// sizes are the capacities that are kept. Each is four times the one before, so that growing copies
+// little, and a buffer never holds more than four times what has really come: a peer that announces
+// much and sends little pins little.
 var sizes = [...]int{1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10}
 
 var pools [len(sizes)]sync.Pool
@@ -36,7 +37,8 @@ func get(class int) *Buffer {
 	return &Buffer{B: make([]byte, 0, sizes[class])}
 }
 
-// Release gives the buffer back. Nothing may look at its bytes afterwards. A nil Buffer may be released.
+// Release gives the buffer back. Nothing may look at its bytes afterwards. A nil Buffer may be
+// released.
 func (b *Buffer) Release() {
 	if b == nil {
 		return
@@ -50,8 +52,8 @@ func (b *Buffer) Release() {
 	// Of another size, made for one batch at the limit: the garbage collector's.
 }
 
-// Room makes sure that at least one byte can be appended, without ever having more than limit bytes of capacity.
-// It reports false when limit bytes are there already.
+// Room makes sure that at least one byte can be appended, without ever having more than limit bytes
+// of capacity. It reports false when limit bytes are there already.
 func (b *Buffer) Room(limit int) bool {
 	if len(b.B) >= limit {
 		return false
@@ -73,7 +75,8 @@ func (b *Buffer) grow(limit int) {
 		}
 		bigger := get(class)
 		bigger.B = append(bigger.B, b.B...)
-		// The two swap their bytes, so that the caller's pointer stays good and the smaller slice goes home.
+		// The two swap their bytes, so that the caller's pointer stays good and the smaller slice
+		// goes home.
 		b.B, bigger.B = bigger.B, b.B
 		bigger.Release()
 		return
@@ -84,7 +87,8 @@ func (b *Buffer) grow(limit int) {
 	b.B = exact
 }
 
-// Fill appends what r gives until io.EOF, at most limit bytes. It reports full when the limit was reached before the end was seen.
+// Fill appends what r gives until io.EOF, at most limit bytes. It reports full when the limit was
+// reached before the end was seen.
 func (b *Buffer) Fill(r io.Reader, limit int) (full bool, err error) {
 	for b.Room(limit) {
 		space := b.B[len(b.B):min(cap(b.B), limit)]

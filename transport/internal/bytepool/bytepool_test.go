@@ -43,7 +43,8 @@ func TestFill(t *testing.T) {
 		})
 	}
 	b := bytepool.Get(0)
-	if _, err := b.Fill(io.MultiReader(bytes.NewReader([]byte("ab")), iotest.ErrReader(broken)), 10); !errors.Is(err, broken) {
+	r := io.MultiReader(bytes.NewReader([]byte("ab")), iotest.ErrReader(broken))
+	if _, err := b.Fill(r, 10); !errors.Is(err, broken) {
 		t.Fatalf("error %v, want the reader's", err)
 	}
 }

@@ -1,4 +1,5 @@
-// Package exchange guards one HTTP response that is written by one goroutine and may be ended by another.
+// Package exchange guards one HTTP response that is written by one goroutine and may be ended by
+// another.
 package exchange
 
 import (
@@ -15,10 +16,12 @@ const DefaultWriteTimeout = 30 * time.Second
 // past is a deadline that ends a write at once.
 var past = time.Unix(1, 0)
 
-// Writer is an http.ResponseWriter that takes one write at a time, each under a deadline, until it is closed.
+// Writer is an http.ResponseWriter that takes one write at a time, each under a deadline, until it
+// is closed.
 //
-// Close returns only when no write is under way, and none begins afterwards: so a handler that closes before it returns never
-// has its ResponseWriter, by then perhaps another request's, touched from elsewhere.
+// Close returns only when no write is under way, and none begins afterwards: so a handler that
+// closes before it returns never has its ResponseWriter, by then perhaps another request's, touched
+// from elsewhere.
 type Writer struct {
 	w       http.ResponseWriter
 	rc      *http.ResponseController
@@ -29,8 +32,8 @@ type Writer struct {
 	close sync.Once
 }
 
-// New returns a Writer over w. It fails with [http.ErrNotSupported] where w can set no deadline: then a peer that does not read
-// could hold a writer for ever.
+// New returns a Writer over w. It fails with [http.ErrNotSupported] where w can set no deadline:
+// then a peer that does not read could hold a writer for ever.
 func New(w http.ResponseWriter, timeout time.Duration) (*Writer, error) {
 	rc := http.NewResponseController(w)
 	if err := rc.SetWriteDeadline(time.Time{}); err != nil {
@@ -45,7 +48,8 @@ func New(w http.ResponseWriter, timeout time.Duration) (*Writer, error) {
 // Done is closed when Close is called.
 func (e *Writer) Done() <-chan struct{} { return e.done }
 
-// Write lets f write and flushes. It returns [transport.ErrClosed] once the Writer is closed, also when that cut the write short.
+// Write lets f write and flushes. It returns [transport.ErrClosed] once the Writer is closed, also
+// when that cut the write short.
 func (e *Writer) Write(f func(http.ResponseWriter) error) error {
 	select {
 	case e.slot <- struct{}{}:
@@ -53,7 +57,8 @@ func (e *Writer) Write(f func(http.ResponseWriter) error) error {
 		return transport.ErrClosed
 	}
 	defer func() { <-e.slot }()
-	// The deadline first, then the look at done: Close does the two in the other order, so that its own deadline comes last.
+	// The deadline first, then the look at done: Close does the two in the other order, so that its
+	// own deadline comes last.
 	err := e.rc.SetWriteDeadline(time.Now().Add(e.timeout))
 	if e.Closed() {
 		return transport.ErrClosed
@@ -72,7 +77,8 @@ func (e *Writer) Write(f func(http.ResponseWriter) error) error {
 	return err
 }
 
-// Close cuts a write that is under way and lets none begin. It may be called by anyone, any number of times.
+// Close cuts a write that is under way and lets none begin. It may be called by anyone, any number
+// of times.
 func (e *Writer) Close() {
 	e.close.Do(func() {
 		close(e.done)

@@ -13,21 +13,24 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// Endpoint is where POSTs go. It is not changed once it is used, and may then be used by many goroutines.
+// Endpoint is where POSTs go. It is not changed once it is used, and may then be used by many
+// goroutines.
 type Endpoint struct {
 	Client *http.Client
 	URL    string
 	Header http.Header
 }
 
-// Response is an answer with status 200 whose header has come. Cancel ends it, the reading of its body too.
+// Response is an answer with status 200 whose header has come. Cancel ends it, the reading of its
+// body too.
 type Response struct {
 	*http.Response
 	Cancel context.CancelFunc
 }
 
-// Do sends the body made of p and b and waits for the answer's header, at most until ctx ends: after that ctx means nothing. It keeps no part of b.
-// The errors are those of ctx, [*transport.StatusError] for any status but 200 (HF1-HTTP-04), [transport.ErrBinary],
+// Do sends the body made of p and b and waits for the answer's header, at most until ctx ends:
+// after that ctx means nothing. It keeps no part of b. The errors are those of ctx,
+// [*transport.StatusError] for any status but 200 (HF1-HTTP-04), [transport.ErrBinary],
 // [transport.ErrGarbled] for an answer with a content coding, or those of the client.
 func (e Endpoint) Do(ctx context.Context, p transport.Preamble, b transport.Batch, accept string) (*Response, error) {
 	if b.Binary {
@@ -62,8 +65,9 @@ func (e Endpoint) send(ctx context.Context, body *body, accept string) (*http.Re
 		return nil, fmt.Errorf("post: %w", err)
 	}
 	req.ContentLength = body.size
-	// net/http sends a POST again only when an idle connection turned out closed before a byte of an answer had come. That is
-	// safe here: every request may be repeated (HF1-WHO-04, HF1-POL-01, HF1-NUM-02).
+	// net/http sends a POST again only when an idle connection turned out closed before a byte of
+	// an answer had come. That is safe here: every request may be repeated (HF1-WHO-04, HF1-POL-01,
+	// HF1-NUM-02).
 	req.GetBody = func() (io.ReadCloser, error) { return body.reader(), nil }
 	for k, v := range e.Header {
 		req.Header[k] = v
@@ -85,8 +89,8 @@ func (e Endpoint) send(ctx context.Context, body *body, accept string) (*http.Re
 	return resp, nil
 }
 
-// body is the request's parts. net/http may go on reading a body after it has returned the answer, and the parts belong to
-// the caller again by then: so letGo takes them away, from every reader.
+// body is the request's parts. net/http may go on reading a body after it has returned the answer,
+// and the parts belong to the caller again by then: so letGo takes them away, from every reader.
 type body struct {
 	mu    sync.Mutex
 	parts [][]byte // nil when let go
@@ -111,8 +115,9 @@ type reader struct {
 func (r *reader) Read(p []byte) (int, error) {
 	r.body.mu.Lock()
 	defer r.body.mu.Unlock()
-	// First the end: an answer may have come, and the parts be gone, before net/http looks whether more would follow what it has
-	// read. An error there would cost the connection, and with it the answer.
+	// First the end: an answer may have come, and the parts be gone, before net/http looks whether
+	// more would follow what it has read. An error there would cost the connection, and with it the
+	// answer.
 	if r.left == 0 {
 		return 0, io.EOF
 	}

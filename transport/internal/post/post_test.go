@@ -46,7 +46,8 @@ func TestBodyIsLetGo(t *testing.T) {
 	}
 }
 
-// The answer may come before the transport has looked whether the body goes on: that it does not is no error.
+// The answer may come before the transport has looked whether the body goes on: that it does not is
+// no error.
 func TestBodyEndsAfterItIsLetGo(t *testing.T) {
 	var body io.ReadCloser
 	client := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
@@ -64,7 +65,8 @@ func TestBodyEndsAfterItIsLetGo(t *testing.T) {
 	}
 }
 
-// A connection that was closed while it idled makes net/http send the request again: the body must be whole once more.
+// A connection that was closed while it idled makes net/http send the request again: the body must
+// be whole once more.
 func TestRequest(t *testing.T) {
 	const want = "holdfast/1 up abcdefghijklmnop\n@1 0\nthello\n.\n"
 	client := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
@@ -88,7 +90,8 @@ func TestRequest(t *testing.T) {
 		return ok(), nil
 	})}
 	header := http.Header{"Cookie": {"a=b"}, "Content-Type": {"application/json"}}
-	resp, err := post.Endpoint{Client: client, URL: "http://h/", Header: header}.Do(t.Context(), preamble, batch, "text/plain")
+	resp, err := post.Endpoint{Client: client, URL: "http://h/", Header: header}.Do(t.Context(), preamble, batch,
+		"text/plain")
 	if err != nil {
 		t.Fatal(err)
 	}
