@@ -73,7 +73,7 @@ func TestDecodeBody(t *testing.T) {
 	}
 }
 
-// A prefix of a body is never a batch, save the one that lacks nothing but the last LF (HF1-BAT-01,
+// A prefix of a body is never a batch, except the one that lacks only the last LF (HF1-BAT-01,
 // HF1-HTTP-02).
 func TestDecodeBodyTruncatedAnywhere(t *testing.T) {
 	for _, body := range []string{
@@ -95,7 +95,7 @@ func TestDecodeText(t *testing.T) {
 		{"", ""},
 		{"\uFEFF@1 0\r\nta\r\n\r\ntb\r\n", "@1 0\nta\n\ntb\n"},
 		{"\r\n\r\n", "\n\n"},
-		{"@1 0", "@1 0"}, // that its LF is missing is the grammar's
+		{"@1 0", "@1 0"}, // the missing LF is an error of the grammar
 	} {
 		if got, err := transport.DecodeText([]byte(tc.in)); err != nil || string(got) != tc.want {
 			t.Errorf("%q: %q, %v, want %q", tc.in, got, err, tc.want)
@@ -145,8 +145,8 @@ func FuzzDecodeBody(f *testing.F) {
 		if len(lines) > len(in) || (len(lines) > 0 && lines[len(lines)-1] != '\n') {
 			t.Fatalf("lines %q of %q", lines, in)
 		}
-		// What was taken means the same when it is written anew, unless stripping a CR has bared
-		// another.
+		// What was accepted means the same when it is written again, unless the removal of a CR has
+		// put another CR before an LF.
 		if bytes.Contains(lines, []byte("\r\n")) {
 			return
 		}

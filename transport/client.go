@@ -17,9 +17,9 @@ type ClientOptions struct {
 }
 
 // NewHTTPClient returns an http.Client with limits that suit the HTTP transports: no redirects
-// (HF1-HTTP-08), no response compression, no cookies, no time limit on a request, as a poll hangs
-// and a stream lasts. Share one among the dialers of a client, and call CloseIdleConnections when
-// it is over.
+// (HF1-HTTP-08), no response compression, no cookies, no time limit on a request, because the
+// server holds a poll and a stream stays open. Share one among the dialers of a client, and call
+// CloseIdleConnections at the end.
 func NewHTTPClient(o ClientOptions) *http.Client {
 	dial := o.DialContext
 	if dial == nil {
@@ -28,19 +28,19 @@ func NewHTTPClient(o ClientOptions) *http.Client {
 	return WithoutRedirects(&http.Client{Transport: &http.Transport{
 		Proxy:       http.ProxyFromEnvironment,
 		DialContext: dial,
-		// net/http writes h2 into it, which the WebSockets that share it must not offer
+		// A copy: net/http adds h2 to it, and the WebSockets that share it must not offer h2.
 		TLSClientConfig:        o.TLSClientConfig.Clone(),
 		TLSHandshakeTimeout:    10 * time.Second,
 		ForceAttemptHTTP2:      true,
-		MaxIdleConnsPerHost:    4, // a poll, an up-send, and a switch beside them
+		MaxIdleConnsPerHost:    4, // a poll, a POST that sends, and two more during a switch
 		IdleConnTimeout:        90 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
 		DisableCompression:     true,
 	}})
 }
 
-// WithoutRedirects returns a copy of c that follows no redirect and has no time limit of its own:
-// an answer 3xx is then a fault of the carrier like any other status (HF1-HTTP-08).
+// WithoutRedirects returns a copy of c that follows no redirect and has no time limit of its own: a
+// 3xx answer is then a fault of the Conn, like any status other than 200 (HF1-HTTP-08).
 func WithoutRedirects(c *http.Client) *http.Client {
 	d := *c
 	d.Timeout = 0

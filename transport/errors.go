@@ -12,37 +12,37 @@ var (
 	ErrClosed = net.ErrClosed
 	// ErrTooLarge says that a batch is above the limit; nothing of it was delivered (HF1-BAT-05).
 	ErrTooLarge = errors.New("transport: batch above the limit")
-	// ErrGarbled says that what came is not ours: no preamble, another nonce, a wrong content type,
-	// not UTF-8.
+	// ErrGarbled says that the data received is not holdfast: no preamble, another nonce, a wrong
+	// content type, not UTF-8.
 	ErrGarbled = errors.New("transport: not a holdfast body")
 	// ErrTruncated says that a batch or a body ended before its end line.
 	ErrTruncated = errors.New("transport: body ended early")
-	// ErrSlow says that a body came slower than the floor.
+	// ErrSlow says that a body came more slowly than the minimum rate.
 	ErrSlow = errors.New("transport: body too slow")
 	// ErrMedia says that a request has a content coding or a content type that is not accepted.
 	ErrMedia = errors.New("transport: content coding or type not accepted")
-	// ErrBinary says that a binary batch was given to a carrier of text (HF1-BAT-14).
+	// ErrBinary says that a binary batch was given to a Conn that takes text only (HF1-BAT-14).
 	ErrBinary = errors.New("transport: binary batch on a carrier of text")
 )
 
 // StatusError is an HTTP answer other than the one expected. On the client it is a fault of the
-// carrier, whatever the number says (I4, HF1-HTTP-04). On the server it is the answer that a
-// refused handshake deserves, see [HTTPStatus].
+// Conn, whatever the number is (I4, HF1-HTTP-04). On the server it is the answer to a refused
+// handshake, see [HTTPStatus].
 type StatusError struct{ Status int }
 
 func (e *StatusError) Error() string { return fmt.Sprintf("transport: HTTP status %d", e.Status) }
 
-// Busy tells that whoever has answered takes no more requests for now: 429 or 503 (RFC 6585 section
-// 4, RFC 9110 section 15.6.4).
+// Busy reports whether the answer says that no more requests are taken for now: 429 or 503 (RFC
+// 6585 section 4, RFC 9110 section 15.6.4).
 func (e *StatusError) Busy() bool {
 	return e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable
 }
 
 // CloseError is a close code of holdfast that the peer put into a WebSocket close frame. It ends
-// the carrier and says nothing of the session (HF1-CLO-02).
+// the Conn and says nothing about the session (HF1-CLO-02).
 type CloseError struct {
 	Code   Code
-	Reason string // at most 123 bytes, chosen by the peer: quote it where it is logged
+	Reason string // at most 123 bytes, chosen by the peer: quote it in logs
 }
 
 func (e *CloseError) Error() string {

@@ -12,9 +12,9 @@ var (
 	endLine = []byte("\n.\n")
 )
 
-// DecodeText makes one WebSocket text frame the batch that [Conn.Receive] hands up: UTF-8 checked,
-// without a BOM in front and without the CR before each LF (HF1-BAT-06). It works in place and
-// returns a part of p.
+// DecodeText turns one WebSocket text frame into the batch that [Conn.Receive] returns: UTF-8
+// checked, without a BOM in front and without the CR before each LF (HF1-BAT-06). It works in place
+// and returns a part of p.
 func DecodeText(p []byte) ([]byte, error) {
 	if !utf8.Valid(p) {
 		return nil, fmt.Errorf("%w: not UTF-8", ErrGarbled)
@@ -22,9 +22,9 @@ func DecodeText(p []byte) ([]byte, error) {
 	return stripCR(bytes.TrimPrefix(p, bom)), nil
 }
 
-// DecodeLines takes a batch and its end line apart, as they stand in an event after the preamble's
-// event: it returns the batch's lines, each ended by LF (HF1-HTTP-02). It works in place. The
-// errors are [ErrGarbled] and [ErrTruncated].
+// DecodeLines splits a batch from its end line, as they are in an event after the first one, which
+// has the preamble. It returns the batch's lines, each ended by LF (HF1-HTTP-02). It works in
+// place. The errors are [ErrGarbled] and [ErrTruncated].
 func DecodeLines(p []byte) ([]byte, error) {
 	p, err := DecodeText(p)
 	if err != nil {
@@ -33,9 +33,9 @@ func DecodeLines(p []byte) ([]byte, error) {
 	return cutEnd(p)
 }
 
-// DecodeBody takes a whole HTTP body apart: the preamble, the batch's lines, the end line. It works
-// in place; the lines are a part of p. The errors are [ErrGarbled], and [ErrTruncated] for what may
-// be the beginning of a body.
+// DecodeBody splits a whole HTTP body: the preamble, the batch's lines, the end line. It works in
+// place; the lines are a part of p. The errors are [ErrGarbled], and [ErrTruncated] for what may be
+// the start of a body.
 func DecodeBody(p []byte) (Preamble, []byte, error) {
 	p, err := DecodeText(p)
 	if err != nil {
@@ -56,7 +56,8 @@ func DecodeBody(p []byte) (Preamble, []byte, error) {
 	return pre, lines, err
 }
 
-// cutEnd finds the end line, the one line that is a dot. No line of a batch begins with one.
+// cutEnd finds the end line, the only line that is just a dot. No line of a batch starts with a
+// dot.
 func cutEnd(p []byte) ([]byte, error) {
 	var lines, after []byte
 	switch i := bytes.Index(p, endLine); {
@@ -84,7 +85,7 @@ func stripCR(p []byte) []byte {
 	}
 	kept := p[:i]
 	for rest := p[i+1:]; ; {
-		// rest begins with the LF whose CR was left out; look for the next pair behind it.
+		// rest starts with the LF whose CR was removed; look for the next pair after it.
 		next := bytes.Index(rest, crlf)
 		if next < 0 {
 			return append(kept, rest...)

@@ -12,9 +12,9 @@ const (
 
 	minNonce, maxNonce = 16, 64
 
-	// maxPreamble is the longest first line: a BOM, the words, the nonce, CR LF.
+	// maxPreamble is the longest first line: a BOM, the magic, the kind, the nonce, CR LF.
 	maxPreamble = 3 + len(magic) + len(" stream ") + maxNonce + 2
-	// bodyOverhead is what a body may have beyond its batch: the preamble and the end line.
+	// bodyOverhead is what a body may have in addition to its batch: the preamble and the end line.
 	bodyOverhead = maxPreamble + len(".\r\n")
 )
 
@@ -23,8 +23,8 @@ const (
 const NoNonce = "-"
 
 // Preamble is the first line of an HTTP body or of an event stream (HF1-HTTP-01). The nonce is
-// drawn by the client for each request and repeated by the reply, so that a cache or a proxy that
-// hands out another's answer is found out.
+// drawn by the client for each request and repeated by the reply, so that the client notices when a
+// cache or a proxy returns the answer to another request.
 type Preamble struct {
 	Kind  Kind
 	Nonce string
@@ -37,7 +37,7 @@ func NewNonce() string {
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-// ValidNonce tells whether s is 16 to 64 characters of A-Z a-z 0-9 - _.
+// ValidNonce reports whether s is 16 to 64 characters of A-Z a-z 0-9 - _.
 func ValidNonce(s string) bool { return validNonce(s) }
 
 func validNonce[T string | []byte](s T) bool {

@@ -13,9 +13,9 @@ import (
 // End is the end line of a body and of an event.
 const End = ".\n"
 
-// WriteReply answers a POST with one batch: 200, whatever the protocol's outcome (HF1-HTTP-03),
-// with the request's preamble repeated. The parts are written one by one. A binary batch is refused
-// with [ErrBinary] before anything is written. It does not flush, and sets no deadline.
+// WriteReply answers a POST with one batch: always 200, whatever the outcome in the protocol
+// (HF1-HTTP-03), with the request's preamble. The parts are written one by one. A binary batch is
+// refused with [ErrBinary] before anything is written. It does not flush, and sets no deadline.
 func WriteReply(w http.ResponseWriter, p Preamble, b Batch) error {
 	if b.Binary {
 		return ErrBinary
@@ -61,8 +61,8 @@ func ReadReply(r io.Reader, p Preamble, maxBatch int) (*Request, error) {
 	return &Request{Kind: p.Kind, Nonce: p.Nonce, Batch: Batch{Parts: [][]byte{lines}}, buf: buf}, nil
 }
 
-// readBody fills buf from r and takes it apart. Any error of r that is not one of this package's is
-// a truncation.
+// readBody fills buf from r and splits it. Any error of r that is not one of this package's is a
+// truncation.
 func readBody(r io.Reader, buf *bytepool.Buffer, maxBatch int) (Preamble, []byte, error) {
 	full, err := buf.Fill(r, maxBatch+bodyOverhead+1)
 	switch {

@@ -12,8 +12,8 @@ import (
 	"github.com/holdfast-rt/holdfast/transport/internal/bytepool"
 )
 
-// DefaultMaxBatch is the size of the largest batch taken where no other is given, in bytes
-// (docs/protocol.md "Timers and bounds").
+// DefaultMaxBatch is the largest batch accepted by default, in bytes (docs/protocol.md "Timers and
+// bounds").
 const DefaultMaxBatch = 64 << 10
 
 // ReadOptions bound the reading of one HTTP body (HF1-HTTP-07). The zero value takes every default.
@@ -23,8 +23,8 @@ type ReadOptions struct {
 	MaxBatch int
 	// Timeout is the longest time for the whole body. Default: 10 s.
 	Timeout time.Duration
-	// MinRate is the least mean rate in bytes per second, asked once Grace has passed. Default:
-	// 500; negative: none.
+	// MinRate is the minimum mean rate in bytes per second, checked after Grace has passed.
+	// Default: 500; negative: none.
 	MinRate int
 	// Grace is the time before MinRate counts. Default: 3 s.
 	Grace time.Duration
@@ -46,8 +46,8 @@ func (o ReadOptions) withDefaults() ReadOptions {
 	return o
 }
 
-// Request is a POST's body, or what stands for it when an EventSource came with a ticket: then
-// Batch has no parts. It belongs to one goroutine; the transports' Accept take it over.
+// Request is the body of a POST. For an EventSource with a ticket there is no body, and Batch has
+// no parts. It belongs to one goroutine; the Accept of a transport takes it over.
 type Request struct {
 	Kind  Kind
 	Nonce string
@@ -56,8 +56,8 @@ type Request struct {
 	buf *bytepool.Buffer
 }
 
-// Release gives the batch's bytes back. It may be called more than once, and need not be called at
-// all.
+// Release frees the batch's bytes. Calls after the first do nothing, and without a call the garbage
+// collector frees them.
 func (r *Request) Release() {
 	r.Batch = Batch{}
 	r.buf.Release()
@@ -67,9 +67,9 @@ func (r *Request) Release() {
 // Preamble is the line that the reply repeats.
 func (r *Request) Preamble() Preamble { return Preamble{Kind: r.Kind, Nonce: r.Nonce} }
 
-// ReadRequest reads the body of a POST whole, to its end, within the limits of o. It sets the
-// connection's read deadline for that time, and clears it when the body has been read; where w does
-// not support deadlines only the size is limited.
+// ReadRequest reads the whole body of a POST, within the limits of o. It sets the connection's read
+// deadline for that time, and clears it when the body has been read; where w does not support
+// deadlines only the size is limited.
 //
 // The errors are [ErrTooLarge], [ErrSlow], [ErrMedia], [ErrTruncated] and [ErrGarbled];
 // [HTTPStatus] has the answer to each. Nothing is written to w.
@@ -81,7 +81,7 @@ func ReadRequest(w http.ResponseWriter, r *http.Request, o ReadOptions) (*Reques
 		return nil, err
 	}
 	if r.ContentLength > int64(o.MaxBatch+bodyOverhead) {
-		return nil, ErrTooLarge // before anything is read or allocated for it
+		return nil, ErrTooLarge // before anything is read or allocated
 	}
 	buf := bytepool.Get(0)
 	p, lines, err := readBody(&body, buf, o.MaxBatch)
@@ -92,8 +92,9 @@ func ReadRequest(w http.ResponseWriter, r *http.Request, o ReadOptions) (*Reques
 	return &Request{Kind: p.Kind, Nonce: p.Nonce, Batch: Batch{Parts: [][]byte{lines}}, buf: buf}, nil
 }
 
-// checkMedia refuses a content coding before the body is read, as a coded body may be far larger
-// than it looks, and a content type that is not text: such a request would be another protocol's.
+// checkMedia refuses a content coding before the body is read, because a compressed body may be far
+// larger than it looks. It also refuses a content type that is not text: such a request belongs to
+// another protocol.
 func checkMedia(h http.Header) error {
 	for _, v := range h.Values("Content-Encoding") {
 		if v != "" && !strings.EqualFold(v, "identity") {
@@ -108,8 +109,8 @@ func checkMedia(h http.Header) error {
 	return nil
 }
 
-// pacedReader keeps the connection's read deadline at the moment at which a silent body would have
-// fallen below the floor.
+// pacedReader keeps the connection's read deadline at the time at which the mean rate falls below
+// the minimum if nothing more comes.
 type pacedReader struct {
 	r     io.Reader
 	rc    *http.ResponseController
@@ -138,9 +139,9 @@ func (p *pacedReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// finish clears the deadline, as the request may now be held for as long as a poll is. Where the
-// end was not read it leaves one: net/http reads what remains of a short body before it sends the
-// refusal, and would wait for it for ever.
+// finish clears the deadline, because a poll may now be held for long. If the end was not read, it
+// leaves a deadline: net/http reads the rest of a short body before it sends the refusal, and would
+// wait for it for ever.
 func (p *pacedReader) finish() {
 	var limit time.Time
 	if !p.whole {

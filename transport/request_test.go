@@ -16,8 +16,8 @@ import (
 	"github.com/holdfast-rt/holdfast/transport/transporttest"
 )
 
-// answer serves one request on a connection of its own. The client's side writes what send does;
-// the result is the status.
+// answer serves one request on its own connection. send writes the client's bytes; the result is
+// the status.
 func answer(t *testing.T, o transport.ReadOptions, send func(net.Conn)) (status int, took time.Duration, err error) {
 	t.Helper()
 	done := make(chan error, 1)
@@ -30,7 +30,7 @@ func answer(t *testing.T, o transport.ReadOptions, send func(net.Conn)) (status 
 			w.WriteHeader(transport.HTTPStatus(err))
 			return
 		}
-		// The deadline is gone: this handler may wait for as long as a poll does.
+		// The deadline is cleared: this handler may wait as long as a poll.
 		select {
 		case <-time.After(time.Hour):
 		case <-r.Context().Done():
@@ -43,7 +43,7 @@ func answer(t *testing.T, o transport.ReadOptions, send func(net.Conn)) (status 
 	}))
 	defer func() {
 		s.Close()
-		time.Sleep(time.Second) // net/http lingers half of that after a body it has not read
+		time.Sleep(time.Second) // net/http waits half of that after a body it has not read
 	}()
 	conn, dialErr := s.Dial(t.Context(), "", "")
 	if dialErr != nil {
@@ -55,7 +55,7 @@ func answer(t *testing.T, o transport.ReadOptions, send func(net.Conn)) (status 
 		t.Fatalf("no answer: %v", readErr)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	err = <-done // took is set before
+	err = <-done // took is set by now
 	return resp.StatusCode, took, err
 }
 

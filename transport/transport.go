@@ -1,29 +1,30 @@
-// Package transport is the contract between a session and what carries it.
+// Package transport is the contract between a session and its transports.
 //
-// Three nouns. A [Batch] is the unit of sending and of acceptance: it arrives whole or not at all.
-// A [Conn] is one carrier of batches: a WebSocket (many batches both ways), an event stream (one
-// batch up, many down) or one POST exchange (one batch up, one down). A [Dialer] opens carriers of
-// one transport from the client's side; the server's side is each package's Accept.
+// There are three terms. A [Batch] is what is sent and accepted as a whole: it arrives complete or
+// not at all. A [Conn] carries batches (the protocol calls it a carrier). It is a WebSocket (many
+// batches both ways), an event stream (one batch up, many down) or one POST exchange (one batch up,
+// one down). A [Dialer] opens Conns of one transport on the client; on the server the Accept of
+// each package does.
 //
-// A transport knows nothing of sessions: it may lose, repeat, delay or cut, and reports that as an
-// error of the Conn. It never delivers part of a batch (HF1-BAT-01).
+// A transport knows nothing about sessions: it may lose, repeat, delay or cut batches, and reports
+// what it notices as an error of the Conn. It never delivers part of a batch (HF1-BAT-01).
 //
-// Cancellation: a context given to Dial ends the dialling only; it never ends a Conn that Dial has
+// Cancellation: a context given to Dial ends only the dialling; it never ends a Conn that Dial has
 // returned. Close unblocks Send and Receive.
 package transport
 
 import "context"
 
-// Kind says what a carrier is asked to do. On HTTP it is the second word of the body's first line
+// Kind says what a Conn is for. In an HTTP body it is the second word of the first line
 // (HF1-HTTP-01).
 type Kind string
 
 const (
-	KindSocket Kind = "socket" // a WebSocket; not a word of the wire
+	KindSocket Kind = "socket" // a WebSocket; this word is never sent
 	KindStream Kind = "stream" // POST answered by an event stream
 	KindOpen   Kind = "open"   // POST that opens a long-poll attachment
-	KindPoll   Kind = "poll"   // POST held until there is something to say
-	KindUp     Kind = "up"     // POST that carries the client's batch
+	KindPoll   Kind = "poll"   // POST held until the server has something to send
+	KindUp     Kind = "up"     // POST with a batch of the client
 )
 
 // Transport names, as they appear in metrics, logs and the client's API.
@@ -38,12 +39,12 @@ const (
 // head line, LF and raw bytes.
 type Batch struct {
 	Binary bool // a WebSocket binary frame; HTTP transports refuse it
-	// concatenated on the wire; a received batch has exactly one part, without a BOM in front and
-	// CRs before LF
+	// Parts are sent one after another. A received batch has exactly one part, without a BOM at the
+	// start and without a CR before LF.
 	Parts [][]byte
 }
 
-// Len is the size of the batch in bytes, as counted against maxBatch.
+// Len is the size of the batch in bytes, as maxBatch counts it.
 func (b Batch) Len() int {
 	n := 0
 	for _, p := range b.Parts {
@@ -52,29 +53,29 @@ func (b Batch) Len() int {
 	return n
 }
 
-// Conn is one carrier. One goroutine may Send while another Receives; neither may be called twice
-// at once. Close may be called by anyone, any number of times.
+// Conn carries batches between two peers. One goroutine may Send while another Receives; neither
+// may be called twice at the same time. Close may be called by anyone, any number of times.
 type Conn interface {
-	// Kind tells what the carrier is.
+	// Kind says what the Conn is for.
 	Kind() Kind
-	// Send writes one batch and flushes it. It does not keep the parts. A carrier that has taken
-	// its last batch, or was closed, returns an error that is [ErrClosed].
+	// Send writes one batch and flushes it. It does not keep the parts. A Conn that has taken its
+	// last batch, or was closed, returns an error that is [ErrClosed].
 	Send(Batch) error
 	// Receive returns the next batch. Its parts and their bytes are valid until the next call of
-	// Receive. [io.EOF] says that the peer ended the carrier in its regular way; every other error
-	// is a fault of the carrier. Every error is final.
+	// Receive. [io.EOF] means that the peer ended the Conn in the regular way; every other error is
+	// a fault of the Conn. Every error is final.
 	Receive() (Batch, error)
-	// Close ends the carrier, within a second, and unblocks Send and Receive: they return
-	// [ErrClosed]. A Send under way is cut, so who wants the last batch to arrive closes after Send
-	// has returned. The code travels where the transport has a place for it (a WebSocket close
-	// frame). The server's side of an HTTP exchange must be closed before its handler returns.
+	// Close ends the Conn within a second, and unblocks Send and Receive: they return [ErrClosed].
+	// It interrupts a Send under way, so call it after Send has returned if the last batch is to
+	// arrive. The code is sent where the transport has a place for it (a WebSocket close frame).
+	// The server's side of an HTTP exchange must be closed before its handler returns.
 	Close(code Code, reason string) error
 }
 
-// Dialer opens carriers of one transport. It may be used by many goroutines at once.
+// Dialer opens Conns of one transport. Many goroutines may use it at the same time.
 type Dialer interface {
-	// Dial opens a carrier and sends its first batch: the client always speaks first (HF1-WSK-01).
-	// For a POST it returns when the answer's header has come, so a poll keeps Dial waiting until
-	// ctx ends or the poll is answered.
+	// Dial opens a Conn and sends its first batch: the client always sends first (HF1-WSK-01). For
+	// a POST it returns when the answer's header has been read, so for a poll Dial waits until ctx
+	// ends or the poll is answered.
 	Dial(ctx context.Context, kind Kind, first Batch) (Conn, error)
 }

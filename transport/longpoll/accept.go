@@ -17,13 +17,14 @@ type Options struct {
 	WriteTimeout time.Duration
 }
 
-// Accept makes a POST, whose body has been read, a Conn that belongs to the handler's goroutine as
-// long as the handler runs: the handler must call Close before it returns. Receive gives the
-// request's batch once, then [io.EOF]; whether the client has gone is told by the request's
-// context. Send writes the reply, once; then it returns [transport.ErrClosed], as it does after
-// Close. A handler that sends no reply makes a carrier fault of it.
+// Accept turns a POST, whose body has been read, into a Conn that belongs to the handler's
+// goroutine: the handler must call Close before it returns. Receive returns the request's batch
+// once, then [io.EOF]. The request's context tells whether the client is gone. Send writes the
+// reply, once; then it returns [transport.ErrClosed], as it does after Close. For the client, a
+// POST without a reply is a fault.
 //
-// The error is [http.ErrNotSupported], where w can set no write deadline; then nothing was written.
+// The error is [http.ErrNotSupported], where w cannot set a write deadline; then nothing was
+// written.
 func Accept(w http.ResponseWriter, req *transport.Request, o *Options) (transport.Conn, error) {
 	if o == nil {
 		o = &Options{}
@@ -59,8 +60,8 @@ func (c *serverConn) Receive() (transport.Batch, error) {
 	return c.req.Batch, nil
 }
 
-// Release gives back the memory of the batch that Receive gave, as the answer may be far off. The
-// caller is the one who received it.
+// Release frees the memory of the batch that Receive returned, because the answer may take long.
+// Only the goroutine that received it may call this.
 func (c *serverConn) Release() { c.req.Release() }
 
 func (c *serverConn) Send(b transport.Batch) error {
@@ -70,11 +71,11 @@ func (c *serverConn) Send(b transport.Batch) error {
 	if b.Binary {
 		return transport.ErrBinary
 	}
-	c.sent = true // whatever becomes of it: half a reply cannot be mended
+	c.sent = true // also when the write fails: half a reply cannot be repaired
 	return c.out.Write(func(w http.ResponseWriter) error { return transport.WriteReply(w, c.preamble, b) })
 }
 
-// Close has no place for a code: the reply's own lines tell why.
+// Close has no place for a code: the lines of the reply say why.
 func (c *serverConn) Close(transport.Code, string) error {
 	c.out.Close()
 	return nil

@@ -47,7 +47,7 @@ func BenchmarkExchange(b *testing.B) {
 	}
 }
 
-// nowhere is a ResponseWriter that takes everything.
+// nowhere is a ResponseWriter that accepts everything.
 type nowhere struct{ h http.Header }
 
 func (n nowhere) Header() http.Header         { return n.h }

@@ -13,8 +13,8 @@ import (
 	"github.com/holdfast-rt/holdfast/transport/internal/post"
 )
 
-// Dialer opens POST exchanges of the kinds open, poll and up. The fields must not change once it is
-// used.
+// Dialer opens POST exchanges of the kinds open, poll and up. The fields must not change after the
+// first use.
 type Dialer struct {
 	// URL of the endpoint, http or https. No secret belongs in it (HF1-HTTP-06).
 	URL string
@@ -36,9 +36,9 @@ type Dialer struct {
 
 var _ transport.Dialer = (*Dialer)(nil)
 
-// Dial sends first and returns when the answer's header has come. The Conn's Receive reads the
-// reply's batch, once; then it returns [io.EOF]. Its Send returns [transport.ErrClosed]: the one
-// batch has gone. It must be closed, to give up what was not read.
+// Dial sends the first batch and returns when the answer's header has been read. The Conn's Receive
+// reads the reply's batch, once; then it returns [io.EOF]. Its Send returns [transport.ErrClosed],
+// because its one batch is already sent. It must be closed, to drop what was not read.
 func (d *Dialer) Dial(ctx context.Context, kind transport.Kind, first transport.Batch) (transport.Conn, error) {
 	switch kind {
 	case transport.KindOpen, transport.KindPoll, transport.KindUp:
@@ -112,7 +112,7 @@ func (c *clientConn) Receive() (transport.Batch, error) {
 func (c *clientConn) Close(transport.Code, string) error {
 	c.closed.Store(true)
 	c.resp.Cancel()
-	// Close of the body is not called beside a Receive, which would wait for it; cancelling is
-	// enough to free the connection.
+	// The body is not closed here, because that would wait for a Receive that is running. Cancel
+	// alone frees the connection.
 	return nil
 }

@@ -13,8 +13,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func carrier(kind transport.Kind) transporttest.Carrier {
-	return transporttest.Carrier{
+func config(kind transport.Kind) transporttest.Config {
+	return transporttest.Config{
 		Kind: kind,
 		Up:   1,
 		Down: 1,
@@ -40,12 +40,12 @@ func carrier(kind transport.Kind) transporttest.Carrier {
 	}
 }
 
-func TestOpen(t *testing.T) { transporttest.TestTransport(t, carrier(transport.KindOpen)) }
-func TestPoll(t *testing.T) { transporttest.TestTransport(t, carrier(transport.KindPoll)) }
+func TestOpen(t *testing.T) { transporttest.TestTransport(t, config(transport.KindOpen)) }
+func TestPoll(t *testing.T) { transporttest.TestTransport(t, config(transport.KindPoll)) }
 
 func TestHTTP2(t *testing.T) {
-	c := carrier(transport.KindUp)
+	c := config(transport.KindUp)
 	c.HTTP2 = true
 	transporttest.TestTransport(t, c)
 }
-func TestUp(t *testing.T) { transporttest.TestTransport(t, carrier(transport.KindUp)) }
+func TestUp(t *testing.T) { transporttest.TestTransport(t, config(transport.KindUp)) }

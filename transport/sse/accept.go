@@ -1,5 +1,5 @@
-// Package sse carries one batch up in a POST, or none where a ticket stands for it, and many down
-// in an event stream.
+// Package sse sends one batch up in a POST (none if the request has a ticket), and many down in an
+// event stream.
 package sse
 
 import (
@@ -17,8 +17,8 @@ import (
 // ContentType of an event stream.
 const ContentType = "text/event-stream"
 
-// prelude is the comment in front of the first event: enough for proxies and browsers that hold
-// back the first KiB or two.
+// prelude is the comment before the first event. It is long enough for proxies and browsers that
+// hold back the first one or two KiB.
 var prelude = ":" + strings.Repeat(" ", 2<<10) + "\n\n"
 
 // Options bound an event stream on the server. The zero value, and nil, take every default.
@@ -28,9 +28,8 @@ type Options struct {
 	WriteTimeout time.Duration
 }
 
-// TicketRequest reads what an EventSource's GET can say of the stream: the nonce, if it named one
-// (HF1-SSE-06). It does not look at the ticket. The error is [transport.ErrGarbled], for a nonce
-// that is none.
+// TicketRequest reads the nonce from the GET of an EventSource, if there is one (HF1-SSE-06). It
+// does not check the ticket. The error is [transport.ErrGarbled], for an invalid nonce.
 func TicketRequest(r *http.Request) (*transport.Request, error) {
 	req := &transport.Request{Kind: transport.KindStream, Nonce: transport.NoNonce}
 	if n := r.URL.Query().Get("nonce"); n != "" {
@@ -43,16 +42,16 @@ func TicketRequest(r *http.Request) (*transport.Request, error) {
 }
 
 // Accept answers a request for a stream: req is what ReadRequest or TicketRequest made of it.
-// Headers and a comment of 2 KiB go out at once (HF1-SSE-01); the first batch sent carries the
-// preamble. The Conn belongs to the handler as long as it runs: the handler must call Close before
-// it returns.
+// Headers and a comment of 2 KiB go out at once (HF1-SSE-01); the preamble goes out with the first
+// batch. The Conn belongs to the handler as long as it runs: the handler must call Close before it
+// returns.
 //
-// Receive gives the request's batch once, if there is one, then waits: it returns [io.EOF] when the
-// client has gone. Send writes one event and flushes it; it fails when that takes longer than the
-// write timeout, and the stream is over then.
+// Receive returns the request's batch once, if there is one; then it waits, and returns [io.EOF]
+// when the client is gone. Send writes one event and flushes it; it fails when that takes longer
+// than the write timeout, and the stream is over then.
 //
-// The error is [http.ErrNotSupported] where w can set no write deadline or cannot flush, or that of
-// the first write.
+// The error is [http.ErrNotSupported] where w cannot set a write deadline or cannot flush, or that
+// of the first write.
 func Accept(w http.ResponseWriter, r *http.Request, req *transport.Request, o *Options) (transport.Conn, error) {
 	if o == nil {
 		o = &Options{}
@@ -80,9 +79,9 @@ func Accept(w http.ResponseWriter, r *http.Request, req *transport.Request, o *O
 // serverConn is one event stream from the server's side.
 type serverConn struct {
 	out  *exchange.Writer
-	gone context.Context // the request's: done when the client has gone
+	gone context.Context // the request's: done when the client is gone
 
-	req *transport.Request // Receive's: nil when its batch has been given
+	req *transport.Request // Receive's: nil after its batch was returned
 
 	first []byte // Send's: the preamble, until the first event
 	err   error  // Send's: what broke the stream
@@ -95,7 +94,7 @@ func (c *serverConn) Receive() (transport.Batch, error) {
 		return transport.Batch{}, transport.ErrClosed
 	}
 	if c.req != nil && c.req.Batch.Parts != nil {
-		// The bytes are the caller's until the next Receive, which lets go of them.
+		// The bytes belong to the caller until the next Receive, which frees them.
 		b := c.req.Batch
 		c.req.Batch = transport.Batch{}
 		return b, nil
@@ -109,8 +108,8 @@ func (c *serverConn) Receive() (transport.Batch, error) {
 	}
 }
 
-// Release gives back the memory of the batch that Receive gave, as the stream may last for hours.
-// The caller is the one who received it.
+// Release frees the memory of the batch that Receive returned, because the stream may last for
+// hours. Only the goroutine that received it may call this.
 func (c *serverConn) Release() {
 	if c.req != nil {
 		c.req.Release()
@@ -123,14 +122,14 @@ func (c *serverConn) Send(b transport.Batch) error {
 		return transport.ErrBinary
 	}
 	if c.err != nil && !c.out.Closed() {
-		return c.err // half an event cannot be mended
+		return c.err // half an event cannot be repaired
 	}
 	c.err = c.out.Write(func(w http.ResponseWriter) error { return writeEvent(w, c.first, b) })
 	c.first = nil
 	return c.err
 }
 
-// Close has no place for a code: the last event's own lines tell why.
+// Close has no place for a code: the lines of the last event say why.
 func (c *serverConn) Close(transport.Code, string) error {
 	c.out.Close()
 	return nil

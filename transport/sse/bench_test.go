@@ -53,7 +53,7 @@ func BenchmarkEvent(b *testing.B) {
 	_ = conn.Close(0, "")
 }
 
-// nowhere is a ResponseWriter that takes everything.
+// nowhere is a ResponseWriter that accepts everything.
 type nowhere struct{ h http.Header }
 
 func (n nowhere) Header() http.Header         { return n.h }

@@ -13,7 +13,7 @@ import (
 	"github.com/holdfast-rt/holdfast/transport/internal/post"
 )
 
-// Dialer opens event streams by POST. The fields must not change once it is used.
+// Dialer opens event streams by POST. The fields must not change after the first use.
 type Dialer struct {
 	// URL of the endpoint, http or https. No secret belongs in it (HF1-HTTP-06).
 	URL string
@@ -33,9 +33,9 @@ type Dialer struct {
 
 var _ transport.Dialer = (*Dialer)(nil)
 
-// Dial sends first and returns when the answer's header has come. The Conn's Receive reads the
-// stream, as long as it lasts: there is no time limit on it, as only the session knows what silence
-// means. Its Send returns [transport.ErrClosed]: the one batch has gone.
+// Dial sends the first batch and returns when the answer's header has been read. The Conn's Receive
+// reads the stream without a time limit, because only the session knows how long silence is normal.
+// Its Send returns [transport.ErrClosed], because its one batch is already sent.
 func (d *Dialer) Dial(ctx context.Context, kind transport.Kind, first transport.Batch) (transport.Conn, error) {
 	if kind != transport.KindStream {
 		return nil, fmt.Errorf("sse: cannot carry kind %q", kind)
@@ -59,7 +59,7 @@ func (d *Dialer) Dial(ctx context.Context, kind transport.Kind, first transport.
 	switch t, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";"); strings.ToLower(strings.TrimSpace(t)) {
 	case ContentType:
 		c.in = newReader(resp.Body, p, maxBatch)
-	case "text/plain": // a refusal, or a server that has no streams: one batch and no more (HF1-HTTP-03)
+	case "text/plain": // a refusal, or a server without streams: one batch only (HF1-HTTP-03)
 		c.in = &reply{body: resp.Body, want: p, maxBatch: maxBatch}
 	default:
 		_ = c.Close(0, "")
@@ -71,7 +71,7 @@ func (d *Dialer) Dial(ctx context.Context, kind transport.Kind, first transport.
 // batches is what a clientConn reads from: the next batch's lines, or [io.EOF].
 type batches interface{ next() ([]byte, error) }
 
-// reply is an answer that is no stream.
+// reply is an answer that is not a stream.
 type reply struct {
 	body     io.Reader
 	want     transport.Preamble
@@ -126,6 +126,6 @@ func (c *clientConn) Receive() (transport.Batch, error) {
 
 func (c *clientConn) Close(transport.Code, string) error {
 	c.closed.Store(true)
-	c.resp.Cancel() // ends a Receive that waits; the connection goes with it
+	c.resp.Cancel() // ends a Receive that waits, and the connection
 	return nil
 }

@@ -18,7 +18,7 @@ func writeEvent(w io.Writer, preamble []byte, b transport.Batch) error {
 		e.lines(part)
 	}
 	if !e.fresh {
-		e.write("\n") // a last line without LF is an error of the batch, but must not swallow the end line
+		e.write("\n") // a last line without LF is an error of the batch, but must not hide the end line
 	}
 	e.write(field + transport.End + "\n")
 	return e.err
@@ -27,7 +27,7 @@ func writeEvent(w io.Writer, preamble []byte, b transport.Batch) error {
 // eventWriter puts the field's name in front of each line. A line may span parts.
 type eventWriter struct {
 	w     io.Writer
-	fresh bool // a line begins here
+	fresh bool // a line starts here
 	err   error
 }
 

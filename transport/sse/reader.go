@@ -12,9 +12,9 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// reader reads events from a stream. It takes blocks from r3labs/sse and looks after what that
-// leaves open: the BOM, which only the codec may judge, and the tail after the last blank line,
-// which r3labs hands out as if it were an event (HF1-SSE-04).
+// reader reads events from a stream. r3labs/sse splits the stream into blocks. This type handles
+// what that package does not: the BOM, which only the codec may remove, and the bytes after the
+// last blank line, which r3labs returns as if they were an event (HF1-SSE-04).
 type reader struct {
 	in       *marked
 	blocks   *sse.EventStreamReader
@@ -24,10 +24,10 @@ type reader struct {
 	known    bool // the preamble has been read
 }
 
-// cut is put behind the last byte of the stream, so that the tail can be told from a block that a
-// blank line ended. It is never part of UTF-8; a block that ends with it and is not the tail is
-// garbled anyhow.
-const cut = '\xff'
+// endMark is added after the last byte of the stream. It shows which block is the rest that no
+// blank line ended. It is never part of UTF-8, so any other block that ends with it is garbled
+// anyway.
+const endMark = '\xff'
 
 func newReader(r io.Reader, p transport.Preamble, maxBatch int) *reader {
 	// The shortest line of a batch has two bytes and five more in an event, so the largest batch
@@ -37,8 +37,8 @@ func newReader(r io.Reader, p transport.Preamble, maxBatch int) *reader {
 	return &reader{in: in, blocks: sse.NewEventStreamReader(in, limit), maxBatch: maxBatch, want: p}
 }
 
-// next returns the lines of the next batch, valid until it is called again. Comments, fields other
-// than data and events without their end line are passed over. [io.EOF] is the end of the stream
+// next returns the lines of the next batch, valid until it is called again. It skips comments,
+// fields other than data, and events without their end line. [io.EOF] is the end of the stream
 // between two events.
 func (r *reader) next() ([]byte, error) {
 	for {
@@ -53,7 +53,7 @@ func (r *reader) next() ([]byte, error) {
 			r.begun = true
 			block = bytes.TrimPrefix(block, []byte("\uFEFF"))
 		}
-		if n := len(block); n > 0 && block[n-1] == cut {
+		if n := len(block); n > 0 && block[n-1] == endMark {
 			return nil, r.end(block[:n-1])
 		}
 		data := fields(block)
@@ -72,7 +72,7 @@ func (r *reader) next() ([]byte, error) {
 	}
 }
 
-// decode takes the text of one event apart.
+// decode splits the text of one event.
 func (r *reader) decode(data []byte) ([]byte, error) {
 	if r.known {
 		return transport.DecodeLines(data)
@@ -85,7 +85,7 @@ func (r *reader) decode(data []byte) ([]byte, error) {
 	return lines, err
 }
 
-// end tells how the stream ended, tail being what came after its last event.
+// end says how the stream ended; tail is what came after its last event.
 func (r *reader) end(tail []byte) error {
 	switch err := r.in.err; {
 	case !errors.Is(err, io.EOF):
@@ -105,8 +105,8 @@ func fields(block []byte) []byte {
 		line, after, _ := bytes.Cut(rest, []byte{'\n'})
 		rest = after
 		if value, ok := bytes.CutPrefix(line, []byte(field)); ok {
-			// We send no space there, but one is not part of the value, and a proxy may have
-			// written the stream anew.
+			// Our server sends no space here. But a proxy may have rewritten the stream, and a
+			// first space is not part of the value.
 			value, _ = bytes.CutPrefix(value, []byte{' '})
 			data = append(append(data, value...), '\n')
 		}
@@ -114,11 +114,11 @@ func fields(block []byte) []byte {
 	return data
 }
 
-// marked reads r and puts the mark cut behind its last byte, whether it ended well or not.
+// marked reads r and adds endMark after its last byte, also after an error.
 type marked struct {
 	r   io.Reader
 	err error // what ended r
-	end bool  // the mark has been given
+	end bool  // endMark has been returned
 }
 
 func (m *marked) Read(p []byte) (int, error) {
@@ -130,7 +130,7 @@ func (m *marked) Read(p []byte) (int, error) {
 	}
 	if !m.end && len(p) > 0 {
 		m.end = true
-		p[0] = cut
+		p[0] = endMark
 		return 1, nil
 	}
 	return 0, m.err

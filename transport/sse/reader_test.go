@@ -78,7 +78,7 @@ func TestReader(t *testing.T) {
 			[]string{"@1 0\n"},
 			transport.ErrTruncated,
 		},
-		// the grammar's to refuse
+		// the grammar must refuse this
 		{"preamble twice", first + first, []string{"@1 0\n", "holdfast/1 stream " + nonce + "\n@1 0\n"}, io.EOF},
 		{"another nonce", strings.Replace(first, nonce, "ponmlkjihgfedcba", 1), nil, transport.ErrGarbled},
 		{"another kind", strings.Replace(first, "stream", "poll", 1), nil, transport.ErrGarbled},
@@ -102,7 +102,7 @@ func TestReader(t *testing.T) {
 	}
 }
 
-// An error of the connection is never the regular end, and lets no tail through.
+// An error of the connection is never the regular end, and bytes after the last event are dropped.
 func TestReaderBrokenConnection(t *testing.T) {
 	broken := errors.New("broken")
 	for n := range len(first) + 1 {
@@ -142,8 +142,8 @@ func (endless) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// What writeEvent writes is what other readers of event streams take apart in the same way: LF
-// only, no empty data, nothing but data fields.
+// Other readers of event streams must split what writeEvent writes in the same way: LF only, no
+// empty data, only data fields.
 func TestWriteEvent(t *testing.T) {
 	var out bytes.Buffer
 	b := transport.Batch{Parts: [][]byte{[]byte("@1"), []byte(" 0\nta"), nil, []byte("b\n")}}

@@ -13,16 +13,16 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestStream(t *testing.T) { transporttest.TestTransport(t, carrier()) }
+func TestStream(t *testing.T) { transporttest.TestTransport(t, config()) }
 
 func TestHTTP2(t *testing.T) {
-	c := carrier()
+	c := config()
 	c.HTTP2 = true
 	transporttest.TestTransport(t, c)
 }
 
-func carrier() transporttest.Carrier {
-	return transporttest.Carrier{
+func config() transporttest.Config {
+	return transporttest.Config{
 		Kind: transport.KindStream,
 		Up:   1,
 		Handler: func(l transporttest.Limits, serve func(transport.Conn), refused func(error)) http.Handler {

@@ -14,7 +14,7 @@ import (
 )
 
 // What a proxy may do to text without harm (HF1-BAT-06, HF1-HTTP-07).
-func testRewritten(t *testing.T, c Carrier) {
+func testRewritten(t *testing.T, c Config) {
 	crlf := func(p []byte) []byte { return bytes.ReplaceAll(p, []byte("\n"), []byte("\r\n")) }
 	space := func(p []byte) []byte { return bytes.ReplaceAll(p, []byte("data:"), []byte("data: ")) }
 	comments := func(p []byte) []byte { return append([]byte(": kept alive\n\nid:7\nevent: message\nretry:1\n"), p...) }
@@ -42,7 +42,7 @@ func testRewritten(t *testing.T, c Carrier) {
 
 func withBOM(p []byte) []byte { return append([]byte("\uFEFF"), p...) }
 
-// once applies f to the first that passes only.
+// once applies f only to the first item that passes.
 func once(f func([]byte) []byte) func([]byte) []byte {
 	var done atomic.Bool
 	return func(p []byte) []byte {
@@ -55,9 +55,9 @@ func once(f func([]byte) []byte) func([]byte) []byte {
 
 var preambleLine = regexp.MustCompile(`(data:)?holdfast/1 ([a-z]+) (\S+)\n`)
 
-// What is not ours, or not whole, is a fault of the carrier, and nothing of it is delivered
-// (HF1-BAT-01, HF1-HTTP-01, HF1-HTTP-02).
-func testGarbled(t *testing.T, c Carrier) {
+// Data that is not holdfast, or not complete, is a fault of the Conn, and nothing of it is
+// delivered (HF1-BAT-01, HF1-HTTP-01, HF1-HTTP-02).
+func testGarbled(t *testing.T, c Config) {
 	line := func(with string) func([]byte) []byte {
 		return func(p []byte) []byte { return preambleLine.ReplaceAll(p, []byte(with)) }
 	}
@@ -125,9 +125,9 @@ func otherKind(k transport.Kind) string {
 	return string(transport.KindUp)
 }
 
-// An answer of something that is not a holdfast server, or not one that is well, is a fault of the
-// carrier (HF1-HTTP-04, HF1-HTTP-08).
-func testNotHoldfast(t *testing.T, c Carrier) {
+// An answer of another server, or of a broken holdfast server, is a fault of the Conn (HF1-HTTP-04,
+// HF1-HTTP-08).
+func testNotHoldfast(t *testing.T, c Config) {
 	for _, status := range []int{204, 302, 307, 400, 401, 403, 404, 407, 421, 429, 500, 502, 503, 504} {
 		bubble(t, fmt.Sprint(status), func(t *testing.T) {
 			requests := 0

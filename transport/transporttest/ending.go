@@ -17,8 +17,8 @@ import (
 
 var hello = text("@1 0", "thello")
 
-// testExhausted: a Conn that has carried what it can says so, and a closed one too.
-func testExhausted(t *testing.T, c Carrier) {
+// testExhausted: a Conn returns ErrClosed after its last batch, and after Close.
+func testExhausted(t *testing.T, c Config) {
 	bubble(t, "both sides", func(t *testing.T) {
 		f := c.start(setup{}, func(conn transport.Conn) {
 			_, _ = conn.Receive()
@@ -58,9 +58,9 @@ func closedConn(t *testing.T, side string, conn transport.Conn) {
 	}
 }
 
-// endsAs tells whether a Conn that the peer closed ended as it should: with the code where one can
-// travel.
-func endsAs(c Carrier, err error, code transport.Code, reason string) bool {
+// endsAs reports whether a Conn that the peer closed ended as it should: with the code, if the
+// transport can send one.
+func endsAs(c Config, err error, code transport.Code, reason string) bool {
 	if c.Kind != transport.KindSocket {
 		return errors.Is(err, io.EOF)
 	}
@@ -69,7 +69,7 @@ func endsAs(c Carrier, err error, code transport.Code, reason string) bool {
 		len(end.Reason) > 100 == (len(reason) > 100)
 }
 
-func testCloseByServer(t *testing.T, c Carrier) {
+func testCloseByServer(t *testing.T, c Config) {
 	reason := strings.Repeat("ü", 80) // more than a close frame holds, cut between two characters
 	bubble(t, "after a batch", func(t *testing.T) {
 		f := c.start(setup{}, func(conn transport.Conn) {
@@ -98,7 +98,7 @@ func testCloseByServer(t *testing.T, c Carrier) {
 	})
 }
 
-func testCloseByClient(t *testing.T, c Carrier) {
+func testCloseByClient(t *testing.T, c Config) {
 	if c.Down == 1 {
 		t.Skip("a reply ends by itself")
 	}
@@ -113,7 +113,7 @@ func testCloseByClient(t *testing.T, c Carrier) {
 		})
 		defer f.stop()
 		conn := f.mustDial(t, hello)
-		time.Sleep(time.Hour) // no time limit acts on a Conn that is idle
+		time.Sleep(time.Hour) // an idle Conn has no time limit
 		select {
 		case err := <-ended:
 			t.Fatalf("ended while idle: %v", err)
@@ -131,7 +131,7 @@ func testCloseByClient(t *testing.T, c Carrier) {
 }
 
 // heldBack is a server that has sent the answer's header and no more.
-func heldBack(c Carrier) http.Handler {
+func heldBack(c Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, err := io.Copy(io.Discard, r.Body); err != nil {
 			return
@@ -143,7 +143,7 @@ func heldBack(c Carrier) http.Handler {
 	})
 }
 
-func testCloseUnblocksReceive(t *testing.T, c Carrier) {
+func testCloseUnblocksReceive(t *testing.T, c Config) {
 	bubble(t, "client", func(t *testing.T) {
 		var s setup
 		if c.Kind != transport.KindSocket {
@@ -173,7 +173,7 @@ func testCloseUnblocksReceive(t *testing.T, c Carrier) {
 	})
 }
 
-// unblocks closes conn while somebody receives, and expects that to end at once.
+// unblocks closes conn during a Receive, and expects the Receive to end at once.
 func unblocks(t *testing.T, conn transport.Conn) {
 	ended := make(chan error, 1)
 	go func() {
@@ -201,7 +201,7 @@ func floods(conn transport.Conn) (err error) {
 
 // sides runs f with a Conn of each side that can send any number of batches, while the other side
 // does not read.
-func sides(t *testing.T, c Carrier, f func(t *testing.T, conn transport.Conn)) {
+func sides(t *testing.T, c Config, f func(t *testing.T, conn transport.Conn)) {
 	if c.Down == 0 {
 		bubble(t, "server", func(t *testing.T) {
 			done := make(chan struct{})
@@ -227,7 +227,7 @@ func sides(t *testing.T, c Carrier, f func(t *testing.T, conn transport.Conn)) {
 	}
 }
 
-func testPeerDoesNotRead(t *testing.T, c Carrier) {
+func testPeerDoesNotRead(t *testing.T, c Config) {
 	sides(t, c, func(t *testing.T, conn transport.Conn) {
 		start := time.Now()
 		err := floods(conn)
@@ -245,7 +245,7 @@ func testPeerDoesNotRead(t *testing.T, c Carrier) {
 	})
 }
 
-func testCloseUnblocksSend(t *testing.T, c Carrier) {
+func testCloseUnblocksSend(t *testing.T, c Config) {
 	sides(t, c, func(t *testing.T, conn transport.Conn) {
 		ended := make(chan error, 1)
 		go func() { ended <- floods(conn) }()
@@ -261,7 +261,7 @@ func testCloseUnblocksSend(t *testing.T, c Carrier) {
 
 // testCloseAtOnce closes from several goroutines, each side after some batches, while both send and
 // receive.
-func testCloseAtOnce(t *testing.T, c Carrier) {
+func testCloseAtOnce(t *testing.T, c Config) {
 	both := func(conn transport.Conn, n int) {
 		var all sync.WaitGroup
 		enough := make(chan struct{})
@@ -302,7 +302,7 @@ func testCloseAtOnce(t *testing.T, c Carrier) {
 	}
 }
 
-func testDialGivesUp(t *testing.T, c Carrier) {
+func testDialGivesUp(t *testing.T, c Config) {
 	for _, tc := range []struct {
 		name string
 		f    Faults

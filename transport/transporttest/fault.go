@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// Action is what befalls a direction of a connection once a number of bytes has passed.
+// Action is what happens to one direction of a connection after a number of bytes.
 type Action int
 
 const (
 	None   Action = iota
 	Cut           // the connection is reset, both ways
 	End           // this direction ends cleanly (FIN), as if a proxy had given up
-	Hole          // every further byte of this direction vanishes, without a sign
+	Hole          // every further byte of this direction is lost, without an error
 	Drop          // the write that holds the byte is lost, once
 	Repeat        // the write that holds the byte is delivered twice, once
 )
 
-// Fault is what one direction does wrong. The zero Fault is a good line.
+// Fault is what one direction does wrong. The zero Fault changes nothing.
 type Fault struct {
 	Action Action
 	// After is how many bytes pass unharmed.
@@ -38,7 +38,7 @@ func Faulty(client net.Conn, f Faults) net.Conn {
 }
 
 // faultyConn counts the bytes in both directions at the client's end: what the client reads late or
-// never might as well have been delayed or lost on the way.
+// never is like bytes delayed or lost in the network.
 type faultyConn struct {
 	*pipeConn
 
@@ -49,7 +49,7 @@ type faultyConn struct {
 	downMu    sync.Mutex
 	down      Fault
 	downSeen  int64
-	downAgain []byte // what a Repeat hands out once more
+	downAgain []byte // what a Repeat returns a second time
 }
 
 func (c *faultyConn) Write(p []byte) (int, error) {
@@ -111,8 +111,8 @@ func (c *faultyConn) Read(p []byte) (int, error) {
 	}
 }
 
-// apply counts n further bytes and tells how many of them pass, whether they pass once more, and
-// what happens then.
+// apply counts n further bytes. It returns how many of them pass, whether they pass a second time,
+// and what happens then.
 func (f *Fault) apply(seen *int64, n int) (pass int, repeat bool, act Action) {
 	before := *seen
 	*seen += int64(n)
@@ -132,14 +132,14 @@ func (f *Fault) apply(seen *int64, n int) (pass int, repeat bool, act Action) {
 	}
 }
 
-// act does what a direction's end does to the connection. A Hole does nothing: the bytes are gone,
-// that is all.
+// act does to the connection what the end of a direction does. A Hole does nothing: only the bytes
+// are lost.
 func (c *faultyConn) act(a Action, up bool) {
 	switch {
 	case a == Cut && up:
 		c.reset()
 	case a == Cut:
-		c.in.update(func() { c.in.data = nil }) // what came later than the last byte that passes
+		c.in.update(func() { c.in.data = nil }) // what came after the last byte that passes
 		c.reset()
 	case a == End && up:
 		c.out.update(func() { c.out.ended, c.out.lost = true, true })

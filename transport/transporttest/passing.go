@@ -10,7 +10,7 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// numbered makes n batches that can be told apart.
+// numbered makes n different batches.
 func numbered(n int, side string) []transport.Batch {
 	var bs []transport.Batch
 	for i := range n {
@@ -31,16 +31,16 @@ func passes(t *testing.T, o outcome, up, down []transport.Batch) {
 	}
 }
 
-func testOrder(t *testing.T, c Carrier) {
+func testOrder(t *testing.T, c Config) {
 	bubble(t, "many", func(t *testing.T) {
 		up, down := numbered(some(500, c.Up), "up"), numbered(some(500, c.Down), "down")
 		passes(t, c.run(setup{}, up, down), up, down)
 	})
 }
 
-const testLimit = 70_000 // above the sizes at which frames and buffers change their form
+const testLimit = 70_000 // above the sizes at which frames and buffers change
 
-func testSizes(t *testing.T, c Carrier) {
+func testSizes(t *testing.T, c Config) {
 	for _, size := range []int{
 		5, 6, 125, 126, 127, 510, 511, 512, 513, 1023, 1025, 4095, 4096, 4097, 8191, 8193, 16384, 65535, 65536, 65537,
 		testLimit - 1, testLimit,
@@ -78,7 +78,7 @@ func sized(n int) transport.Batch {
 }
 
 // HF1-BAT-05: refused, and nothing delivered; a batch before it is.
-func testTooLarge(t *testing.T, c Carrier) {
+func testTooLarge(t *testing.T, c Config) {
 	small := text("@1 0")
 	for _, over := range []int{1, 2, 500, 100_000} {
 		big := sized(testLimit + over)
@@ -104,7 +104,7 @@ func testTooLarge(t *testing.T, c Carrier) {
 
 // What no transport may mistake for the end of a line, of a batch or of the text (HF1-BAT-02,
 // HF1-BAT-06).
-func testUnicode(t *testing.T, c Carrier) {
+func testUnicode(t *testing.T, c Config) {
 	bubble(t, "lines", func(t *testing.T) {
 		b := []transport.Batch{text("@1 0", "t\x00", "t\uFEFF", "t\u0085\u2028\u2029\v\f", "t data: x", "t: comment",
 			"t.", `t\\\n\r`,
@@ -113,7 +113,7 @@ func testUnicode(t *testing.T, c Carrier) {
 	})
 }
 
-func testBinary(t *testing.T, c Carrier) {
+func testBinary(t *testing.T, c Config) {
 	b := transport.Batch{Binary: true, Parts: [][]byte{[]byte("@1 0\n"), {0xff, 0x00, '\r', '\n', '.', '\n'}}}
 	bubble(t, "both ways", func(t *testing.T) {
 		if c.Kind == transport.KindSocket {

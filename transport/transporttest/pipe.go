@@ -1,6 +1,6 @@
 // Package transporttest has what tests of sessions and transports need: an in-memory network that
 // works under testing/synctest, connections that fail at a chosen byte, a middlebox that alters
-// what passes, and the one test body that every transport passes.
+// what passes, and one test that every transport must pass.
 package transporttest
 
 import (
@@ -32,7 +32,7 @@ type stream struct {
 	ended  bool          // the writer has closed: io.EOF after the data
 	gone   bool          // the reader has closed: writes fail
 	reset  bool          // the connection was cut: both fail, reading after the data that was under way
-	lost   bool          // what is written vanishes into an error, though the reader has not closed
+	lost   bool          // writes fail and their bytes are lost, though the reader has not closed
 
 	readLimit, writeLimit deadline
 }
@@ -54,7 +54,7 @@ func (s *stream) written() int64 {
 	return s.total
 }
 
-// deadline is a moment at which waiting ends. A new one wakes the waiters, who look at it again.
+// deadline is the time at which waiting ends. A new one wakes the waiters, which check it again.
 type deadline struct{ at time.Time }
 
 func (d deadline) passed() bool { return !d.at.IsZero() && !time.Now().Before(d.at) }
@@ -144,7 +144,7 @@ type pipeConn struct {
 func (c *pipeConn) Read(p []byte) (int, error)  { return c.in.read(p) }
 func (c *pipeConn) Write(p []byte) (int, error) { return c.out.write(p) }
 
-// CloseWrite ends this end's writing; the other reads what was written, then io.EOF.
+// CloseWrite ends the writing at this end; the other end reads what was written, then io.EOF.
 func (c *pipeConn) CloseWrite() error {
 	c.out.update(func() { c.out.ended = true })
 	return nil
@@ -187,7 +187,7 @@ func (c *pipeConn) RemoteAddr() net.Addr {
 	return addr("client")
 }
 
-// addr is an address that net/http and a limiter by address can take apart.
+// addr is an address that net/http and a limit by address can parse.
 type addr string
 
 func (a addr) Network() string { return "pipe" }

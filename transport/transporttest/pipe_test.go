@@ -26,7 +26,7 @@ func TestPipeBuffersAndHalfCloses(t *testing.T) {
 		if got, err := io.ReadAll(b); string(got) != "ask" || err != nil {
 			t.Fatalf("%q, %v", got, err)
 		}
-		if _, err := b.Write([]byte("answer")); err != nil { // the other half still stands
+		if _, err := b.Write([]byte("answer")); err != nil { // the other direction is still open
 			t.Fatal(err)
 		}
 		_ = b.Close()
@@ -76,7 +76,7 @@ func TestFaults(t *testing.T) {
 		name     string
 		f        transporttest.Faults
 		up, down string
-		upErr    error // how the server's reading ends; nil is io.EOF
+		upErr    error // the error of the server's reading; nil is io.EOF
 		downErr  error
 	}{
 		{name: "none", up: up + up, down: down + down},
@@ -142,7 +142,8 @@ func TestFaults(t *testing.T) {
 				if string(back) != tc.down && tc.upErr == nil || !errors.Is(downErr, tc.downErr) {
 					t.Errorf("down: %q, %v", back, downErr)
 				}
-				// A cut down is seen by the server only when the client has read so far.
+				// The server notices a cut of the other direction only when the client has read so
+				// far.
 				if got.String() != tc.up || !errors.Is(err, tc.upErr) && tc.name != "cut down" {
 					t.Errorf("up: %q, %v", got.String(), err)
 				}

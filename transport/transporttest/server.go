@@ -13,7 +13,7 @@ import (
 // Server is an unaltered net/http server behind an in-memory listener. Its fields are set before
 // the first connection.
 type Server struct {
-	// URL is where clients send requests. The host exists nowhere else.
+	// URL is where clients send requests. The host is not a real one.
 	URL string
 	// Faults says what goes wrong with the n-th connection, counted from 0. Default: nothing.
 	Faults func(n int) Faults
@@ -43,7 +43,7 @@ func newServer(h http.Handler) *Server {
 	}
 }
 
-// NewHTTP2Server is like NewServer, but speaks HTTP/2 only, in the clear; its Client does too.
+// NewHTTP2Server is like NewServer, but uses only HTTP/2 without TLS; so does its Client.
 func NewHTTP2Server(h http.Handler) *Server {
 	s := newServer(h)
 	s.http2 = true
@@ -110,8 +110,7 @@ func (s *Server) Client() *http.Client {
 	return c
 }
 
-// Close ends the server and cuts every connection there has been, also those that were taken over
-// from net/http.
+// Close ends the server and cuts every connection, also those that were hijacked.
 func (s *Server) Close() {
 	_ = s.http.Close()
 	s.mu.Lock()

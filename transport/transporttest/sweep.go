@@ -11,10 +11,10 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// testCutAtEveryByte ends one exchange after each of its bytes, in each direction and in each way a
-// line can die. Whatever is delivered is whole and in order (HF1-BAT-01), neither side waits for
-// ever, and a client that did not get everything does not take the end for a regular one.
-func testCutAtEveryByte(t *testing.T, c Carrier) {
+// testCutAtEveryByte ends one exchange after each of its bytes, in each direction and with each
+// kind of fault. What is delivered is complete and in order (HF1-BAT-01), neither side waits for
+// ever, and a client that did not get everything does not report a regular end.
+func testCutAtEveryByte(t *testing.T, c Config) {
 	up, down := numbered(some(2, c.Up), "up €"), numbered(some(3, c.Down), "down 😀")
 	var total [2]int64
 	bubble(t, "whole", func(t *testing.T) {
@@ -26,12 +26,12 @@ func testCutAtEveryByte(t *testing.T, c Carrier) {
 		for _, action := range []struct {
 			Action
 			name string
-			step int64 // a Hole has no edge: some bytes stand for all
+			step int64 // a Hole takes long to notice: a sample of the bytes is enough
 		}{{Cut, "cut", 1}, {End, "end", 1}, {Hole, "hole", 7}} {
 			t.Run(action.name+" "+name, func(t *testing.T) {
 				for n := int64(0); n < total[dir]; n += action.step {
 					if n > 500 && n < total[dir]-800 && n%16 != 0 {
-						continue // inside a stream's padding one byte is like another
+						continue // the bytes of a stream's padding are all the same
 					}
 					fault := Fault{Action: action.Action, After: n}
 					s := setup{faults: Faults{Up: fault}}
@@ -39,7 +39,7 @@ func testCutAtEveryByte(t *testing.T, c Carrier) {
 						s = setup{faults: Faults{Down: fault}}
 					}
 					synctest.Test(t, func(t *testing.T) {
-						if err := sound(c.run(s, up, down), up, down); err != nil {
+						if err := check(c.run(s, up, down), up, down); err != nil {
 							t.Errorf("after %d of %d bytes: %v", n, total[dir], err)
 						}
 					})
@@ -52,8 +52,8 @@ func testCutAtEveryByte(t *testing.T, c Carrier) {
 	}
 }
 
-// sound tells what is wrong with an exchange over a line that failed.
-func sound(o outcome, up, down []transport.Batch) error {
+// check returns what is wrong with an exchange over a connection that failed.
+func check(o outcome, up, down []transport.Batch) error {
 	switch {
 	case !isPrefix(o.up, up):
 		return fmt.Errorf("server received %v, no prefix of what was sent", o.up)

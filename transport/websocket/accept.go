@@ -1,5 +1,5 @@
-// Package websocket carries batches as WebSocket messages: a text batch is a text message, a binary
-// one a binary message.
+// Package websocket sends batches as WebSocket messages: a text batch as a text message, a binary
+// batch as a binary message.
 package websocket
 
 import (
@@ -16,43 +16,43 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// Subprotocol is selected where a client offers it, and needed by nobody (HF1-WSK-02).
+// Subprotocol is selected if a client offers it; it is optional (HF1-WSK-02).
 const Subprotocol = "holdfast.v1"
 
 const (
-	// readBuffer is small, as each idle connection has one. A message larger than it is read past
+	// readBuffer is small, because each idle connection has one. A larger message is read around
 	// it.
 	readBuffer = 512
-	// writeBuffer holds a message's small parts; a connection has one only while it writes. Parts
-	// larger than twice this go out from where they lie.
+	// writeBuffer collects a message's small parts; a connection has one only during a write. Parts
+	// larger than twice this size are written without a copy.
 	writeBuffer = 4 << 10
 )
 
 var writeBuffers sync.Pool
 
-// Options are those of the server's side. The zero value, and nil, take every default.
+// Options are for the server. The zero value, and nil, take every default.
 type Options struct {
 	// MaxBatch is the size of the largest batch taken, in bytes. Default:
 	// [transport.DefaultMaxBatch].
 	MaxBatch int
 	// HandshakeTimeout bounds the writing of the answer 101. Default: 10 s.
 	HandshakeTimeout time.Duration
-	// FirstTimeout bounds the wait for the client's first batch: it speaks first (HF1-WSK-01).
+	// FirstTimeout bounds the wait for the first batch, which the client sends first (HF1-WSK-01).
 	// Default: 10 s; negative: none.
 	FirstTimeout time.Duration
 	// WriteTimeout bounds the writing of one batch. Default: 30 s.
 	WriteTimeout time.Duration
 }
 
-// Accept answers a handshake; the headers set on w go out with the 101 (HF1-HTTP-05). It does not
-// look at the Origin: that is the server's policy (HF1-WHO-09).
+// Accept answers a handshake; the headers set on w are sent with the 101 (HF1-HTTP-05). It does not
+// check the Origin: that is for the server (HF1-WHO-09).
 //
-// The Conn needs neither w nor r: the handler should return, and one goroutine of the caller's sit
-// in Receive, so that a connection that waits holds neither the request nor a buffer. Protocol
-// pings are answered, and close frames seen, only while somebody receives.
+// The Conn needs neither w nor r: the handler should return, and one other goroutine should wait in
+// Receive. Then a waiting connection keeps neither the request nor a buffer in memory. Pings of the
+// WebSocket protocol are answered, and close frames noticed, only during a Receive.
 //
-// An error that is a [*transport.StatusError] means that nothing was written and the connection is
-// still the handler's: it answers with that status. After any other error the connection is gone.
+// An error that is a [*transport.StatusError] means that nothing was written; the handler must
+// answer with that status. After any other error the connection is closed.
 func Accept(w http.ResponseWriter, r *http.Request, o *Options) (transport.Conn, error) {
 	if o == nil {
 		o = &Options{}
@@ -76,11 +76,11 @@ func Accept(w http.ResponseWriter, r *http.Request, o *Options) (transport.Conn,
 		"Sec-Websocket-Protocol", "Sec-Websocket-Extensions", "Content-Length",
 		"Transfer-Encoding",
 	} {
-		h.Del(name) // ours to say, or without meaning on an answer 101
+		h.Del(name) // set by us, or without meaning in a 101 answer
 	}
 	for _, p := range websocket.Subprotocols(r) {
 		if p == Subprotocol {
-			// The constant, not the client's own string, which would keep its header alive.
+			// The constant, because the client's own string would keep its whole header in memory.
 			h.Set("Sec-WebSocket-Protocol", Subprotocol)
 		}
 	}
@@ -105,15 +105,15 @@ func Accept(w http.ResponseWriter, r *http.Request, o *Options) (transport.Conn,
 	return c, nil
 }
 
-// versionKnown tells a handshake of an unknown version, which is answered 426, from a broken one.
+// versionKnown is false for a handshake of an unknown version, which is answered 426 and not 400.
 func versionKnown(r *http.Request) bool {
 	v := r.Header.Get("Sec-WebSocket-Version")
 	return v == "" || v == "13"
 }
 
-// hijackable lets gorilla/websocket, which knows nothing of wrapped writers, take over the
-// connection of any that net/http can unwrap. A TCP connection it makes one that can be waited for,
-// with a reader that gorilla takes over.
+// hijackable lets gorilla/websocket hijack the connection of any ResponseWriter that net/http can
+// unwrap; gorilla itself cannot unwrap. It turns a TCP connection into a tcpConn, which can wait
+// cheaply; gorilla uses its reader.
 type hijackable struct {
 	http.ResponseWriter
 	up  *websocket.Upgrader
@@ -127,7 +127,7 @@ func (h *hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	if plain, ok := c.(*net.TCPConn); ok && err == nil && rw.Reader.Buffered() == 0 {
 		if h.tcp = newTCPConn(plain); h.tcp != nil {
-			h.up.ReadBufferSize = 0 // that is: the reader's own
+			h.up.ReadBufferSize = 0 // 0: gorilla uses the given reader
 			return h.tcp, bufio.NewReadWriter(h.tcp.in, rw.Writer), nil
 		}
 	}

@@ -24,7 +24,7 @@ import (
 
 var hello = transport.Batch{Parts: [][]byte{[]byte("@1 0\n"), []byte("thello\n")}}
 
-// server accepts with o and gives each Conn to serve, in a goroutine of its own.
+// server accepts with o and calls serve with each Conn, in its own goroutine.
 func server(o *websocket.Options, serve func(transport.Conn)) *transporttest.Server {
 	return transporttest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		transport.SetHeaders(w.Header())
@@ -40,7 +40,7 @@ func server(o *websocket.Options, serve func(transport.Conn)) *transporttest.Ser
 	}))
 }
 
-// plain dials with gorilla itself, to see and to say what our own client would not.
+// plain dials with gorilla, to send and receive what our own client would not.
 func plain(t *testing.T, s *transporttest.Server, protocols ...string) (*gorilla.Conn, *http.Response) {
 	t.Helper()
 	d := gorilla.Dialer{NetDialContext: s.Dial, Subprotocols: protocols, EnableCompression: true}
@@ -87,8 +87,8 @@ func TestNegotiation(t *testing.T) {
 	}
 }
 
-// What is no full, valid handshake is answered with an error (HF1-WSK-03), and the handler writes
-// it.
+// Anything but a complete, valid handshake is answered with an error (HF1-WSK-03), which the
+// handler writes.
 func TestRefusedHandshakes(t *testing.T) {
 	const good = "GET /holdfast HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
 		"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
@@ -124,7 +124,7 @@ func TestRefusedHandshakes(t *testing.T) {
 	}
 }
 
-// wrapped is the writer of a framework, which net/http can only unwrap.
+// wrapped is the ResponseWriter of a framework: net/http can only unwrap it.
 type wrapped struct{ w http.ResponseWriter }
 
 func (w wrapped) Header() http.Header         { return w.w.Header() }
@@ -180,7 +180,7 @@ func TestAcceptHTTP2(t *testing.T) {
 	})
 }
 
-// The client speaks first, and has 10 s for it; afterwards no limit acts.
+// The client must send first, within 10 s; afterwards there is no limit.
 func TestFirstTimeout(t *testing.T) {
 	for _, tc := range []struct {
 		o    *websocket.Options
@@ -285,7 +285,7 @@ func TestFragments(t *testing.T) {
 	})
 }
 
-// An answer 101 that is no handshake, and one with an extension that nobody offered.
+// A 101 answer that is not a handshake, and one with an extension that nobody offered.
 func TestDialForeignServer(t *testing.T) {
 	const accept = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
 	for name, header := range map[string]string{
@@ -327,8 +327,7 @@ func TestDialOtherKind(t *testing.T) {
 	}
 }
 
-// A batch handed up is the caller's until the next Receive, whatever other connections read
-// meanwhile.
+// A batch belongs to the caller until the next Receive, whatever other connections read in between.
 func TestReceivedBytesStay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := server(nil, echo)

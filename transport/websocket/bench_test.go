@@ -13,8 +13,7 @@ import (
 	"github.com/holdfast-rt/holdfast/transport/websocket"
 )
 
-// endless is a connection on which the same masked frame comes for ever, and to which anything can
-// be written.
+// endless is a connection that returns the same masked frame for ever and accepts every write.
 type endless struct {
 	net.Conn
 	frame, rest []byte
@@ -46,7 +45,7 @@ func (h hijacked) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return h.conn, bufio.NewReadWriter(bufio.NewReader(bytes.NewReader(nil)), bufio.NewWriter(h.conn)), nil
 }
 
-// accepted is the server's side of a WebSocket on which batches of 128 bytes come without end.
+// accepted is the server's end of a WebSocket that receives batches of 128 bytes without end.
 func accepted(tb testing.TB) transport.Conn {
 	tb.Helper()
 	payload := []byte("@1 0\nt" + string(bytes.Repeat([]byte{'x'}, 121)) + "\n")

@@ -16,10 +16,10 @@ import (
 )
 
 const (
-	// closeWait bounds the writing of a close frame. It goes into the kernel's buffer at once, or
-	// the peer does not read.
+	// closeWait bounds the writing of a close frame. Either it fits into the kernel's buffer at
+	// once, or the peer does not read.
 	closeWait = 250 * time.Millisecond
-	// maxReason is what a close frame has room for.
+	// maxReason is the largest reason in a close frame, in bytes.
 	maxReason = 123
 )
 
@@ -29,8 +29,8 @@ const (
 	closed
 )
 
-// conn is one WebSocket, from either side. While nothing comes it holds no buffer save gorilla's
-// small one for reading.
+// conn is one WebSocket, on the client or the server. While it waits it holds no buffer except
+// gorilla's small read buffer.
 type conn struct {
 	ws           *websocket.Conn
 	maxBatch     int
@@ -38,7 +38,7 @@ type conn struct {
 	state        atomic.Uint32
 
 	first time.Duration    // Receive's: bound on the wait for the first batch, 0 afterwards
-	buf   *bytepool.Buffer // Receive's: holds the batch handed up last
+	buf   *bytepool.Buffer // Receive's: holds the batch returned last
 	err   error            // Receive's: what it returns from now on
 	parts [1][]byte        // Receive's: the batch's one part
 }
@@ -47,26 +47,26 @@ func newConn(ws *websocket.Conn, maxBatch int, writeTimeout, first time.Duration
 	if maxBatch <= 0 {
 		maxBatch = transport.DefaultMaxBatch
 	}
-	// gorilla counts the bytes on the wire, which are those delivered, as compression is never
-	// negotiated (HF1-WSK-02). A BOM is no part of the batch (HF1-BAT-06), nor are CRs; so a little
-	// more is read, and the batch counted afterwards.
+	// gorilla counts bytes on the wire. These are the bytes delivered, because compression is never
+	// negotiated (HF1-WSK-02). A BOM and CRs are not part of the batch (HF1-BAT-06), so the limit
+	// is a little larger, and the batch is checked afterwards.
 	ws.SetReadLimit(int64(maxBatch) + slack)
 	return &conn{ws: ws, maxBatch: maxBatch, writeTimeout: orDefault(writeTimeout, 30*time.Second), first: first}
 }
 
-// slack is what a message may have beyond its batch: a BOM.
+// slack is what a message may have in addition to its batch: a BOM.
 const slack = 3
 
 func (c *conn) Kind() transport.Kind { return transport.KindSocket }
 
-// Send writes one message. A second Send beside it, or one after Close, returns
+// Send writes one message. A second Send at the same time, or one after Close, returns
 // [transport.ErrClosed].
 func (c *conn) Send(b transport.Batch) error {
 	if !c.state.CompareAndSwap(0, sending) {
 		return transport.ErrClosed
 	}
 	defer c.state.And(^sending)
-	_ = c.ws.SetWriteDeadline(time.Now().Add(c.writeTimeout)) // never fails: it only remembers the time
+	_ = c.ws.SetWriteDeadline(time.Now().Add(c.writeTimeout)) // never fails: it only stores the time
 	err := c.write(b)
 	if err == nil {
 		return nil
@@ -86,7 +86,7 @@ func (c *conn) write(b transport.Batch) error {
 		return c.ws.WriteMessage(kind, b.Parts[0])
 	}
 	if n := b.Len(); n <= writeBuffer {
-		// gorilla would gather the parts in its own buffer, which costs an allocation more than
+		// gorilla would collect the parts in its own buffer, which costs one more allocation than
 		// doing it here.
 		whole := bytepool.Get(n)
 		defer whole.Release()
@@ -112,7 +112,7 @@ func (c *conn) write(b transport.Batch) error {
 func (c *conn) Receive() (transport.Batch, error) {
 	c.release()
 	if c.isClosed() {
-		return transport.Batch{}, transport.ErrClosed // also when something had come before
+		return transport.Batch{}, transport.ErrClosed // also if a message was received before
 	}
 	if c.err == nil {
 		var b transport.Batch
@@ -126,7 +126,7 @@ func (c *conn) Receive() (transport.Batch, error) {
 	return transport.Batch{}, c.err
 }
 
-// release gives back the memory of the batch handed up last.
+// release frees the memory of the batch returned last.
 func (c *conn) release() {
 	c.buf.Release()
 	c.buf, c.parts[0] = nil, nil
@@ -134,9 +134,9 @@ func (c *conn) release() {
 
 func (c *conn) receive() (transport.Batch, error) {
 	if c.first > 0 {
-		_ = c.ws.SetReadDeadline(time.Now().Add(c.first)) // if it fails the read will
+		_ = c.ws.SetReadDeadline(time.Now().Add(c.first)) // if this fails, so does the read
 	}
-	kind, r, err := c.ws.NextReader() // no buffer is held while this waits
+	kind, r, err := c.ws.NextReader() // holds no buffer while it waits
 	if err != nil {
 		return transport.Batch{}, fault(err)
 	}
@@ -162,7 +162,7 @@ func (c *conn) receive() (transport.Batch, error) {
 	return transport.Batch{Binary: kind == websocket.BinaryMessage, Parts: c.parts[:]}, nil
 }
 
-// fault translates an error of gorilla's, which knows two ways to end well.
+// fault translates an error of gorilla, where two close codes are a regular end.
 func fault(err error) error {
 	if errors.Is(err, websocket.ErrReadLimit) {
 		return transport.ErrTooLarge
@@ -175,7 +175,7 @@ func fault(err error) error {
 	case end.Code == websocket.CloseNormalClosure, end.Code == websocket.CloseGoingAway,
 		end.Code == websocket.CloseNoStatusReceived:
 		return io.EOF
-	// gorilla's word for a connection that broke off; no peer can send it
+	// gorilla's code for a connection that broke; no peer can send it
 	case end.Code == websocket.CloseAbnormalClosure:
 		return fmt.Errorf("websocket: receive: %w", io.ErrUnexpectedEOF)
 	case 4000 <= end.Code && end.Code < 4400:
@@ -185,9 +185,9 @@ func fault(err error) error {
 	}
 }
 
-// Close writes a close frame, if it can at once, and closes the connection. A Send under way is
-// cut, without a close frame: who wants the last batch to arrive closes after Send has returned. A
-// code of 0 is sent as 1000.
+// Close writes a close frame, if that is possible at once, and closes the connection. It interrupts
+// a Send under way, without a close frame: call Close after Send has returned if the last batch is
+// to arrive. A code of 0 is sent as 1000.
 func (c *conn) Close(code transport.Code, reason string) error {
 	before := c.state.Or(closed)
 	if before&closed != 0 {
@@ -202,8 +202,8 @@ func (c *conn) Close(code transport.Code, reason string) error {
 			return ignoreClosed(c.ws.Close())
 		}
 	}
-	// What could not take a close frame would not take TLS's farewell either, for which crypto/tls
-	// would wait 5 s.
+	// If the close frame could not be written, TLS's close_notify cannot be either, and crypto/tls
+	// would wait 5 s for it.
 	raw := c.ws.NetConn()
 	if t, ok := raw.(*tls.Conn); ok {
 		raw = t.NetConn()
@@ -220,7 +220,7 @@ func ignoreClosed(err error) error {
 	return err
 }
 
-// shorten cuts s to what a close frame holds, between two characters.
+// shorten cuts s to maxReason bytes, between two characters.
 func shorten(s string) string {
 	if len(s) <= maxReason {
 		return s

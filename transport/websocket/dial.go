@@ -16,7 +16,7 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// Dialer opens WebSockets. The fields must not change once it is used.
+// Dialer opens WebSockets. The fields must not change after the first use.
 type Dialer struct {
 	// URL of the endpoint: ws or wss, or http or https, which mean the same. No secret belongs in
 	// it (HF1-HTTP-06).
@@ -27,9 +27,9 @@ type Dialer struct {
 	TLSClientConfig *tls.Config
 	// NetDialContext opens connections. Default: TCP.
 	NetDialContext func(ctx context.Context, network, addr string) (net.Conn, error)
-	// Proxy names the proxy for a request. Default: that of the environment.
+	// Proxy returns the proxy for a request. Default: the proxy of the environment.
 	Proxy func(*http.Request) (*url.URL, error)
-	// HandshakeTimeout bounds the dialling, beside the context. Default: 10 s.
+	// HandshakeTimeout bounds the dialling, in addition to the context. Default: 10 s.
 	HandshakeTimeout time.Duration
 	// MaxBatch is the size of the largest batch taken, in bytes. Default:
 	// [transport.DefaultMaxBatch].
@@ -40,8 +40,8 @@ type Dialer struct {
 
 var _ transport.Dialer = (*Dialer)(nil)
 
-// Dial opens a WebSocket and sends first on it. An answer other than 101 is a
-// [*transport.StatusError]; an answer 101 that is no valid handshake is [transport.ErrGarbled].
+// Dial opens a WebSocket and sends the first batch on it. An answer other than 101 is a
+// [*transport.StatusError]; a 101 answer that is not a valid handshake is [transport.ErrGarbled].
 func (d *Dialer) Dial(ctx context.Context, kind transport.Kind, first transport.Batch) (transport.Conn, error) {
 	if kind != transport.KindSocket {
 		return nil, fmt.Errorf("websocket: cannot carry kind %q", kind)
@@ -59,13 +59,15 @@ func (d *Dialer) Dial(ctx context.Context, kind transport.Kind, first transport.
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	} else if limit, _ := ctx.Deadline(); !time.Now().Before(limit) {
-		err = context.DeadlineExceeded // gorilla set it on the connection too, where it came a moment earlier
+		// gorilla sets the same deadline on the connection, and that error may come first
+		err = context.DeadlineExceeded
 	}
 	return nil, fmt.Errorf("websocket: dial: %w", err)
 }
 
-// handshake returns a connection that ctx closes until stop is called; stop reports whether it came
-// in time. gorilla looks at the context while it connects, but not while it waits for the answer.
+// handshake returns a connection that ctx closes until stop is called; stop reports whether it was
+// called in time. gorilla obeys the context while it connects, but not while it waits for the
+// answer.
 func (d *Dialer) handshake(ctx context.Context) (ws *websocket.Conn, stop func() bool, err error) {
 	stop = func() bool { return true }
 	dial := d.NetDialContext
@@ -103,7 +105,7 @@ func (d *Dialer) handshake(ctx context.Context) (ws *websocket.Conn, stop func()
 	return ws, stop, err
 }
 
-// socketURL turns http into ws and https into wss, and leaves all else.
+// socketURL turns http into ws and https into wss, and leaves everything else.
 func socketURL(u string) string {
 	if rest, ok := strings.CutPrefix(u, "http"); ok {
 		return "ws" + rest

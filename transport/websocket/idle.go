@@ -9,33 +9,33 @@ import (
 	"time"
 )
 
-// lookBuffer is the size of an idle TCP connection's read buffer: gorilla takes over one of more
-// than 256 bytes only, and this is a size of the allocator's.
-const lookBuffer = 288
+// idleBuffer is the size of an idle TCP connection's read buffer. gorilla uses only readers of more
+// than 256 bytes, and 288 is a size class of the allocator.
+const idleBuffer = 288
 
-// tcpConn is a TCP connection on which one can wait for the peer apart from reading: so a goroutine
-// waits for it on a stack of 2 KiB, where gorilla's reading takes 4 and what a session makes of a
-// batch takes 8.
+// tcpConn is a TCP connection that can wait for data without reading a message. So a waiting
+// goroutine needs a stack of 2 KiB only; a read by gorilla needs 4 KiB, and a session that handles
+// a batch needs 8 KiB.
 type tcpConn struct {
-	*net.TCPConn               // not any net.Conn: writes of several buffers are one for this type only
+	*net.TCPConn               // the concrete type: only it writes several buffers in one call
 	in           *bufio.Reader // gorilla's
 	raw          syscall.RawConn
-	look         func(fd uintptr) bool // c.readable, kept so that waiting allocates nothing
+	tryRead      func(fd uintptr) bool // c.readable, stored so that waiting allocates nothing
 
-	got    [8]byte // got[:n] was read while looking
+	got    [8]byte // got[:n] was read by readable
 	n      int
-	waited bool // look has said that nothing is there
+	waited bool // readable has found nothing
 }
 
-// newTCPConn returns nil where one cannot wait so.
+// newTCPConn returns nil if c cannot wait in this way.
 func newTCPConn(c *net.TCPConn) *tcpConn {
 	raw, err := c.SyscallConn()
 	if err != nil || !canWait {
 		return nil
 	}
 	t := &tcpConn{TCPConn: c, raw: raw}
-	t.look = t.readable
-	t.in = bufio.NewReaderSize(t, lookBuffer)
+	t.tryRead = t.readable
+	t.in = bufio.NewReaderSize(t, idleBuffer)
 	return t
 }
 
@@ -48,8 +48,8 @@ func (c *tcpConn) Read(p []byte) (int, error) {
 	return c.TCPConn.Read(p)
 }
 
-// wait waits until something can be read, an error included, at most for the limit; 0 is none.
-// False: nothing has come.
+// wait waits until something can be read, or an error, at most for the limit; 0 means no limit. It
+// returns false if nothing has come.
 func (c *tcpConn) wait(limit time.Duration) bool {
 	if c.n > 0 || c.in.Buffered() > 0 {
 		return true
@@ -59,11 +59,12 @@ func (c *tcpConn) wait(limit time.Duration) bool {
 		defer func() { _ = c.SetReadDeadline(time.Time{}) }()
 	}
 	c.waited = false
-	return !errors.Is(c.raw.Read(c.look), os.ErrDeadlineExceeded)
+	return !errors.Is(c.raw.Read(c.tryRead), os.ErrDeadlineExceeded)
 }
 
-// readable looks whether something can be read. It has to read for that: the runtime tells only of
-// what comes after a read has found nothing. Called a second time, after that, something has come.
+// readable reports whether something can be read. It must read to find out: the runtime reports
+// only what comes after a read has found nothing. When it is called a second time, something has
+// come.
 func (c *tcpConn) readable(fd uintptr) bool {
 	if c.waited {
 		return true
@@ -72,15 +73,16 @@ func (c *tcpConn) readable(fd uintptr) bool {
 	return !c.waited
 }
 
-// idleConn is a conn whose peer may be waited for apart from Receive.
+// idleConn is a conn that can wait for its peer without Receive.
 type idleConn struct {
 	*conn
 	tcp *tcpConn
 }
 
-// Wait returns true when Receive has something to read or an error to return, false when limit has
-// passed; 0 is no limit. It needs a small stack and no buffer: the batch that Receive gave is not
-// valid any more. It is called by the one who calls Receive, after the first batch.
+// Wait returns true when Receive has something to read or an error to return, and false when limit
+// has passed; 0 means no limit. It needs a small stack and no buffer: the batch that Receive
+// returned is no longer valid. Only the goroutine that calls Receive may call it, after the first
+// batch.
 func (c *idleConn) Wait(limit time.Duration) bool {
 	c.release()
 	return c.tcp.wait(limit)

@@ -20,8 +20,8 @@ type idler interface {
 	Wait(limit time.Duration) bool
 }
 
-// overTCP connects gorilla's client with a server over loopback: only there can one wait apart from
-// receiving.
+// overTCP connects gorilla's client with a server over loopback, because only a TCP connection has
+// Wait.
 func overTCP(t *testing.T) (client *gorilla.Conn, server idler) {
 	t.Helper()
 	conns := make(chan transport.Conn, 1)
@@ -58,8 +58,8 @@ func receive(t *testing.T, c transport.Conn, want string) {
 	}
 }
 
-// TestWait: waiting takes nothing from what is received, be it smaller than what a look takes,
-// larger than every buffer, or several at once.
+// TestWait: waiting takes nothing away from what is received: a message smaller than what readable
+// takes, one larger than every buffer, or several at once.
 func TestWait(t *testing.T) {
 	client, server := overTCP(t)
 	say := func(text string) {
@@ -94,7 +94,7 @@ func TestWait(t *testing.T) {
 	receive(t, server, "while it waits")
 }
 
-// TestWaitEnds: waiting ends with the connection, whoever ends it, and Receive tells how.
+// TestWaitEnds: waiting ends with the connection, whoever closes it, and Receive returns why.
 func TestWaitEnds(t *testing.T) {
 	for _, tc := range []struct {
 		name string

@@ -14,7 +14,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestSocket(t *testing.T) {
-	transporttest.TestTransport(t, transporttest.Carrier{
+	transporttest.TestTransport(t, transporttest.Config{
 		Kind: transport.KindSocket,
 		Handler: func(l transporttest.Limits, serve func(transport.Conn), refused func(error)) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

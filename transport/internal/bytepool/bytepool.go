@@ -7,9 +7,9 @@ import (
 	"sync"
 )
 
-// sizes are the capacities that are kept. Each is four times the one before, so that growing copies
-// little, and a buffer never holds more than four times what has really come: a peer that announces
-// much and sends little pins little.
+// sizes are the capacities that are kept. Each is four times the size before it: then growing
+// copies little, and a buffer is never larger than four times the bytes received. A peer that
+// announces much and sends little takes little memory.
 var sizes = [...]int{1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10}
 
 var pools [len(sizes)]sync.Pool
@@ -49,7 +49,7 @@ func (b *Buffer) Release() {
 			return
 		}
 	}
-	// Of another size, made for one batch at the limit: the garbage collector's.
+	// Another size was made for one batch at the limit. It is left to the garbage collector.
 }
 
 // Room makes sure that at least one byte can be appended, without ever having more than limit bytes
@@ -75,8 +75,8 @@ func (b *Buffer) grow(limit int) {
 		}
 		bigger := get(class)
 		bigger.B = append(bigger.B, b.B...)
-		// The two swap their bytes, so that the caller's pointer stays good and the smaller slice
-		// goes home.
+		// The two swap their slices: the caller's pointer stays valid, and the smaller slice goes
+		// back to its pool.
 		b.B, bigger.B = bigger.B, b.B
 		bigger.Release()
 		return

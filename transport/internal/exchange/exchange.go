@@ -19,21 +19,21 @@ var past = time.Unix(1, 0)
 // Writer is an http.ResponseWriter that takes one write at a time, each under a deadline, until it
 // is closed.
 //
-// Close returns only when no write is under way, and none begins afterwards: so a handler that
-// closes before it returns never has its ResponseWriter, by then perhaps another request's, touched
-// from elsewhere.
+// Close returns only when no write is under way, and none starts afterwards. So when a handler
+// closes before it returns, nobody else touches its ResponseWriter, which may belong to another
+// request by then.
 type Writer struct {
 	w       http.ResponseWriter
 	rc      *http.ResponseController
 	timeout time.Duration
 
-	slot  chan struct{} // holds one token while somebody writes, and for ever once closed
+	slot  chan struct{} // holds one token during a write, and for ever after Close
 	done  chan struct{} // closed by Close
 	close sync.Once
 }
 
-// New returns a Writer over w. It fails with [http.ErrNotSupported] where w can set no deadline:
-// then a peer that does not read could hold a writer for ever.
+// New returns a Writer over w. It fails with [http.ErrNotSupported] where w cannot set a deadline:
+// then a peer that does not read could block a writer for ever.
 func New(w http.ResponseWriter, timeout time.Duration) (*Writer, error) {
 	rc := http.NewResponseController(w)
 	if err := rc.SetWriteDeadline(time.Time{}); err != nil {
@@ -49,7 +49,7 @@ func New(w http.ResponseWriter, timeout time.Duration) (*Writer, error) {
 func (e *Writer) Done() <-chan struct{} { return e.done }
 
 // Write lets f write and flushes. It returns [transport.ErrClosed] once the Writer is closed, also
-// when that cut the write short.
+// when Close interrupted the write.
 func (e *Writer) Write(f func(http.ResponseWriter) error) error {
 	select {
 	case e.slot <- struct{}{}:
@@ -57,8 +57,8 @@ func (e *Writer) Write(f func(http.ResponseWriter) error) error {
 		return transport.ErrClosed
 	}
 	defer func() { <-e.slot }()
-	// The deadline first, then the look at done: Close does the two in the other order, so that its
-	// own deadline comes last.
+	// Set the deadline first, then check done. Close does the two in the other order, so that its
+	// own deadline is the last one.
 	err := e.rc.SetWriteDeadline(time.Now().Add(e.timeout))
 	if e.Closed() {
 		return transport.ErrClosed
@@ -69,7 +69,7 @@ func (e *Writer) Write(f func(http.ResponseWriter) error) error {
 	if err == nil {
 		err = e.rc.Flush()
 	}
-	// HTTP/2 would reset an idle stream whose deadline was left standing.
+	// Without this, HTTP/2 would reset an idle stream when the deadline passes.
 	_ = e.rc.SetWriteDeadline(time.Time{})
 	if err != nil && e.Closed() {
 		return transport.ErrClosed
@@ -77,14 +77,14 @@ func (e *Writer) Write(f func(http.ResponseWriter) error) error {
 	return err
 }
 
-// Close cuts a write that is under way and lets none begin. It may be called by anyone, any number
-// of times.
+// Close interrupts a write that is under way and lets no other start. It may be called by anyone,
+// any number of times.
 func (e *Writer) Close() {
 	e.close.Do(func() {
 		close(e.done)
 		select {
 		case e.slot <- struct{}{}:
-			// Nobody writes. What net/http itself writes at the end of the handler is bounded too.
+			// Nobody writes now. This bounds what net/http itself writes at the end of the handler.
 			_ = e.rc.SetWriteDeadline(time.Now().Add(e.timeout))
 		default:
 			_ = e.rc.SetWriteDeadline(past)

@@ -25,7 +25,7 @@ var (
 	batch    = transport.Batch{Parts: [][]byte{[]byte("@1 0\n"), []byte("thello\n")}}
 )
 
-// A transport may read on after it has answered. The parts are the caller's again by then.
+// A transport may read on after it has answered. The parts belong to the caller again by then.
 func TestBodyIsLetGo(t *testing.T) {
 	var kept, again io.ReadCloser
 	client := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
@@ -46,8 +46,8 @@ func TestBodyIsLetGo(t *testing.T) {
 	}
 }
 
-// The answer may come before the transport has looked whether the body goes on: that it does not is
-// no error.
+// The answer may come before the transport has checked for more of the body. The end of the body is
+// not an error then.
 func TestBodyEndsAfterItIsLetGo(t *testing.T) {
 	var body io.ReadCloser
 	client := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
@@ -65,8 +65,8 @@ func TestBodyEndsAfterItIsLetGo(t *testing.T) {
 	}
 }
 
-// A connection that was closed while it idled makes net/http send the request again: the body must
-// be whole once more.
+// When an idle connection was closed, net/http sends the request again: the body must be complete
+// again.
 func TestRequest(t *testing.T) {
 	const want = "holdfast/1 up abcdefghijklmnop\n@1 0\nthello\n.\n"
 	client := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
@@ -101,7 +101,7 @@ func TestRequest(t *testing.T) {
 	}
 }
 
-// The context ends the dialling, also in the last moment, and the answer not at all.
+// The context ends the dialling, also at the last moment, but never the answer.
 func TestContext(t *testing.T) {
 	cause := errors.New("enough")
 	ctx, cancel := context.WithCancelCause(t.Context())

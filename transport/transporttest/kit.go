@@ -13,18 +13,18 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// Carrier is what [TestTransport] needs to know of a transport.
-type Carrier struct {
+// Config is what [TestTransport] needs to know about a transport.
+type Config struct {
 	// Kind is what is dialled.
 	Kind transport.Kind
 	// Up and Down are how many batches one Conn carries each way; 0 is any number.
 	Up, Down int
 	// HTTP2 uses HTTP/2 between the two.
 	HTTP2 bool
-	// Handler is the server's side. It calls serve with each Conn and closes it afterwards, and
-	// refused with the error of a request that it cannot accept, which it answers.
+	// Handler is the server. It calls serve with each Conn and closes it afterwards. It answers a
+	// request that it cannot accept, and calls refused with the error.
 	Handler func(l Limits, serve func(transport.Conn), refused func(error)) http.Handler
-	// Dialer is the client's side, reaching s with client, or with s.Dial.
+	// Dialer is the client. It reaches s with client, or with s.Dial.
 	Dialer func(l Limits, s *Server, client *http.Client) transport.Dialer
 }
 
@@ -34,13 +34,13 @@ type Limits struct {
 	WriteTimeout time.Duration
 }
 
-// TestTransport checks what [transport.Conn] and [transport.Dialer] promise. Each case runs in a
-// synctest bubble of its own: a goroutine that outlives its Conn, or a wait that nothing ends,
-// fails it.
-func TestTransport(t *testing.T, c Carrier) {
+// TestTransport checks what [transport.Conn] and [transport.Dialer] promise. Each case runs in its
+// own synctest bubble: a goroutine that stays after its Conn is closed, or a wait without end,
+// fails the test.
+func TestTransport(t *testing.T, c Config) {
 	for _, tc := range []struct {
 		name string
-		run  func(*testing.T, Carrier)
+		run  func(*testing.T, Config)
 	}{
 		{"Order", testOrder},
 		{"Sizes", testSizes},
@@ -74,16 +74,16 @@ type fixture struct {
 	refused       chan error
 }
 
-// setup is what a case wants to be special.
+// setup is what is special in one case.
 type setup struct {
 	limits   Limits
 	faults   Faults
 	up, down func([]byte) []byte // a middlebox, if one is set
-	handler  http.Handler        // in place of the carrier's
+	handler  http.Handler        // in place of the transport's
 }
 
 // start runs serve for each Conn accepted. stop must be called at the end of the bubble.
-func (c Carrier) start(s setup, serve func(transport.Conn)) *fixture {
+func (c Config) start(s setup, serve func(transport.Conn)) *fixture {
 	f := &fixture{kind: c.Kind, refused: make(chan error, 16)}
 	h := s.handler
 	if h == nil {
@@ -108,10 +108,10 @@ func (f *fixture) stop() {
 	if f.boxClient != nil {
 		f.boxClient.CloseIdleConnections()
 	}
-	time.Sleep(time.Second) // whoever still runs after that is stuck, and fails the bubble
+	time.Sleep(time.Second) // a goroutine that still runs after that is stuck, and fails the test
 }
 
-func (c Carrier) newServer(h http.Handler) *Server {
+func (c Config) newServer(h http.Handler) *Server {
 	if c.HTTP2 {
 		return NewHTTP2Server(h)
 	}
@@ -134,7 +134,7 @@ func (f *fixture) mustDial(t *testing.T, first transport.Batch) transport.Conn {
 	return conn
 }
 
-// outcome is what became of a run: what each side received, and how its end came.
+// outcome is the result of a run: what each side received, and how it ended.
 type outcome struct {
 	up, down       batches
 	upErr, downErr error // downErr is also Dial's
@@ -145,9 +145,9 @@ type outcome struct {
 	took           time.Duration
 }
 
-// run sends up, lets the server answer with down once it has received as many, and closes. Whatever
-// lasts longer than a minute is closed.
-func (c Carrier) run(s setup, up, down []transport.Batch) (o outcome) {
+// run sends up, lets the server answer with down once it has received as many, and closes. It
+// closes everything after a minute.
+func (c Config) run(s setup, up, down []transport.Batch) (o outcome) {
 	type served struct {
 		got batches
 		err error
@@ -226,8 +226,7 @@ func bubble(t *testing.T, name string, f func(t *testing.T)) {
 	t.Run(name, func(t *testing.T) { synctest.Test(t, f) })
 }
 
-// text is a batch of these lines, cut into parts in the way a session does: the head apart from the
-// rest.
+// text is a batch of these lines, in parts like those of a session: the head, then the rest.
 func text(lines ...string) transport.Batch {
 	b := transport.Batch{}
 	for _, l := range lines {
@@ -236,7 +235,7 @@ func text(lines ...string) transport.Batch {
 	return b
 }
 
-// same tells whether got is what was sent, part boundaries apart.
+// same reports whether got is what was sent; the parts may be split elsewhere.
 func same(got, want []transport.Batch) bool {
 	return len(got) == len(want) && isPrefix(got, want)
 }
@@ -254,7 +253,7 @@ func isPrefix(got, want []transport.Batch) bool {
 	return true
 }
 
-// some limits n to what the carrier takes.
+// some limits n to what the Conn takes.
 func some(n, carried int) int {
 	if carried > 0 {
 		return min(n, carried)
