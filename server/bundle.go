@@ -8,7 +8,7 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// bundle serves the browser client: nothing secret, and to listed Origins also as a module.
+// bundle serves the browser client. It is not secret; CORS lets listed Origins load it as a module.
 func (s *Server) bundle(w http.ResponseWriter, r *http.Request, script []byte) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")

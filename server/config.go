@@ -16,103 +16,105 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// Handshake is what Config.Authenticate judges.
+// Handshake is what Config.Authenticate checks.
 type Handshake = session.Handshake
 
 // Config configures a [Server]. Its zero value works: anyone from the same origin may open a
-// session, as principal "", and what they send is kept until they are gone, as no OnSession reads
-// it.
+// session, as principal "". Without OnSession nobody reads the messages, and they are kept until
+// the session ends.
 type Config struct {
 	// OnSession is called once for each new session, before its first message is delivered, and
-	// must return: register callbacks with OnMessage, or start a goroutine that calls Receive. It
-	// may be called by many goroutines at once. If it panics the session is ended, 4202. A panic
-	// here or in Authenticate ends its carrier and is logged: by net/http, or on a WebSocket by
-	// Logger. What OnMessage and OnClose were given runs apart from any request: nobody recovers a
-	// panic there, and it ends the process.
+	// must return: register callbacks with OnMessage, or start a goroutine that calls Receive. Many
+	// goroutines may call it at the same time. If it panics, the session ends with 4202. A panic
+	// here or in Authenticate ends its connection and is logged: by net/http, or on a WebSocket by
+	// Logger. Callbacks of OnMessage and OnClose do not run in a request: a panic there is not
+	// recovered, and ends the process.
 	OnSession func(*session.Session)
-	// Authenticate names the principal of an open, or refuses it with an error, which is logged and
-	// not told. It runs for every open, by many goroutines at once, before the session is looked
-	// up; ctx ends after Limits.Handshake. Default: everyone is "".
+	// Authenticate returns the principal of an open, or refuses it with an error, which is logged
+	// and not sent to the client. It runs for every open, before the session is looked up; many
+	// goroutines may call it at the same time. ctx ends after Limits.Handshake. Default: the
+	// principal of everyone is "".
 	Authenticate func(ctx context.Context, h *Handshake) (principal string, err error)
 
-	// KeepHeaders names headers of a session's first request that are kept with it, for
-	// [session.Session.Header]: Cookie, say, for a gateway. Default: none.
+	// KeepHeaders names headers of a session's first request to keep for [session.Session.Header],
+	// such as Cookie for a gateway. Default: none.
 	KeepHeaders []string
 
 	// Origins lists the pages of other sites that may connect: scheme://host[:port],
 	// scheme://*.host[:port] or null.
 	Origins []string
-	// Credentials lets pages of listed Origins send cookies, for balancers that stick by cookie.
+	// Credentials lets pages of listed Origins send cookies, for load balancers with sticky
+	// cookies.
 	Credentials bool
 	// TrustedProxies are the networks whose X-Forwarded-For and X-Forwarded-Host are believed.
-	// Default: nobody's.
+	// Default: none.
 	TrustedProxies []netip.Prefix
 
 	Limits Limits
 	Timers Timers
 
-	// Logger is told of sessions that begin and end (debug), of refusals (debug, a foreign Origin
-	// once as a warning) and of what is wrong, with session ids, and never of keys, tickets or
-	// payloads. Default: [slog.Default].
+	// Logger gets the start and end of sessions (debug), refusals (debug; the first refusal of an
+	// Origin as a warning) and errors, with session ids, but never keys, tickets or payloads.
+	// Default: [slog.Default].
 	Logger *slog.Logger
-	// Registerer is where the Prometheus collectors go. Default: a registry of the Server's own,
-	// for [Server.Metrics].
+	// Registerer registers the Prometheus collectors. Default: the Server's own registry, for
+	// [Server.Metrics].
 	Registerer prometheus.Registerer
-	// Node names this process to clients, for their traces: 1 to 64 of A-Z a-z 0-9 - _ and the dot.
-	// Default "holdfast".
+	// Node is the name of this process in the traces of clients: 1 to 64 of A-Z a-z 0-9 - _ and the
+	// dot. Default "holdfast".
 	Node string
 }
 
-// Limits bound what strangers can take. At each bound the newcomer is refused; who has a session
-// keeps it.
+// Limits bound what clients can use. At each bound new sessions are refused; open sessions go on.
 type Limits struct {
-	// MaxSessions bounds the living sessions. Default 1,000,000.
+	// MaxSessions bounds the open sessions. Default 1,000,000.
 	MaxSessions int
-	// MaxSessionsPerAddress bounds those of one IPv4 address or IPv6 /64; it may have four requests
-	// and connections for each. Default 1,000, since a hospital is one address; negative: no bound.
+	// MaxSessionsPerAddress bounds the sessions of one IPv4 address or IPv6 /64; each may have four
+	// requests and connections. Default 1,000, because all users of a hospital may share one
+	// address; negative: no bound.
 	MaxSessionsPerAddress int
 	// NewSessionsPerSecond bounds how fast one address opens sessions, after a burst of ten times
 	// as many. Default 100; negative: no bound.
 	NewSessionsPerSecond int
-	// MaxMessage is the largest message either way, in bytes. Default 1 MiB, bounds 1 KiB … 16 MiB.
+	// MaxMessage is the largest message in both directions, in bytes. Default 1 MiB, bounds 1 KiB …
+	// 16 MiB.
 	MaxMessage int
-	// MaxBatch is the largest batch taken, in bytes. Default 65,536, bounds 2,048 … 1,048,576.
+	// MaxBatch is the largest batch accepted, in bytes. Default 65,536, bounds 2,048 … 1,048,576.
 	MaxBatch int
-	// Window is how many bytes (payload + 16 a line) each side of a session may have
-	// unacknowledged, and so what a session retains at most. Default 2 MiB; raised to hold
-	// MaxMessage.
+	// Window is how many unacknowledged bytes (payload + 16 per line) each side of a session may
+	// have, and so the most that a session retains. Default 2 MiB; raised to hold MaxMessage.
 	Window int
 	// MaxRetained bounds what all sessions retain together, in bytes. At the bound new sessions are
-	// refused and Send waits for nothing: it fails with [session.ErrFull]. Default 1 GiB.
+	// refused, and Send does not wait: it fails with [session.ErrFull]. Default 1 GiB.
 	MaxRetained int64
-	// Handshake is the time for answering 101 and for the WebSocket's first message, and for
+	// Handshake is the time limit for the 101 answer, for the first message of a WebSocket, and for
 	// Authenticate. Default 10 s.
 	Handshake time.Duration
-	// Body is the time for a request's body. Default 10 s.
+	// Body is the time limit for the body of a request. Default 10 s.
 	Body time.Duration
-	// BodyRate is the least mean rate of a body in bytes per second, asked for after 3 s. Default
+	// BodyRate is the minimum mean rate of a body in bytes per second, checked after 3 s. Default
 	// 500; negative: none.
 	BodyRate int
 }
 
 // Timers are those of docs/protocol.md, "Timers and bounds".
 type Timers struct {
-	// Ping is the silence after which a path is pinged. Default 20 s, bounds 5 s … 25 s.
+	// Ping is the silence after which an attachment is pinged. Default 20 s, bounds 5 s … 25 s.
 	Ping time.Duration
-	// Hold is the longest that a poll waits. Default 20 s, bounds 5 s … 25 s.
+	// Hold is how long a poll waits at most. Default 20 s, bounds 5 s … 25 s.
 	Hold time.Duration
-	// TTL is how long a session outlives its client's last packet. Default 120 s, bounds 30 s … 24
-	// h.
+	// TTL is how long a session stays open after the last packet of its client. Default 120 s,
+	// bounds 30 s … 24 h.
 	TTL time.Duration
-	// CloseGrace is how long a session that this side closed waits for the client's last acks.
+	// CloseGrace is how long a session closed by the server waits for the client's last acks.
 	// Default 10 s, at most 60 s.
 	CloseGrace time.Duration
 }
 
 var nodeName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
-// check tells every setting that is out of bounds: a limit silently changed is a surprise in
-// production.
+// check returns an error for every setting out of bounds, because a limit that is silently changed
+// is a surprise in production.
 func (c *Config) check() error {
 	var errs []error
 	within := func(name string, v, low, high int64) {
@@ -143,7 +145,7 @@ func (c *Config) check() error {
 	return errors.Join(errs...)
 }
 
-// withDefaults fills what the server itself needs; the table knows its own defaults.
+// withDefaults sets the defaults of the server itself; package session has its own.
 func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.Default()

@@ -16,9 +16,9 @@ import (
 	"github.com/holdfast-rt/holdfast/transport/websocket"
 )
 
-// enter judges what can be judged before a body or a handshake is read: the Origin (HF1-WHO-09) and
-// the address's share. True: the caller goes on, and releases the address when the carrier has
-// ended.
+// enter checks what can be checked before the body or the handshake is read: the Origin
+// (HF1-WHO-09) and the limit of the address. If it returns true, the caller goes on, and releases
+// the address when the connection has ended.
 func (s *Server) enter(w http.ResponseWriter, r *http.Request, inBand bool) (
 	d origin.Decision, addr netip.Addr, ok bool,
 ) {
@@ -29,7 +29,7 @@ func (s *Server) enter(w http.ResponseWriter, r *http.Request, inBand bool) (
 		return d, addr, false
 	}
 	addr = s.proxies.Client(r)
-	if !s.carriers.Acquire(addr) {
+	if !s.connLimit.Acquire(addr) {
 		w.Header().Set("Retry-After", "1")
 		refuse(w, http.StatusTooManyRequests)
 		return d, addr, false
@@ -42,7 +42,7 @@ func (s *Server) peer(r *http.Request, d origin.Decision, addr netip.Addr) *sess
 		Header: r.Header, Addr: addr, Origin: d.Origin, OriginOK: d.Verdict == origin.Allow,
 		Refused: func(reason string) {
 			if reason == "origin" {
-				s.origins.Settle(d, "") // tells the operator, once, what would let it in
+				s.origins.Settle(d, "") // logs once which setting would allow it
 				return
 			}
 			s.cfg.Logger.Debug("refused", "reason", reason, "address", addr)
@@ -50,28 +50,28 @@ func (s *Server) peer(r *http.Request, d origin.Decision, addr netip.Addr) *sess
 	}
 }
 
-// post serves an exchange or a stream, by the kind in its body.
+// post serves an exchange or a stream: the kind in the body decides.
 func (s *Server) post(w http.ResponseWriter, r *http.Request) {
-	d, addr, ok := s.enter(w, r, true) // decided when the body has told the session (HF1-WHO-09)
+	d, addr, ok := s.enter(w, r, true) // final once the body has named the session (HF1-WHO-09)
 	if !ok {
 		return
 	}
-	defer s.carriers.Release(addr)
+	defer s.connLimit.Release(addr)
 	var conn transport.Conn
-	aside.Run(func() { conn = s.accept(w, r) }) // reading a request takes a deep stack
+	aside.Run(func() { conn = s.accept(w, r) }) // reading a request needs a deep stack
 	if conn != nil {
 		s.table.Serve(r.Context(), conn, s.peer(r, d, addr))
 	}
 }
 
-// accept reads a POST and makes it a Conn; nil: it has been answered.
+// accept reads a POST and turns it into a Conn. Nil means that it has been answered.
 func (s *Server) accept(w http.ResponseWriter, r *http.Request) transport.Conn {
 	l := &s.cfg.Limits
 	req, err := transport.ReadRequest(w, r,
 		transport.ReadOptions{MaxBatch: s.largestOpen(), Timeout: l.Body, MinRate: l.BodyRate})
 	if err != nil {
 		if !errors.Is(err, transport.ErrMedia) {
-			w.Header().Set("Connection", "close") // the rest of the body is not worth reading
+			w.Header().Set("Connection", "close") // do not read the rest of the body
 		}
 		refuse(w, transport.HTTPStatus(err))
 		return nil
@@ -98,11 +98,11 @@ func (s *Server) accept(w http.ResponseWriter, r *http.Request) transport.Conn {
 	return conn
 }
 
-// largestOpen is the size of the largest batch taken from a client that speaks first: it was told
-// of no bound yet, and goes by the default.
+// largestOpen is the size of the largest first batch. The client does not know the limit of this
+// server yet, and uses the default.
 func (s *Server) largestOpen() int { return max(s.cfg.Limits.MaxBatch, transport.DefaultMaxBatch) }
 
-// carriesMessages tells whether a batch has log lines.
+// carriesMessages reports whether a batch has log lines.
 func carriesMessages(batch []byte) bool {
 	_, lines, _ := bytes.Cut(batch, []byte("\n"))
 	for line := range bytes.Lines(lines) {
@@ -114,8 +114,8 @@ func carriesMessages(batch []byte) bool {
 	return false
 }
 
-// unserved answers where a transport cannot work, as behind a writer that has no deadlines or
-// cannot flush.
+// unserved answers when a transport cannot work here, because the ResponseWriter has no deadlines
+// or cannot flush.
 func (s *Server) unserved(w http.ResponseWriter, err error) {
 	if errors.Is(err, http.ErrNotSupported) {
 		s.cfg.Logger.Error("cannot serve behind this ResponseWriter: "+
@@ -124,8 +124,8 @@ func (s *Server) unserved(w http.ResponseWriter, err error) {
 	}
 }
 
-// socket answers a WebSocket's handshake and returns: what goes on holds the connection and the
-// peer, and no request.
+// socket answers a WebSocket handshake and returns. The goroutine that goes on keeps the connection
+// and the peer in memory, but not the request.
 func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
 	d, addr, ok := s.enter(w, r, true)
 	if !ok {
@@ -136,7 +136,7 @@ func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
 		MaxBatch: s.largestOpen(), HandshakeTimeout: s.cfg.Limits.Handshake, FirstTimeout: s.cfg.Limits.Handshake,
 	})
 	if err != nil {
-		s.carriers.Release(addr)
+		s.connLimit.Release(addr)
 		if status := transport.HTTPStatus(err); errors.As(err, new(*transport.StatusError)) {
 			w.Header().Set("Sec-WebSocket-Version", "13")
 			refuse(w, status)
@@ -151,8 +151,8 @@ func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) serveSocket(ctx context.Context, conn transport.Conn, p *session.Peer, addr netip.Addr) {
 	defer s.sockets.done()
-	defer s.carriers.Release(addr)
-	defer func() { // of the application, as net/http does it for the other carriers
+	defer s.connLimit.Release(addr)
+	defer func() { // panics of the application; net/http does this for the other transports
 		v := recover()
 		if err, _ := v.(error); v != nil && !errors.Is(err, http.ErrAbortHandler) {
 			s.cfg.Logger.Error("panic serving a WebSocket", "address", addr, "panic", v)
@@ -167,13 +167,13 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	defer s.carriers.Release(addr)
+	defer s.connLimit.Release(addr)
 	req, err := sse.TicketRequest(r)
 	if err != nil {
 		refuse(w, transport.HTTPStatus(err))
 		return
 	}
-	k, ok := s.tickets.Take(r.URL.Query().Get("ticket")) // spent, whatever comes of it
+	k, ok := s.tickets.Take(r.URL.Query().Get("ticket")) // used up, also when the request fails
 	if !ok || !s.table.Valid(k) || !s.mayUse(w, r, d, addr, k) {
 		refuse(w, http.StatusNoContent)
 		return
@@ -187,10 +187,10 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 	s.table.ServeTicket(r.Context(), conn, k)
 }
 
-// mayUse tells whether the one who brings a ticket may have that session's stream. A ticket stands
-// for its session's principal; but where the request itself says who sends it, by cookie or
-// Authorization, the authenticator must let that one in as the same. An authenticator that needs
-// "auth" has nothing to judge here, a GET has none: its tickets serve requests without cookie and
+// mayUse reports whether the holder of a ticket may have the stream of that session. A ticket
+// stands for the principal of its session. But if the request itself says who sends it, by cookie
+// or Authorization, the authenticator must accept it with the same principal. An authenticator that
+// needs "auth" cannot check a GET, which has none: its tickets work for requests without cookie and
 // Authorization.
 func (s *Server) mayUse(
 	w http.ResponseWriter, r *http.Request, d origin.Decision, addr netip.Addr, k session.Ticket,
@@ -214,8 +214,8 @@ func (s *Server) mayUse(
 	return err == nil && principal == x.Principal()
 }
 
-// options answers a CORS preflight. The browser client needs none (HF1-HTTP-06); a stranger's might
-// ask.
+// options answers a CORS preflight. Our browser client needs none (HF1-HTTP-06), but other clients
+// may ask.
 func (s *Server) options(w http.ResponseWriter, r *http.Request) {
 	d := s.origins.Check(r, origin.Known{TrustedProxy: s.proxies.Trusts(r)})
 	s.origins.CORS(w.Header(), d)

@@ -7,10 +7,11 @@ import (
 	"github.com/holdfast-rt/holdfast/session"
 )
 
-// Metrics serves Prometheus' format. It asks nobody's name: mount it where only the operator comes.
+// Metrics serves the metrics for Prometheus. It has no authentication: mount it where only the
+// operator has access.
 func (s *Server) Metrics() http.Handler { return s.metrics.Handler() }
 
-// observe counts what the table tells.
+// observe counts what the sessions report.
 func (s *Server) observe(o session.Observation) {
 	switch o.What {
 	case "attach":
@@ -20,7 +21,7 @@ func (s *Server) observe(o session.Observation) {
 		s.metrics.Refusal(o.Other)
 	case "select":
 		s.metrics.Switch(o.Other, o.Transport)
-		if o.Other == "none" { // it had been without a path
+		if o.Other == "none" { // it had no attachment before
 			s.metrics.Resume()
 		}
 	case "replay":
@@ -34,7 +35,7 @@ func (s *Server) observe(o session.Observation) {
 	}
 }
 
-// states yields transport and state of each living session, for a scrape.
+// states yields transport and state of each open session, for a scrape.
 func (s *Server) states(yield func(transport, state string) bool) {
 	for x := range s.table.Sessions() {
 		name, state := x.Transport(), x.State()
@@ -49,15 +50,15 @@ func (s *Server) states(yield func(transport, state string) bool) {
 
 func (s *Server) retained() int64 { return s.table.Retained() }
 
-// begin hands a new session to the application.
-func (s *Server) begin(x *session.Session) {
+// start gives a new session to the application.
+func (s *Server) start(x *session.Session) {
 	s.cfg.Logger.Debug("session begins", "session", x.ID(), "transport", x.Transport())
 	if s.cfg.OnSession != nil {
 		s.cfg.OnSession(x)
 	}
 }
 
-// end logs what became of a session.
+// end logs how a session ended.
 func (s *Server) end(x *session.Session) {
 	e, _ := x.Ended()
 	s.cfg.Logger.Debug("session ended", "session", x.ID(), "code", int(e.Code), "reason", e.Reason, "remote", e.Remote,

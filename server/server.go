@@ -1,9 +1,9 @@
 // Package server serves Holdfast sessions over HTTP: one endpoint for WebSockets, event streams and
-// long polls, and the browser client beside it.
+// long polls, and the browser client.
 //
-// A [Server] is an [http.Handler] that may be mounted under any path of net/http or Echo. It must
-// not stand behind middleware that buffers, compresses or times out answers; health, metrics and
-// the demo page are handlers of their own, mounted where wanted.
+// A [Server] is an [http.Handler] that may be mounted under any path of net/http or Echo. Do not
+// put it behind middleware that buffers, compresses or times out answers. Health, metrics and the
+// demo page are separate handlers, mounted where you want them.
 package server
 
 import (
@@ -25,20 +25,20 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// Server holds the sessions of one process. Its methods may be called by many goroutines at once.
+// Server holds the sessions of one process. Many goroutines may call its methods at the same time.
 type Server struct {
-	cfg      Config
-	table    *session.Table
-	origins  *origin.Policy
-	proxies  address.Proxies
-	living   *address.Limit // sessions
-	carriers *address.Limit // requests and connections being served
-	fresh    *address.Rate  // new sessions
-	tickets  *ticket.Table[session.Ticket]
-	metrics  *metrics.Metrics
-	sockets  running
-	draining atomic.Bool
-	warned   atomic.Int64 // when crowded last spoke, in Unix seconds
+	cfg          Config
+	table        *session.Table
+	origins      *origin.Policy
+	proxies      address.Proxies
+	sessionLimit *address.Limit // sessions
+	connLimit    *address.Limit // requests and connections being served
+	sessionRate  *address.Rate  // new sessions
+	tickets      *ticket.Table[session.Ticket]
+	metrics      *metrics.Metrics
+	sockets      running
+	draining     atomic.Bool
+	warned       atomic.Int64 // when warnLimit last logged, in Unix seconds
 }
 
 // New makes a Server. Its errors say which settings are wrong, or are those of the Registerer.
@@ -53,12 +53,12 @@ func New(cfg Config) (*Server, error) {
 	}
 	l := cfg.Limits
 	s := &Server{
-		cfg:      cfg,
-		origins:  origins,
-		proxies:  cfg.TrustedProxies,
-		living:   address.NewLimit(l.MaxSessionsPerAddress),
-		carriers: address.NewLimit(carriersFor(l.MaxSessionsPerAddress)),
-		fresh: address.NewRate(address.RateOptions{
+		cfg:          cfg,
+		origins:      origins,
+		proxies:      cfg.TrustedProxies,
+		sessionLimit: address.NewLimit(l.MaxSessionsPerAddress),
+		connLimit:    address.NewLimit(maxConns(l.MaxSessionsPerAddress)),
+		sessionRate: address.NewRate(address.RateOptions{
 			PerSecond: float64(l.NewSessionsPerSecond), Burst: 10 * l.NewSessionsPerSecond,
 		}),
 		tickets: ticket.New[session.Ticket](0),
@@ -73,9 +73,9 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// carriersFor is how many requests and connections an address may have at a time: a session in a
-// switch has four (HF1-ATT-04).
-func carriersFor(sessions int) int {
+// maxConns is how many requests and connections one address may have at the same time: a session
+// that switches transports has four (HF1-ATT-04).
+func maxConns(sessions int) int {
 	if sessions == 0 {
 		sessions = address.DefaultLimit
 	}
@@ -91,31 +91,31 @@ func (s *Server) tableConfig() session.TableConfig {
 		Ping: t.Ping, Hold: t.Hold, TTL: t.TTL, CloseGrace: t.CloseGrace,
 		KeepHeaders:  s.cfg.KeepHeaders,
 		Authenticate: s.authenticate(),
-		Admit:        s.admit,
-		Release:      s.living.Release,
-		OnSession:    s.begin,
+		Admit:        s.acquireSession,
+		Release:      s.sessionLimit.Release,
+		OnSession:    s.start,
 		OnEnd:        s.end,
 		IssueTicket:  func(k session.Ticket) string { return s.tickets.Issue(k.Session(), k) },
 		Observe:      s.observe,
 	}
 }
 
-// admit asks the address's limits for one more session.
-func (s *Server) admit(a netip.Addr) bool {
-	if ok, _ := s.fresh.Allow(a); !ok {
-		s.crowded(a, "Limits.NewSessionsPerSecond / -new-sessions-per-second")
+// acquireSession checks the limits of the address for one more session.
+func (s *Server) acquireSession(a netip.Addr) bool {
+	if ok, _ := s.sessionRate.Allow(a); !ok {
+		s.warnLimit(a, "Limits.NewSessionsPerSecond / -new-sessions-per-second")
 		return false
 	}
-	if !s.living.Acquire(a) {
-		s.crowded(a, "Limits.MaxSessionsPerAddress / -max-sessions-per-address")
+	if !s.sessionLimit.Acquire(a) {
+		s.warnLimit(a, "Limits.MaxSessionsPerAddress / -max-sessions-per-address")
 		return false
 	}
 	return true
 }
 
-// crowded tells the operator, once a minute, of an address at a limit: it may be a proxy with
-// everybody behind it.
-func (s *Server) crowded(a netip.Addr, limit string) {
+// warnLimit warns the operator, at most once a minute, of an address at a limit: it may be a proxy
+// with many clients.
+func (s *Server) warnLimit(a netip.Addr, limit string) {
 	now, last := time.Now().Unix(), s.warned.Load()
 	if now-last >= 60 && s.warned.CompareAndSwap(last, now) {
 		s.cfg.Logger.Warn("an address is at its limit of sessions", "address", a,
@@ -123,7 +123,7 @@ func (s *Server) crowded(a netip.Addr, limit string) {
 	}
 }
 
-// authenticate bounds the application's authenticator in time. Nil stays nil.
+// authenticate adds a time limit to the application's authenticator. Nil stays nil.
 func (s *Server) authenticate() func(context.Context, *session.Handshake) (string, error) {
 	ask := s.cfg.Authenticate
 	if ask == nil {
@@ -140,14 +140,15 @@ func (s *Server) authenticate() func(context.Context, *session.Handshake) (strin
 	}
 }
 
-// Session finds a living session by its id, nil if there is none.
+// Session returns the open session with this id, or nil.
 func (s *Server) Session(id string) *session.Session { return s.table.Session(id) }
 
-// Sessions walks the living sessions; those that come or go meanwhile may be missed.
+// Sessions iterates over the open sessions; it may miss sessions that start or end during that
+// time.
 func (s *Server) Sessions() iter.Seq[*session.Session] { return s.table.Sessions() }
 
 // ServeHTTP serves the browser client where the path ends in /holdfast.js or /holdfast.mjs, and the
-// endpoint everywhere else: which paths come here is for the one who mounts the Server to say.
+// endpoint everywhere else. The caller that mounts the Server decides which paths come here.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch path.Base(r.URL.Path) {
 	case "holdfast.js":
@@ -164,7 +165,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.socket(w, r)
 	case r.Method == http.MethodGet && r.URL.Query().Has("ticket"):
 		s.stream(w, r)
-	// nothing to read here: the least wrong answer to a WebSocket whose Upgrade was lost on the way
+	// There is nothing to read here. This may be a WebSocket handshake that lost its Upgrade header
+	// in the network, and 426 fits that best.
 	case r.Method == http.MethodGet:
 		w.Header().Set("Upgrade", "websocket")
 		w.Header().Set("Connection", "Upgrade")
@@ -179,13 +181,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 const methods = "GET, POST, OPTIONS"
 
-// upgrades tells a WebSocket's handshake, also a broken one.
+// upgrades reports whether r is a WebSocket handshake, also a broken one.
 func upgrades(r *http.Request) bool {
 	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
 }
 
-// refuse answers a request that is not this protocol (HF1-HTTP-03) with a status and nothing that
-// could be taken for a page.
+// refuse answers a request that is not of this protocol (HF1-HTTP-03) with a status and a short
+// text, which nobody can mistake for a page.
 func refuse(w http.ResponseWriter, status int) {
 	h := w.Header()
 	transport.SetHeaders(h) // HF1-HTTP-05

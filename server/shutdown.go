@@ -9,16 +9,16 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// Shutdown ends the Server: it is not ready any more, refuses new sessions as draining, and closes
-// every session with code 4200, "a new one is welcome": what was sent before is flushed and its
-// acks are awaited for Timers.CloseGrace at most. It returns nil when all sessions and WebSockets
-// have ended, or the error of ctx. It may be called again. The HTTP server must go on serving
-// meanwhile: close that afterwards.
+// Shutdown ends the Server: it is no longer ready, refuses new sessions as draining, and closes
+// every session with code 4200, which allows the client to open a new one. Messages sent before are
+// delivered, and their acks awaited for Timers.CloseGrace at most. It returns nil when all sessions
+// and WebSockets have ended, or the error of ctx. It may be called again. The HTTP server must
+// still serve during that time: close it afterwards.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.draining.Store(true)
 	s.table.Refuse()
 	var all []*session.Session
-	for x := range s.table.Sessions() { // none comes after Refuse
+	for x := range s.table.Sessions() { // after Refuse there are no new ones
 		x.EndWith(transport.CodeDraining, "server drains")
 		all = append(all, x)
 	}
@@ -34,16 +34,17 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if s.cfg.Registerer != nil { // the application's: another Server may use it now
+	if s.cfg.Registerer != nil { // it belongs to the application, and another Server may use it now
 		s.metrics.Unregister()
 	}
 	return nil
 }
 
-// Healthz answers 200 as long as the process can answer.
+// Healthz answers 200 while the process can answer.
 func (s *Server) Healthz(w http.ResponseWriter, r *http.Request) { health(w, r, true, "ok\n") }
 
-// Readyz answers 200, or 503 once Shutdown has begun: a balancer then sends new clients elsewhere.
+// Readyz answers 200, or 503 after the start of Shutdown: a load balancer then sends new clients
+// elsewhere.
 func (s *Server) Readyz(w http.ResponseWriter, r *http.Request) {
 	if s.draining.Load() {
 		health(w, r, false, "draining\n")
@@ -67,12 +68,12 @@ func health(w http.ResponseWriter, r *http.Request, ok bool, text string) {
 	_, _ = w.Write([]byte(text))
 }
 
-// running counts goroutines that outlive their handlers. Unlike a WaitGroup it may be waited for
-// while new ones come.
+// running counts goroutines that go on after their handlers. Unlike with a WaitGroup, new ones may
+// start during a wait.
 type running struct {
 	mu   sync.Mutex
 	n    int
-	zero chan struct{} // closed when n is 0; nil while nobody waits
+	zero chan struct{} // closed when n becomes 0; nil if nobody waits
 }
 
 func (c *running) add() {
@@ -90,7 +91,7 @@ func (c *running) done() {
 	}
 }
 
-// none returns a channel that is closed once nothing runs.
+// none returns a channel that is closed when nothing runs.
 func (c *running) none() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
