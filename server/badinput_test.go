@@ -14,10 +14,10 @@ import (
 	"github.com/holdfast-rt/holdfast/session"
 )
 
-// victim is a session opened by hand, with one message of the server's outstanding, which every bad
-// request is aimed at.
+// victim is a session opened without our client, with one unacknowledged message of the server.
+// Every bad request is sent to it.
 type victim struct {
-	*house
+	*harness
 	peer *session.Session
 	run  string
 }
@@ -25,7 +25,7 @@ type victim struct {
 func newVictim(t *testing.T) *victim {
 	t.Helper()
 	v := &victim{}
-	v.house = open(t, server.Config{
+	v.harness = open(t, server.Config{
 		OnSession: func(s *session.Session) {
 			if string(s.Meta()) == `"other"` {
 				return
@@ -41,7 +41,7 @@ func newVictim(t *testing.T) *victim {
 			return h.Header.Get("Cookie"), nil
 		},
 	})
-	a := v.house.post(t, "open", openLine(1)+"\nthello", nil)
+	a := v.harness.post(t, "open", openLine(1)+"\nthello", nil)
 	if v.run = a.field("run"); a.status != 200 || v.run == "" {
 		t.Fatalf("open: %v", a)
 	}
@@ -60,7 +60,7 @@ func (v *victim) up() string {
 	return fmt.Sprintf(`!up {"key":%q,"run":%q,"att":1}`, keyA, v.run)
 }
 
-// unharmed: the session has what it had, and goes on from there.
+// unharmed checks that the session has lost nothing, and goes on.
 func (v *victim) unharmed(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -85,8 +85,8 @@ func header(name, value string) func(*http.Request) {
 	return func(r *http.Request) { r.Header.Set(name, value) }
 }
 
-// badRequests are requests that must change nothing. refusal is a reason of the table of refusals,
-// in a 200; else status tells.
+// badRequests are requests that must change nothing. refusal is a reason of a refusal in a 200;
+// without it only status counts.
 var badRequests = []struct {
 	name    string
 	status  int
@@ -231,8 +231,8 @@ func upgrade(r *http.Request) {
 	r.Header.Set("Sec-Websocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
 }
 
-// request is one without a body.
-func (h *house) request(t *testing.T, method, query string, edit func(*http.Request)) answer {
+// request sends a request without a body.
+func (h *harness) request(t *testing.T, method, query string, edit func(*http.Request)) answer {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, h.net.URL+query, nil)
 	if err != nil {
@@ -245,7 +245,7 @@ func (h *house) request(t *testing.T, method, query string, edit func(*http.Requ
 }
 
 // TestBadInput: each bad request gets a precise status or refusal with the headers that every
-// answer has, and harms no session.
+// answer has, and does not change any session.
 func TestBadInput(t *testing.T) {
 	for _, bad := range badRequests {
 		t.Run(bad.name, func(t *testing.T) {
@@ -286,7 +286,7 @@ func TestUnknownIsOneAnswer(t *testing.T) {
 	})
 }
 
-// TestPreflight: a listed page's preflight is answered, and so are its requests.
+// TestPreflight: the preflight of a listed page is answered, and so are its requests.
 func TestPreflight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := newVictim(t)

@@ -19,8 +19,8 @@ import (
 	"github.com/holdfast-rt/holdfast/session"
 )
 
-// socket opens a WebSocket that speaks for itself.
-func (h *house) socket(t *testing.T, header http.Header) *websocket.Conn {
+// socket opens a WebSocket without our client.
+func (h *harness) socket(t *testing.T, header http.Header) *websocket.Conn {
 	t.Helper()
 	d := websocket.Dialer{NetDialContext: h.net.Dial}
 	ws, _, err := d.DialContext(t.Context(), "ws"+strings.TrimPrefix(h.net.URL, "http"), header)
@@ -30,7 +30,7 @@ func (h *house) socket(t *testing.T, header http.Header) *websocket.Conn {
 	return ws
 }
 
-// conversation sends the frames and returns all that came back, and how the WebSocket ended.
+// conversation sends the frames and returns everything that came back, and how the WebSocket ended.
 func conversation(t *testing.T, ws *websocket.Conn, frames ...string) (got []string, end error) {
 	t.Helper()
 	defer ws.Close()
@@ -52,8 +52,8 @@ func conversation(t *testing.T, ws *websocket.Conn, frames ...string) (got []str
 	}
 }
 
-// TestBadFrames: what breaks a rule on a WebSocket is refused there or ends it, and harms no
-// session.
+// TestBadFrames: a frame that breaks a rule is refused or ends its WebSocket, and does not change
+// any session.
 func TestBadFrames(t *testing.T) {
 	again := func(v *victim) string {
 		return "@2 0\n" + strings.Replace(strings.Replace(openLine(2), `"u":2,`, "", 1), `"att"`,
@@ -112,7 +112,7 @@ func TestBadFrames(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				v := newVictim(t)
 				ws := v.socket(t, bad.header)
-				if bad.name == "gap" { // this path lives on
+				if bad.name == "gap" { // this attachment stays open
 					time.AfterFunc(time.Second, func() { _ = ws.Close() })
 				}
 				got, end := conversation(t, ws, bad.frames(v)...)
@@ -130,7 +130,7 @@ func TestBadFrames(t *testing.T) {
 	}
 }
 
-// TestHandshakeHeaders: an answer 101 carries what every answer does (HF1-HTTP-05).
+// TestHandshakeHeaders: a 101 answer has the headers of every answer (HF1-HTTP-05).
 func TestHandshakeHeaders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, server.Config{})
@@ -150,7 +150,7 @@ func TestHandshakeHeaders(t *testing.T) {
 	})
 }
 
-// TestSilentSocket: a WebSocket that never speaks is ended when the handshake's time is over.
+// TestSilentSocket: a WebSocket that sends nothing is closed after the time for the handshake.
 func TestSilentSocket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, server.Config{Limits: server.Limits{Handshake: 3 * time.Second}})
@@ -162,8 +162,7 @@ func TestSilentSocket(t *testing.T) {
 	})
 }
 
-// TestSlowBody: a body that trickles is answered 408 when it falls below the floor, one that is
-// steady is taken.
+// TestSlowBody: a body below the minimum rate is answered 408, a steady one is accepted.
 func TestSlowBody(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -210,7 +209,7 @@ func TestSlowBody(t *testing.T) {
 	}
 }
 
-// TestTickets: a ticket opens one stream, once, in time, for its own principal.
+// TestTickets: a ticket opens one stream, once, before it expires, for its own principal.
 func TestTickets(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -271,7 +270,7 @@ func TestTickets(t *testing.T) {
 }
 
 // stream reads an event stream for a second.
-func (h *house) stream(t *testing.T, query string, edit func(*http.Request)) answer {
+func (h *harness) stream(t *testing.T, query string, edit func(*http.Request)) answer {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()

@@ -22,7 +22,7 @@ import (
 
 func benchServer(b testing.TB, cfg server.Config) *httptest.Server {
 	b.Helper()
-	// nobody answers a drain here
+	// no client answers the drain here
 	cfg.Logger, cfg.Timers.CloseGrace = slog.New(slog.DiscardHandler), 10*time.Millisecond
 	s, err := server.New(cfg)
 	if err != nil {
@@ -63,8 +63,8 @@ func BenchmarkEcho(b *testing.B) {
 	}
 }
 
-// BenchmarkEchoServer is the server's share of a round trip of 128 B over WebSocket: the other end
-// is a bare socket that allocates nothing.
+// BenchmarkEchoServer is the part of the server in a round trip of 128 B over WebSocket: the other
+// end is a bare socket that allocates nothing.
 func BenchmarkEchoServer(b *testing.B) {
 	web := benchServer(b, server.Config{OnSession: echoBack})
 	s := newBareSocket(b, web.Listener.Addr().String())
@@ -78,9 +78,9 @@ func BenchmarkEchoServer(b *testing.B) {
 	}
 }
 
-// TestEchoAllocates holds the server to 4 allocations for an echo over WebSocket: the message, its
-// line in the log, and two of the WebSocket library's. Pools that a race detector empties at
-// random, and the runtime's own, may add to that.
+// TestEchoAllocates allows the server 4 allocations for an echo over WebSocket: the message, its
+// line in the log, and two of the WebSocket library. The race detector empties pools at random, and
+// the runtime allocates too; both may add to that.
 func TestEchoAllocates(t *testing.T) {
 	web := benchServer(t, server.Config{OnSession: echoBack})
 	s := newBareSocket(t, web.Listener.Addr().String())
@@ -96,7 +96,7 @@ func TestEchoAllocates(t *testing.T) {
 	}
 }
 
-// bareSocket is a WebSocket that speaks the protocol without allocating.
+// bareSocket is a WebSocket client that allocates nothing.
 type bareSocket struct {
 	b        testing.TB
 	conn     net.Conn
@@ -141,7 +141,7 @@ func (s *bareSocket) write(p []byte) {
 	}
 }
 
-// read reads frames until one holds want, and counts the lines of text.
+// read reads frames until one contains want, and counts the lines of text.
 func (s *bareSocket) read(want string) {
 	for {
 		head, err := s.in.Peek(4)
@@ -168,7 +168,7 @@ func (s *bareSocket) read(want string) {
 	}
 }
 
-// echo sends a line and reads frames until its echo has come.
+// echo sends a line and reads frames until its echo comes.
 func (s *bareSocket) echo(line []byte) {
 	s.sent++
 	s.frame = strconv.AppendUint(append(s.frame[:0], '@'), s.sent, 10)
@@ -180,8 +180,8 @@ func (s *bareSocket) echo(line []byte) {
 	}
 }
 
-// BenchmarkBroadcast is one message of 128 B appended to the logs of 100 sessions that stand on
-// WebSockets, per session.
+// BenchmarkBroadcast is one message of 128 B appended to the logs of 100 sessions on WebSockets,
+// per session.
 func BenchmarkBroadcast(b *testing.B) {
 	sessions := make(chan *session.Session, 100)
 	web := benchServer(b, server.Config{OnSession: func(s *session.Session) { sessions <- s }})

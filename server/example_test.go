@@ -28,7 +28,7 @@ func ExampleNew() {
 	http.HandleFunc("/readyz", srv.Readyz)
 }
 
-// On Echo, in a group, with an authenticator that looks at the client's credentials.
+// On Echo, in a group, with an authenticator that checks the client's credentials.
 func ExampleServer_echo() {
 	srv, err := server.New(server.Config{
 		Authenticate: func(_ context.Context, h *session.Handshake) (string, error) {

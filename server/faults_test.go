@@ -14,13 +14,13 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// line is a client's end of a connection that a test can spoil while it is in use.
+// line is the client end of a connection that a test can break during its use.
 type line struct {
 	net.Conn
-	handshake bool // swallow everything after the answer's header
+	handshake bool // drop everything after the header of the answer
 
 	mu     sync.Mutex
-	silent bool          // nothing passes any more, and nobody is told
+	silent bool          // nothing passes, and no end gets an error
 	told   chan struct{} // closed when silent
 	closed chan struct{}
 	once   sync.Once
@@ -31,7 +31,7 @@ func newLine(c net.Conn, handshake bool) *line {
 	return &line{Conn: c, handshake: handshake, told: make(chan struct{}), closed: make(chan struct{})}
 }
 
-// silence makes a black hole of the line.
+// silence makes the line a black hole.
 func (l *line) silence() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -60,7 +60,7 @@ func (l *line) Read(p []byte) (int, error) {
 		return 0, net.ErrClosed
 	}
 	n, err := l.Conn.Read(p)
-	if l.isSilent() { // it came while nothing passes
+	if l.isSilent() { // it came after the line became silent
 		<-l.closed
 		return 0, net.ErrClosed
 	}
@@ -78,7 +78,7 @@ func (l *line) Close() error {
 	return l.Conn.Close()
 }
 
-// wires are connections that a test cuts all at once.
+// wires are connections that a test cuts together.
 type wires struct {
 	mu   sync.Mutex
 	open []net.Conn
@@ -108,7 +108,7 @@ func (w *wires) cut() {
 }
 
 // TestResumeAfterCuts: every connection is cut again and again while messages go both ways; none is
-// lost, doubled or out of order.
+// lost, duplicated or out of order.
 func TestResumeAfterCuts(t *testing.T) {
 	for _, names := range [][]string{{transport.WebSocket}, {transport.SSE}, {transport.LongPoll}, all} {
 		t.Run(names[len(names)-1], func(t *testing.T) {
@@ -141,8 +141,8 @@ func TestResumeAfterCuts(t *testing.T) {
 	}
 }
 
-// TestBlackHole: a WebSocket that is answered 101 and then swallows every frame costs the first
-// message 1.5 s at most, and the session stays on another transport.
+// TestBlackHole: a WebSocket that is answered 101 and then loses every frame delays the first
+// message by 1.5 s at most, and the session stays on another transport.
 func TestBlackHole(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, server.Config{OnSession: echoBack})
@@ -169,8 +169,8 @@ func TestBlackHole(t *testing.T) {
 	})
 }
 
-// TestKilledYoung: a WebSocket that is killed 200 ms after every 101 loses nothing, and the session
-// settles on a fallback.
+// TestKilledYoung: if every WebSocket is cut 200 ms after its 101, nothing is lost, and the session
+// stays on a fallback.
 func TestKilledYoung(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, server.Config{OnSession: echoBack})
@@ -190,8 +190,8 @@ func TestKilledYoung(t *testing.T) {
 	})
 }
 
-// TestSilenceIsLeft: a path that goes silent while messages are outstanding is left within 6 s,
-// whichever side has sent them.
+// TestSilenceIsLeft: an attachment that becomes silent with unacknowledged messages is replaced
+// within 6 s, whichever side has sent them.
 func TestSilenceIsLeft(t *testing.T) {
 	for _, from := range []string{"client", "server"} {
 		t.Run(from, func(t *testing.T) {
@@ -231,7 +231,7 @@ func TestSilenceIsLeft(t *testing.T) {
 					took > 6*time.Second {
 					t.Errorf("%q, %v after %v", m.Data, err, took)
 				}
-				peer.OnMessage(func(session.Message) {}) // takes the client's close
+				peer.OnMessage(func(session.Message) {}) // reads the client's close
 				finish(t, s)
 			})
 		})

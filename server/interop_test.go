@@ -29,8 +29,8 @@ import (
 	"github.com/holdfast-rt/holdfast/session"
 )
 
-// Programs and libraries that know event streams and nothing of Holdfast. Each reads url to its
-// end, or until event returns false, and does not come back on its own.
+// Programs and libraries that read event streams and know nothing about Holdfast. Each reads url to
+// its end, or until event returns false, and does not reconnect.
 var readers = map[string]func(t *testing.T, url string, event func(data string) bool){
 	"r3labs": func(t *testing.T, url string, event func(string) bool) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -128,7 +128,7 @@ type never struct{}
 func (never) NextBackOff() time.Duration { return -1 }
 func (never) Reset()                     {}
 
-// need skips a test whose tool this machine is known to lack, see .ci/deps.
+// need skips a test if its tool is missing on this machine, see .ci/deps.
 func need(t *testing.T, tool string) {
 	t.Helper()
 	if os.Getenv("CI") != "true" && slices.Contains(strings.Split(os.Getenv("HOLDFAST_SKIP"), ","), tool) {
@@ -153,7 +153,7 @@ func pipe(t *testing.T, cmd *exec.Cmd, read func(*bufio.Reader)) {
 	_ = cmd.Wait()
 }
 
-// lineReader puts the messages of a stream together, from the text of its events.
+// lineReader collects the messages of a stream, from the text of its events.
 type lineReader struct {
 	t        *testing.T
 	recv     uint64
@@ -162,8 +162,8 @@ type lineReader struct {
 	opened   bool
 }
 
-// event takes one event's data. An event without its end line is a tail that was cut off
-// (HF1-SSE-04).
+// event reads the data of one event. An event without its end line is the rest of a stream that was
+// cut (HF1-SSE-04).
 func (r *lineReader) event(data string) {
 	r.t.Helper()
 	lines := strings.Split(data, "\n")
@@ -212,7 +212,7 @@ func (r *lineReader) line(line string) {
 	}
 }
 
-// tricky is what events carry: what text can be, and binary larger than a batch.
+// tricky is what events must carry: all kinds of text, and binary larger than a batch.
 func tricky() (list []session.Message) {
 	for i := range 60 {
 		list = append(list,
@@ -225,8 +225,8 @@ func tricky() (list []session.Message) {
 	return list
 }
 
-// TestIndependentReaders: what others make of our event stream, opened by a ticket, is what was
-// sent, to the last byte, also when it was cut in the middle and went on with another ticket.
+// TestIndependentReaders: other readers get exactly the bytes that were sent from our event stream,
+// opened by a ticket, also when it was cut in the middle and continued with another ticket.
 func TestIndependentReaders(t *testing.T) {
 	for name, read := range readers {
 		for _, cut := range []bool{false, true} {
@@ -283,7 +283,7 @@ func TestIndependentReaders(t *testing.T) {
 	}
 }
 
-// shortListener's connections are cut after so many bytes, once.
+// shortListener cuts its connections once, after this many bytes.
 type shortListener struct {
 	net.Listener
 	left atomic.Int64 // 0: no more cuts

@@ -20,8 +20,8 @@ import (
 	"github.com/holdfast-rt/holdfast/session/client"
 )
 
-// TestLimitsOfAnAddress: at its bounds an address is refused new sessions in band, and carriers
-// with 429; others are not.
+// TestLimitsOfAnAddress: at its bounds new sessions of an address are refused in band, and new
+// connections with 429; other addresses are not refused.
 func TestLimitsOfAnAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log journal
@@ -53,15 +53,15 @@ func TestLimitsOfAnAddress(t *testing.T) {
 		if a := h.post(t, "open", openLine(1), nil); a.status != 200 {
 			t.Errorf("after they went: %v", a)
 		}
-		time.Sleep(3 * time.Minute) // the session expires, and gives its place back
+		time.Sleep(3 * time.Minute) // the session expires, and another may start
 		if a := h.post(t, "open", strings.Replace(openLine(1), keyA, keyB, 1), nil); a.refused("busy") {
 			t.Errorf("after the first expired: %v", a)
 		}
 	})
 }
 
-// TestLogNamesTheLimit: an address that opens too fast is not told from one that has too many by
-// whoever reads the wrong setting's name.
+// TestLogNamesTheLimit: the warning names the right setting, for an address that opens too fast and
+// for one with too many sessions.
 func TestLogNamesTheLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log journal
@@ -69,7 +69,7 @@ func TestLogNamesTheLimit(t *testing.T) {
 			OnSession: echoBack, Limits: server.Limits{NewSessionsPerSecond: 1},
 			Logger: slog.New(slog.NewTextHandler(&log, nil)),
 		})
-		for i := range 11 { // a burst of ten times as many passes
+		for i := range 11 { // the burst is ten times as many
 			key := fmt.Sprintf("%042dA", i)
 			if a := h.post(t, "open", strings.Replace(openLine(1), keyA, key, 1), nil); a.refused("busy") != (i == 10) {
 				t.Fatalf("session %d: %v", i, a)
@@ -82,8 +82,8 @@ func TestLogNamesTheLimit(t *testing.T) {
 	})
 }
 
-// TestProxiesAreNotCounted: behind a trusted proxy each client has its own share, and a stranger's
-// word about its address counts for nothing.
+// TestProxiesAreNotCounted: behind a trusted proxy each client has its own limit, and
+// X-Forwarded-For of others is ignored.
 func TestProxiesAreNotCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		proxy := netip.MustParsePrefix("192.0.2.2/32")
@@ -104,8 +104,8 @@ func TestProxiesAreNotCounted(t *testing.T) {
 	})
 }
 
-// TestLimitsInAll: at the bound of sessions, and of what they retain, newcomers are refused, and
-// Send fails instead of growing.
+// TestLimitsInAll: at the bound of sessions, and of what they retain, new sessions are refused, and
+// Send fails.
 func TestLimitsInAll(t *testing.T) {
 	for name, limits := range map[string]server.Limits{"sessions": {MaxSessions: 1}, "retained": {MaxRetained: 1000}} {
 		t.Run(name, func(t *testing.T) {
@@ -139,8 +139,8 @@ func TestLimitsInAll(t *testing.T) {
 	}
 }
 
-// TestOpenAboveMaxBatch: nothing was advertised to a client that speaks first, so its open may be
-// as large as the default; what follows may not (HF1-BAT-05).
+// TestOpenAboveMaxBatch: at the open the client does not know our limit yet, so the open may be as
+// large as the default; later batches may not (HF1-BAT-05).
 func TestOpenAboveMaxBatch(t *testing.T) {
 	token, _ := json.Marshal(strings.Repeat("t", 3000))
 	for _, name := range all {
@@ -161,7 +161,7 @@ func TestOpenAboveMaxBatch(t *testing.T) {
 	}
 }
 
-// TestBatchAboveMaxBatch: from then on the advertised bound holds.
+// TestBatchAboveMaxBatch: after the open the advertised limit applies.
 func TestBatchAboveMaxBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, server.Config{OnSession: echoBack, Limits: server.Limits{MaxBatch: 2048}})

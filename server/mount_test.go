@@ -58,7 +58,7 @@ func TestMounts(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					h := &house{Server: s, net: transporttest.NewServer(m.mount(s))}
+					h := &harness{Server: s, net: transporttest.NewServer(m.mount(s))}
 					h.web = h.net.Client()
 					defer h.close(t)
 					x, err := client.Dial(t.Context(), "http://holdfast.test"+m.path,
@@ -75,8 +75,8 @@ func TestMounts(t *testing.T) {
 	}
 }
 
-// bundles fetches the browser client beside the endpoint.
-func bundles(t *testing.T, h *house, path string) {
+// bundles fetches the browser client from the paths next to the endpoint.
+func bundles(t *testing.T, h *harness, path string) {
 	t.Helper()
 	for file, want := range map[string]string{
 		"holdfast.js":  string(clientjs.Script),

@@ -22,7 +22,7 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// journal is a log that is written from many goroutines.
+// journal is a log for many goroutines.
 type journal struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -40,8 +40,8 @@ func (j *journal) text() string {
 	return j.b.String()
 }
 
-// TestLogTellsNoSecret: sessions are named by their ids; keys, runs, tickets, credentials and
-// payloads are nowhere (HF1-WHO-12).
+// TestLogTellsNoSecret: the log has ids of sessions, but no keys, runs, tickets, credentials or
+// payloads (HF1-WHO-12).
 func TestLogTellsNoSecret(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log journal
@@ -87,7 +87,7 @@ func TestLogTellsNoSecret(t *testing.T) {
 	})
 }
 
-// TestMetrics: what happens shows in the metrics, and a Registerer is free again after the
+// TestMetrics: the metrics show what happens, and a Registerer can be used again after the
 // shutdown.
 func TestMetrics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -105,7 +105,7 @@ func TestMetrics(t *testing.T) {
 		exchange(t, s, 10, 0)
 		offline.Store(true)
 		wires.cut()
-		time.Sleep(time.Second) // the server sees that it has no path
+		time.Sleep(time.Second) // the server notices that it has no attachment
 		offline.Store(false)
 		exchange(t, s, 10, 0)
 		time.Sleep(15 * time.Second)

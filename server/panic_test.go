@@ -16,8 +16,8 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// TestApplicationPanics: a panic of the application's ends one request or WebSocket, and not the
-// process; nothing is left of it.
+// TestApplicationPanics: a panic of the application ends one request or WebSocket, but not the
+// process, and nothing of it is left.
 func TestApplicationPanics(t *testing.T) {
 	var log journal
 	boom := func(meta []byte, where string) {
@@ -36,7 +36,7 @@ func TestApplicationPanics(t *testing.T) {
 							return "", nil
 						},
 						Logger: slog.New(slog.NewTextHandler(&log, nil)),
-						// a place that was not given back would be missed
+						// with a limit of 1, a session that is not released is noticed
 						Limits: server.Limits{MaxSessionsPerAddress: 1},
 					})
 					for range 5 {
@@ -60,8 +60,8 @@ func TestApplicationPanics(t *testing.T) {
 	}
 }
 
-// provoke opens a carrier with that line and reads until it ends.
-func (h *house) provoke(t *testing.T, name, line string) {
+// provoke opens a connection with this line and reads until it ends.
+func (h *harness) provoke(t *testing.T, name, line string) {
 	t.Helper()
 	if name == transport.WebSocket {
 		ws := h.socket(t, nil)
@@ -82,7 +82,7 @@ func (h *house) provoke(t *testing.T, name, line string) {
 		t.Fatal(err)
 	}
 	resp, err := h.web.Do(r)
-	if err == nil { // the stream's header went out before
+	if err == nil { // the header of the stream was already sent
 		_ = resp.Body.Close()
 	}
 }

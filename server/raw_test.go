@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// What a test says on the wire without the client: bodies written by hand.
+// Requests of tests without the client: bodies written by hand.
 
 const (
 	keyA  = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
@@ -21,7 +21,7 @@ func openLine(att int) string {
 	return fmt.Sprintf(`!open {"v":[1],"key":"%s","att":%d,"u":%d,"recv":0,"lim":{"maxBatch":65536}}`, keyA, att, att)
 }
 
-// answer is what came back.
+// answer is the answer to a request.
 type answer struct {
 	status int
 	header http.Header
@@ -42,14 +42,14 @@ func (a answer) field(name string) string {
 
 func (a answer) String() string { return fmt.Sprintf("%d %v %q", a.status, a.header, a.body) }
 
-// post sends a body of that kind with one batch of those lines; edit may change the request.
-func (h *house) post(t *testing.T, kind, lines string, edit func(*http.Request)) answer {
+// post sends a body of this kind with one batch of these lines; edit may change the request.
+func (h *harness) post(t *testing.T, kind, lines string, edit func(*http.Request)) answer {
 	t.Helper()
 	return h.send(t, "holdfast/1 "+kind+" "+nonce+"\n@1 0\n"+lines+"\n.\n", edit)
 }
 
 // send posts a body as it is.
-func (h *house) send(t *testing.T, text string, edit func(*http.Request)) answer {
+func (h *harness) send(t *testing.T, text string, edit func(*http.Request)) answer {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.net.URL, strings.NewReader(text))
 	if err != nil {
@@ -62,7 +62,7 @@ func (h *house) send(t *testing.T, text string, edit func(*http.Request)) answer
 	return h.do(t, r)
 }
 
-func (h *house) do(t *testing.T, r *http.Request) answer {
+func (h *harness) do(t *testing.T, r *http.Request) answer {
 	t.Helper()
 	resp, err := h.web.Do(r)
 	if err != nil {

@@ -24,15 +24,15 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var all = []string{transport.WebSocket, transport.SSE, transport.LongPoll}
 
-// house is a Server behind net/http on an in-memory network.
-type house struct {
+// harness is a Server behind net/http on an in-memory network.
+type harness struct {
 	*server.Server
 	net *transporttest.Server
 	web *http.Client
 }
 
-// open starts a house, which ends with the test's bubble.
-func open(t *testing.T, cfg server.Config) *house {
+// open starts a harness, which ends with the bubble of the test.
+func open(t *testing.T, cfg server.Config) *harness {
 	t.Helper()
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -41,13 +41,13 @@ func open(t *testing.T, cfg server.Config) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &house{Server: s, net: transporttest.NewServer(s)}
+	h := &harness{Server: s, net: transporttest.NewServer(s)}
 	h.web = h.net.Client()
 	t.Cleanup(func() { h.close(t) })
 	return h
 }
 
-func (h *house) close(t *testing.T) {
+func (h *harness) close(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -60,7 +60,7 @@ func (h *house) close(t *testing.T) {
 }
 
 // dial opens a session; socket, if set, opens the connections of WebSockets.
-func (h *house) dial(t *testing.T, socket dialFunc, transports ...string) *session.Session {
+func (h *harness) dial(t *testing.T, socket dialFunc, transports ...string) *session.Session {
 	t.Helper()
 	if socket == nil {
 		socket = h.net.Dial
@@ -119,7 +119,7 @@ func exchange(t *testing.T, s *session.Session, n int, pause time.Duration) {
 	}
 }
 
-// finish closes a client's session in the regular way.
+// finish closes the session of a client in the regular way.
 func finish(t *testing.T, s *session.Session) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

@@ -23,8 +23,8 @@ func status(f http.HandlerFunc) int {
 	return w.Code
 }
 
-// TestShutdownDelivers: what was sent before reaches the client, both ends learn the exact fate of
-// their messages, and the code says that a new session is welcome.
+// TestShutdownDelivers: messages sent before reach the client, both ends learn exactly which
+// messages were delivered, and the code allows a new session.
 func TestShutdownDelivers(t *testing.T) {
 	for _, name := range all {
 		t.Run(name, func(t *testing.T) {
@@ -86,8 +86,8 @@ func TestShutdownDelivers(t *testing.T) {
 	}
 }
 
-// TestShutdownRefusesNewcomers: while the Server drains a new session is refused, and told when to
-// ask again.
+// TestShutdownRefusesNewcomers: while the Server drains, a new session is refused with the time of
+// the next try.
 func TestShutdownRefusesNewcomers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, server.Config{OnSession: echoBack})
@@ -100,8 +100,8 @@ func TestShutdownRefusesNewcomers(t *testing.T) {
 	})
 }
 
-// TestShutdownIsBounded: a client that does not answer is waited for 10 s, and one that comes back
-// after that is told the end.
+// TestShutdownIsBounded: the server waits 10 s for a client that does not answer. One that comes
+// back after that gets the end of its session.
 func TestShutdownIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		peers := make(chan *session.Session, 1)
@@ -150,7 +150,7 @@ func TestShutdownIsBounded(t *testing.T) {
 	})
 }
 
-// TestShutdownGivesUp: the context's end is the caller's last word.
+// TestShutdownGivesUp: Shutdown returns when the context ends.
 func TestShutdownGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		peers := make(chan *session.Session, 1)

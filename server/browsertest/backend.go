@@ -12,17 +12,18 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// backend is a plain WebSocket server for comparing the drop-in class with the platform's: pages
-// reach it directly, and through the gateway. The last segment of the path says what it does:
+// backend is a plain WebSocket server, to compare the drop-in class with the WebSocket of the
+// browser: pages reach it directly, and through the gateway. The last segment of the URL path says
+// what it does:
 //
-//	echo    sends back what comes
-//	none    does, and selects no subprotocol
-//	other   does, and selects one that nobody may have offered
-//	info    says what it was asked, then echoes
+//	echo    sends every message back
+//	none    the same, and selects no subprotocol
+//	other   the same, and selects one that nobody may have offered
+//	info    sends what was in the request, then echoes
 //	close   sends "a" and "b", then closes with ?code= and ?reason=
 //	drop    sends "a" and breaks the connection
 //	refuse  answers 403
-//	seen    reads only; GET …/seen tells afterwards what came under ?id=, and how it ended
+//	seen    only reads; a later GET …/seen returns what came under ?id=, and how it ended
 type backend struct {
 	mu   sync.Mutex
 	seen map[string]string
@@ -91,7 +92,7 @@ func (b *backend) serve(c *websocket.Conn, r *http.Request, name string) {
 	}
 }
 
-// read returns what comes until the end, and the end.
+// read returns everything up to the end, and how it ended.
 func (b *backend) read(c *websocket.Conn) string {
 	all := ""
 	for {

@@ -16,7 +16,7 @@ import (
 	"github.com/holdfast-rt/holdfast/session"
 )
 
-// crossing is the application that sends a known sequence and books the one that it receives.
+// crossing is the application that sends a known sequence and records what it receives.
 type crossing struct {
 	up   []byte
 	down []session.Message
@@ -45,7 +45,7 @@ func newCrossing(up, down string, pace time.Duration) (*crossing, error) {
 }
 
 // decode reads messages, each a type letter, a length of four bytes, big endian, and that many
-// bytes. A direction's digest is the SHA-256 of the same form.
+// bytes. The digest of a direction is the SHA-256 of the same bytes.
 func decode(b []byte) (messages []session.Message, err error) {
 	for len(b) > 0 {
 		if len(b) < 5 || (b[0] != 't' && b[0] != 'b') {
@@ -61,7 +61,7 @@ func decode(b []byte) (messages []session.Message, err error) {
 	return messages, nil
 }
 
-// record is what is known of one session.
+// record is what is known about one session.
 type record struct {
 	mu       sync.Mutex
 	order    order
@@ -72,7 +72,7 @@ type record struct {
 	failure  string
 }
 
-// report is a record for the test.
+// report is a record, as the test reads it.
 type report struct {
 	Received     int    `json:"received"`
 	Lost         int    `json:"lost"`
@@ -86,7 +86,7 @@ type report struct {
 	Sessions     int    `json:"sessions"`
 }
 
-func (c *crossing) begin(ctx context.Context, s *session.Session) {
+func (c *crossing) start(ctx context.Context, s *session.Session) {
 	r := &record{received: sha256.New(), sent: sha256.New()}
 	c.mu.Lock()
 	c.records[s.ID()] = r
@@ -113,7 +113,7 @@ func (c *crossing) report(id string) report {
 	}
 }
 
-// feed sends the whole sequence and waits until the page has taken it.
+// feed sends the whole sequence and waits until the page has acknowledged it.
 func (r *record) feed(ctx context.Context, s *session.Session, messages []session.Message, pace time.Duration) {
 	tick := time.NewTicker(pace)
 	defer tick.Stop()
@@ -179,7 +179,7 @@ func numberOf(m session.Message) int {
 	return n
 }
 
-// order counts what is not in order, judged by the messages' own numbers.
+// order counts what is not in order, by the numbers in the messages.
 type order struct {
 	received, duplicated, late int
 

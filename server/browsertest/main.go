@@ -1,12 +1,12 @@
 // Command browsertest is the server of the browser tests in clientjs/browser: the real endpoint,
-// with an application that can tell afterwards what it has sent and received. It listens on
-// loopback only and is no part of what ships.
+// with an application that reports afterwards what it sent and received. It listens on loopback
+// only and is not part of the release.
 //
 //	GET  /             an empty page with the client as a script
 //	GET  /demo/…       the demo page's files; the tests use its faulty network
 //	GET  /up           the messages that the page is to send
-//	GET  /report?id=   what the application knows of a session
-//	GET  /traffic?id=  what arrived of a session's scheduled traffic, and when
+//	GET  /report?id=   what the application knows about a session
+//	GET  /traffic?id=  what arrived of the traffic of a session, and when
 //	GET  /backend/…    a plain WebSocket server
 //	*    /gateway/holdfast  the gateway to it
 //	*    /holdfast     the endpoint; "meta":"crossing" selects the counting application,
@@ -68,8 +68,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		OnSession: func(s *session.Session) {
 			switch {
 			case string(s.Meta()) == `"crossing"`:
-				app.begin(ctx, s)
-			case !zoo.begin(s):
+				app.start(ctx, s)
+			case !zoo.start(s):
 				demo.Echo(s)
 			}
 		},
@@ -116,7 +116,7 @@ func routes(srv, gate *server.Server, app *crossing, zoo *traffic) http.Handler 
 	})
 	mux.HandleFunc("GET /up", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/octet-stream")
-		w.Header().Set("Content-Length", strconv.Itoa(len(app.up))) // or a proxy cannot tell the half from the whole
+		w.Header().Set("Content-Length", strconv.Itoa(len(app.up))) // without it a proxy cannot notice a truncated body
 		_, _ = w.Write(app.up)
 	})
 	mux.HandleFunc("GET /report", func(w http.ResponseWriter, r *http.Request) {

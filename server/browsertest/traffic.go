@@ -12,16 +12,16 @@ import (
 	"github.com/holdfast-rt/holdfast/session"
 )
 
-// schedule is what the page asks for in "meta": numbered messages, ten a second, in two stretches
+// schedule is what the page asks for in "meta": numbered messages, ten per second, in two periods
 // with a silence between them.
 type schedule struct {
 	Seconds []int `json:"seconds"` // of traffic, of silence, of traffic
-	Bulk    int   `json:"bulk"`    // how long every 25th message is, in bytes; the others have 64
+	Bulk    int   `json:"bulk"`    // bytes of every 25th message; the others have 64
 }
 
 const between = 100 * time.Millisecond
 
-// due tells when message n is to be sent, from the beginning of the session; false after the last
+// due returns when to send message n, counted from the start of the session; false after the last
 // one.
 func (s *schedule) due(n int) (time.Duration, bool) {
 	first := s.Seconds[0] * 10
@@ -32,7 +32,7 @@ func (s *schedule) due(n int) (time.Duration, bool) {
 	return at, n < first+s.Seconds[2]*10
 }
 
-// text is message n of a session that began at t0: its number, that time, and a filling that its
+// text is message n of a session that started at t0: its number, that time, and padding that the
 // receiver can check.
 func (s *schedule) text(n int, t0 int64) string {
 	length := 64
@@ -43,7 +43,7 @@ func (s *schedule) text(n int, t0 int64) string {
 	return head + strings.Repeat(string(rune('a'+n%26)), max(0, length-len(head)))
 }
 
-// traffic is the application of conformance/zoo: it sends by the schedule, and notes what arrives
+// traffic is the application of conformance/zoo: it sends by the schedule, and records what arrives
 // and when.
 type traffic struct {
 	ctx context.Context
@@ -52,7 +52,7 @@ type traffic struct {
 	ledgers map[string]*ledger
 }
 
-// ledger is one session's traffic, as the zoo reads it.
+// ledger records the traffic of one session, as the zoo reads it.
 type ledger struct {
 	schedule schedule
 	t0       int64
@@ -64,8 +64,8 @@ type ledger struct {
 	Failure  string     `json:"failure"`
 }
 
-// begin serves a session that asks for traffic; false if it does not.
-func (t *traffic) begin(s *session.Session) bool {
+// start serves a session that asks for traffic; false if it does not.
+func (t *traffic) start(s *session.Session) bool {
 	var meta struct{ Traffic *schedule }
 	if json.Unmarshal(s.Meta(), &meta) != nil || meta.Traffic == nil || len(meta.Traffic.Seconds) != 3 {
 		return false
@@ -113,7 +113,7 @@ func (l *ledger) take(m session.Message) {
 	l.mu.Unlock()
 }
 
-// report is a session's ledger in JSON; without one, how many sessions there were.
+// report is the ledger of a session in JSON; without an id, the number of sessions.
 func (t *traffic) report(id string) ([]byte, error) {
 	t.mu.Lock()
 	l, sessions := t.ledgers[id], len(t.ledgers)

@@ -16,7 +16,7 @@ import (
 // maxCount bounds what one source sends.
 const maxCount = 1_000_000
 
-// source sends the numbers from 1 to Count, filled up with dots to Size bytes.
+// source sends the numbers from 1 to Count, padded with dots to Size bytes.
 func source(s *session.Session, m meta) {
 	for k := 1; k <= min(m.Count, maxCount); k++ {
 		text := strconv.Itoa(k)
@@ -28,8 +28,8 @@ func source(s *session.Session, m meta) {
 	}
 }
 
-// sink digests what it takes and answers the text "digest" with the count and the digest of what
-// came before.
+// sink hashes what it receives. It answers the text "digest" with the count and the digest of the
+// messages before it.
 type sink struct {
 	count int
 	sum   hash.Hash
@@ -52,7 +52,7 @@ func (k *sink) take(s *session.Session) func(session.Message) {
 	}
 }
 
-// ends remembers how the last sessions ended, for the application "report".
+// ends keeps how the last sessions ended, for the application "report".
 type ends struct {
 	mu    sync.Mutex
 	of    map[string]session.End
@@ -74,9 +74,9 @@ func (e *ends) add(id string, end session.End) {
 	e.order = append(e.order, id)
 }
 
-// report tells the fate of what a session's application sent: what is up to `delivered` was
-// delivered, and the rest was not if `exact`, else nobody knows. An object without fields: no such
-// session has ended.
+// report says what happened to the messages that the application of a session sent. Messages up to
+// `delivered` were delivered. The others were not, if `exact` is true; else nobody knows. An object
+// without fields means that no such session has ended.
 func (e *ends) report(id string) string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -84,7 +84,7 @@ func (e *ends) report(id string) string {
 	if !ok {
 		return "{}"
 	}
-	// numbers and a bool
+	// cannot fail: numbers and a bool
 	b, _ := json.Marshal(map[string]any{"sent": end.Sent, "delivered": end.Delivered, "exact": end.Exact})
 	return string(b)
 }

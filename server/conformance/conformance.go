@@ -1,5 +1,6 @@
 // Package conformance holds the applications that the conformance suite talks to
-// (docs/conformance.md). They let anybody in and send whatever is asked of them: for tests only.
+// (docs/conformance.md). They have no access control and send what a client asks for: for tests
+// only.
 package conformance
 
 import (
@@ -13,9 +14,8 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// The timers are short, so that what takes several of them is seen in a run of less than two
-// minutes; ping differs from the 5 s of a path that carries lines (HF1-LIV-01), so that one can be
-// told from the other.
+// The timers are short, so that a run takes less than two minutes. ping differs from the 5 s of an
+// attachment that carries lines (HF1-LIV-01), so that a test can see which of the two was used.
 const (
 	ping = 8 * time.Second
 	hold = 5 * time.Second
@@ -25,13 +25,13 @@ const (
 // Configure makes a server serve the applications, and principals by name.
 func Configure(c *server.Config) {
 	ends := newEnds()
-	c.OnSession = func(s *session.Session) { begin(s, ends) }
+	c.OnSession = func(s *session.Session) { start(s, ends) }
 	c.Authenticate = authenticate
 	c.Timers.Ping, c.Timers.Hold, c.Timers.TTL = ping, hold, ttl
 	c.Limits.NewSessionsPerSecond = -1 // a run opens hundreds at once
 }
 
-// authenticate takes `auth`, a string, for the principal; "refuse" is refused.
+// authenticate uses `auth`, a string, as the principal; it refuses "refuse".
 func authenticate(_ context.Context, h *server.Handshake) (string, error) {
 	if h.Auth == nil {
 		return "", nil
@@ -43,7 +43,7 @@ func authenticate(_ context.Context, h *server.Handshake) (string, error) {
 	return principal, nil
 }
 
-// meta selects the application, and says how it is to behave.
+// meta selects the application and its behaviour.
 type meta struct {
 	Conformance string
 	Count, Size int
@@ -54,10 +54,10 @@ type meta struct {
 	Of          string
 }
 
-func begin(s *session.Session, ends *ends) {
+func start(s *session.Session, ends *ends) {
 	s.OnClose(func(e session.End) { ends.add(s.ID(), e) })
 	var m meta
-	_ = json.Unmarshal(s.Meta(), &m) // what is no object selects nothing
+	_ = json.Unmarshal(s.Meta(), &m) // anything but an object selects nothing
 	switch m.Conformance {
 	case "source":
 		s.OnMessage(func(session.Message) {})
@@ -85,17 +85,17 @@ func begin(s *session.Session, ends *ends) {
 	}
 }
 
-// attempt tries to send what must not be sent, and tells.
+// attempt tries to send what must not be sent, and reports the result.
 func attempt(s *session.Session, m session.Message) {
-	said := "sent"
+	result := "sent"
 	if _, err := s.TrySend(m); errors.Is(err, session.ErrNotText) || errors.Is(err, session.ErrTooLarge) {
-		said = "refused"
+		result = "refused"
 	}
-	send(s, session.Text(said))
+	send(s, session.Text(result))
 }
 
-// send waits while the window is full; it fails when the session has ended, and then nobody waits
-// for the message.
+// send waits while the window is full; it fails when the session has ended, and then nobody needs
+// the message.
 func send(s *session.Session, m session.Message) {
 	_, _ = s.Send(context.Background(), m)
 }

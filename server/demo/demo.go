@@ -13,7 +13,7 @@ import (
 //go:embed page
 var files embed.FS
 
-// policy lets the page use its own files and its own server, and nothing inline.
+// policy allows only files and connections of this server, and nothing inline.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; " +
 	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
@@ -39,10 +39,10 @@ func Page() http.Handler {
 	})
 }
 
-// Echo is the application: every message goes back as it came. A client that does not take its
-// echoes is waited for, so what it sends stays unacknowledged and its own window holds it.
+// Echo is the application: it sends every message back. If a client does not read the echoes, Echo
+// waits. Then the client's messages stay unacknowledged, and its window stops it.
 func Echo(s *session.Session) {
 	s.OnMessage(func(m session.Message) {
-		_, _ = s.Send(context.Background(), m) // fails when the session has ended: then nobody waits for it
+		_, _ = s.Send(context.Background(), m) // fails when the session has ended: then nobody needs the message
 	})
 }

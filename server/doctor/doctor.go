@@ -1,5 +1,5 @@
 // Package doctor serves the page on which a visitor's browser finds out what the network does to
-// sessions. The diagnosis itself is clientjs's holdfast/doctor; on the command line it is
+// sessions. The diagnosis itself is holdfast/doctor in clientjs; for the command line it is
 // session/client/doctor.
 package doctor
 
@@ -20,21 +20,20 @@ import (
 //go:embed page
 var files embed.FS
 
-// policy lets the page use its own files and its own server, and nothing inline.
+// policy allows only files and connections of this server, and nothing inline.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // Options are those of [Page]. The zero value takes every default.
 type Options struct {
-	// Endpoint is the path of the Server on the page's own host. Default: /holdfast.
+	// Endpoint is the URL path of the Server, on the same host as the page. Default: /holdfast.
 	Endpoint string
 }
 
-// Page serves the page and its files, under whatever path it is mounted at, with and without a
-// slash at the end: mount it for both that path and everything below it. It holds nothing secret,
-// shows nothing of the server, and may be given to everybody; whoever opens it can start some ten
-// short sessions, which count against his address's limits like any other. It is to be served by
-// the same host as the endpoint.
+// Page serves the page and its files. It works under any URL path, with and without a slash at the
+// end: mount it for that path and for everything below it. It has no secrets and shows nothing
+// about the server, so everybody may open it. Each check starts about ten short sessions, which
+// count for the limits of the address. The host must be that of the endpoint.
 func Page(o Options) http.Handler {
 	if o.Endpoint == "" {
 		o.Endpoint = "/holdfast"
@@ -60,7 +59,7 @@ func Page(o Options) http.Handler {
 		}
 		asked := r.URL.Path
 		if u, err := url.ParseRequestURI(r.RequestURI); err == nil {
-			asked = u.Path // what http.StripPrefix leaves does not tell whether there was a slash
+			asked = u.Path // http.StripPrefix hides whether there was a slash
 		}
 		switch name := path.Base(asked); {
 		case strings.HasSuffix(asked, "/"):
@@ -69,7 +68,7 @@ func Page(o Options) http.Handler {
 			serve(w, r, "doctor.js", clientjs.Doctor)
 		default:
 			content, err := fs.ReadFile(page, name)
-			if err != nil || name == "index.html" { // the page itself, without its slash: its files are below it
+			if err != nil || name == "index.html" { // the page without the slash: its files are below it
 				h.Set("Location", "./"+url.PathEscape(name)+"/")
 				w.WriteHeader(http.StatusPermanentRedirect)
 				return

@@ -1,5 +1,5 @@
-// Package gateway puts an existing WebSocket server behind Holdfast sessions: each session has a
-// WebSocket of its own to one configured backend, which needs no change. It is the other end of the
+// Package gateway puts an existing WebSocket server behind Holdfast sessions: each session gets its
+// own WebSocket to one configured backend, which needs no change. It is the server part of the
 // browser client's drop-in WebSocket class (docs/websocket-compat.md), and serves plain sessions
 // too.
 package gateway
@@ -24,36 +24,37 @@ import (
 // Config configures a [Gateway].
 type Config struct {
 	// Target is the backend: ws://host/path or wss://host/path, without user, query and fragment.
-	// What a client adds to the endpoint's path is added to this path, and stays below it; scheme
-	// and host are never the client's to say.
+	// What a client adds to the path of the endpoint is added to this path, and stays below it. A
+	// client can never choose scheme or host.
 	Target string
-	// Headers names those of the headers of a client's first request that the backend is given,
-	// such as Cookie or Authorization. The server has to keep them: list the same names in
-	// server.Config.KeepHeaders. Default: none. The handshake's own are refused.
+	// Headers names the headers of a client's first request to send to the backend, such as Cookie
+	// or Authorization. The server must keep them: list the same names in
+	// server.Config.KeepHeaders. Default: none. Headers of the handshake itself are not allowed.
 	Headers []string
-	// MaxMessage is the largest message from the backend, in bytes; a larger one ends session and
-	// backend, 1009. It should be the server's Limits.MaxMessage. Default 1 MiB.
+	// MaxMessage is the largest message from the backend, in bytes; a larger one ends the session
+	// and the connection to the backend with 1009. It should be the server's Limits.MaxMessage.
+	// Default 1 MiB.
 	MaxMessage int
-	// DialTimeout is the time for the backend's handshake. Default 10 s.
+	// DialTimeout is the time limit for the handshake with the backend. Default 10 s.
 	DialTimeout time.Duration
-	// WriteTimeout is how long a backend may leave a message unread before it counts as gone; until
-	// then its client is held up by its window. Default 60 s.
+	// WriteTimeout is how long a backend may leave a message unread before it counts as gone;
+	// during that time the window stops the client. Default 60 s.
 	WriteTimeout time.Duration
-	// TLS is for a wss Target. Default: the system's roots.
+	// TLS is for a wss Target. Default: the root certificates of the system.
 	TLS *tls.Config
-	// Logger is told of backends that cannot be reached (warn) and of clients' requests that are
-	// refused (debug), never of URLs or payloads. Default [slog.Default].
+	// Logger gets backends that cannot be reached (warn) and refused requests of clients (debug),
+	// never URLs or payloads. Default [slog.Default].
 	Logger *slog.Logger
 }
 
-// Gateway connects sessions with a backend. Its methods may be called by many goroutines at once.
+// Gateway connects sessions with a backend. Many goroutines may call its methods at the same time.
 type Gateway struct {
 	cfg    Config
 	target *url.URL
 	dialer websocket.Dialer
 }
 
-// New makes a Gateway. Its error says what is wrong with the settings.
+// New makes a Gateway. Its error says which settings are wrong.
 func New(cfg Config) (*Gateway, error) {
 	target, err := url.Parse(cfg.Target)
 	switch {
@@ -108,12 +109,12 @@ func (g *Gateway) serve(s *session.Session) {
 	}
 	conn.SetReadLimit(int64(g.cfg.MaxMessage))
 	p.conn = conn
-	if len(req.Protocols) == 0 && conn.Subprotocol() != "" { // browsers take that for no WebSocket's answer
+	if len(req.Protocols) == 0 && conn.Subprotocol() != "" { // browsers reject such an answer
 		_ = conn.Close()
 		p.end(codeAbnormal, "a subprotocol that nobody offered")
 		return
 	}
-	if len(req.Protocols) > 0 { // the client waits for it, so that the choice is the backend's
+	if len(req.Protocols) > 0 { // the client waits for the choice of the backend
 		if _, err := s.Send(context.Background(), session.Text(conn.Subprotocol())); err != nil {
 			_ = conn.Close()
 			return
@@ -143,17 +144,17 @@ func (g *Gateway) dial(s *session.Session, req request) (*websocket.Conn, error)
 	return conn, err
 }
 
-// The close codes of RFC 6455 that this package says itself.
+// The close codes of RFC 6455 that this package uses itself.
 const (
 	codeGoingAway = 1001
-	codeNone      = 1005 // none was given; never on the wire
-	codeAbnormal  = 1006 // the connection broke; never on the wire
+	codeNone      = 1005 // no code was given; never sent
+	codeAbnormal  = 1006 // the connection broke; never sent
 	codeNotText   = 1007
 	codePolicy    = 1008
 	codeTooBig    = 1009
 	codeLater     = 1013
 )
 
-// sessionEnds is the session's code for every end that a WebSocket knows; the WebSocket's own is in
-// the reason.
+// sessionEnds is the session's close code for every end of the WebSocket; the code of the WebSocket
+// is in the reason.
 const sessionEnds = transport.CodeDone

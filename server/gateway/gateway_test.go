@@ -31,10 +31,10 @@ type setting struct {
 	asks chan *http.Request // of the backend
 }
 
-// begin starts both; the backend upgrades and calls serve, and says in the end how it ended.
-func begin(t *testing.T, cfg gateway.Config, serve func(c *websocket.Conn)) *setting {
+// start starts both; the backend upgrades and calls serve, and reports how it ended.
+func start(t *testing.T, cfg gateway.Config, serve func(c *websocket.Conn)) *setting {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 30*time.Second) // the cleanup needs it too
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 30*time.Second) // also for the cleanup
 	s := &setting{ctx: ctx, asks: make(chan *http.Request, 10)}
 	up := websocket.Upgrader{Subprotocols: []string{"two", "three"}}
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -122,7 +122,7 @@ func echo(c *websocket.Conn) {
 }
 
 func TestMessages(t *testing.T) {
-	s := begin(t, gateway.Config{}, echo)
+	s := start(t, gateway.Config{}, echo)
 	c := s.dial(t, nil, "", nil)
 	for _, m := range []session.Message{
 		session.Text(""), session.Text("hé\x00\n"), session.Binary([]byte{0, 0xff}),
@@ -144,9 +144,9 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-// TestPlainSession: a session without the class's meta is served as one without protocols.
+// TestPlainSession: a session without the meta of the class is served like one without protocols.
 func TestPlainSession(t *testing.T) {
-	s := begin(t, gateway.Config{}, echo)
+	s := start(t, gateway.Config{}, echo)
 	for _, meta := range []json.RawMessage{nil, json.RawMessage(`"chat"`), json.RawMessage(`{"room":1}`)} {
 		c, err := client.Dial(s.ctx, s.url, &client.Options{Meta: meta})
 		if err != nil {
@@ -164,7 +164,7 @@ func TestPlainSession(t *testing.T) {
 
 // TestSubprotocol: the backend chooses, and its choice is the first message.
 func TestSubprotocol(t *testing.T) {
-	s := begin(t, gateway.Config{}, func(c *websocket.Conn) {
+	s := start(t, gateway.Config{}, func(c *websocket.Conn) {
 		_ = c.WriteMessage(websocket.TextMessage, []byte("welcome"))
 		echo(c)
 	})
@@ -185,7 +185,7 @@ func TestSubprotocol(t *testing.T) {
 	}
 }
 
-// TestBackendCloses: its code and reason come after everything it has sent.
+// TestBackendCloses: the code and reason of the backend come after all its messages.
 func TestBackendCloses(t *testing.T) {
 	long := strings.Repeat("é", 61)
 	frames := map[string]func(c *websocket.Conn){
@@ -202,7 +202,7 @@ func TestBackendCloses(t *testing.T) {
 	}
 	for want, end := range frames {
 		t.Run(want[:4], func(t *testing.T) {
-			s := begin(t, gateway.Config{}, func(c *websocket.Conn) {
+			s := start(t, gateway.Config{}, func(c *websocket.Conn) {
 				_ = c.WriteMessage(websocket.TextMessage, []byte("a"))
 				_ = c.WriteMessage(websocket.TextMessage, []byte("b"))
 				end(c)
@@ -221,9 +221,10 @@ func bye(c *websocket.Conn, code int, reason string) {
 	_, _, _ = c.ReadMessage()
 }
 
-// TestReadLimit: gorilla stops reading where the gateway's own bound is lower than the session's.
+// TestReadLimit: gorilla stops reading if the limit of the gateway is lower than that of the
+// session.
 func TestReadLimit(t *testing.T) {
-	s := begin(t, gateway.Config{MaxMessage: 1024}, func(c *websocket.Conn) {
+	s := start(t, gateway.Config{MaxMessage: 1024}, func(c *websocket.Conn) {
 		_ = c.WriteMessage(websocket.BinaryMessage, make([]byte, 1025))
 		echo(c)
 	})
@@ -232,7 +233,7 @@ func TestReadLimit(t *testing.T) {
 	}
 }
 
-// TestClientCloses: the backend reads everything and then the client's code and reason.
+// TestClientCloses: the backend reads all messages, and then the client's code and reason.
 func TestClientCloses(t *testing.T) {
 	for reason, want := range map[string]string{
 		"4400 why not": "4400 why not",
@@ -246,7 +247,7 @@ func TestClientCloses(t *testing.T) {
 	} {
 		t.Run(reason, func(t *testing.T) {
 			ends := make(chan string, 1)
-			s := begin(t, gateway.Config{}, func(c *websocket.Conn) {
+			s := start(t, gateway.Config{}, func(c *websocket.Conn) {
 				texts := ""
 				for {
 					_, data, err := c.ReadMessage()
@@ -278,10 +279,10 @@ func TestClientCloses(t *testing.T) {
 	}
 }
 
-// TestServerDrains: the backend is told that somebody goes away.
+// TestServerDrains: the backend gets the close code "going away".
 func TestServerDrains(t *testing.T) {
 	ends := make(chan error, 1)
-	s := begin(t, gateway.Config{}, func(c *websocket.Conn) {
+	s := start(t, gateway.Config{}, func(c *websocket.Conn) {
 		_, _, err := c.ReadMessage()
 		ends <- err
 	})
@@ -296,24 +297,24 @@ func TestServerDrains(t *testing.T) {
 	}
 }
 
-// TestUnreachable: the session ends as a connection that failed.
+// TestUnreachable: the session ends like a connection that failed.
 func TestUnreachable(t *testing.T) {
-	s := begin(t, gateway.Config{}, echo)
+	s := start(t, gateway.Config{}, echo)
 	_, e := s.end(t, s.dial(t, []string{"two"}, "refuse", nil))
 	if e.Code != transport.CodeDone || !strings.HasPrefix(e.Reason, "1006 ") {
 		t.Errorf("%+v", e)
 	}
 	<-s.asks
-	s = begin(t, gateway.Config{Target: "ws://127.0.0.1:1"}, echo)
+	s = start(t, gateway.Config{Target: "ws://127.0.0.1:1"}, echo)
 	if _, e = s.end(t, s.dial(t, nil, "", nil)); !strings.HasPrefix(e.Reason, "1006 ") {
 		t.Errorf("%+v", e)
 	}
 }
 
-// TestUnoffered: a subprotocol where none was offered is no WebSocket's answer; where some were, it
-// is for the client to judge.
+// TestUnoffered: a subprotocol that the client has not offered is an error if it offered none; if
+// it offered some, the client decides.
 func TestUnoffered(t *testing.T) {
-	s := begin(t, gateway.Config{}, echo)
+	s := start(t, gateway.Config{}, echo)
 	if _, e := s.end(t, s.dial(t, nil, "force", nil)); !strings.HasPrefix(e.Reason, "1006 ") {
 		t.Errorf("%+v", e)
 	}
@@ -324,11 +325,11 @@ func TestUnoffered(t *testing.T) {
 	_ = c.Close(s.ctx)
 }
 
-// TestHeaders: the backend sees those that are listed, and no others.
+// TestHeaders: the backend gets the listed headers, and no others.
 func TestHeaders(t *testing.T) {
 	header := http.Header{"Cookie": {"a=b"}, "Authorization": {"Bearer x"}, "X-Forwarded-For": {"192.0.2.1"}}
 	for _, list := range [][]string{nil, {"cookie"}} {
-		s := begin(t, gateway.Config{Headers: list}, echo)
+		s := start(t, gateway.Config{Headers: list}, echo)
 		c := s.dial(t, nil, "", header)
 		r := <-s.asks
 		want := ""
@@ -343,12 +344,12 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-// TestBackpressure: a client that takes nothing stops the backend, within bounds, and nothing is
+// TestBackpressure: a client that reads nothing stops the backend, within bounds, and nothing is
 // lost.
 func TestBackpressure(t *testing.T) {
 	const count, size = 4000, 4000
 	sent := make(chan int, count)
-	s := begin(t, gateway.Config{}, func(c *websocket.Conn) {
+	s := start(t, gateway.Config{}, func(c *websocket.Conn) {
 		defer close(sent)
 		for i := range count {
 			message := make([]byte, size)
@@ -366,7 +367,7 @@ func TestBackpressure(t *testing.T) {
 		if err != nil || len(m.Data) != size || int(m.Data[0])<<8|int(m.Data[1]) != i {
 			t.Fatalf("message %d: %d bytes, %v", i, len(m.Data), err)
 		}
-		if i == 0 { // what is under way now is in the sockets' buffers and in one window; then nothing moves any more
+		if i == 0 { // the socket buffers and one window fill; then nothing moves
 			look := time.NewTicker(300 * time.Millisecond)
 			for last := -1; last != len(sent) && s.ctx.Err() == nil; <-look.C {
 				last = len(sent)

@@ -13,9 +13,10 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// pipe copies messages between a session and the backend's WebSocket. It holds one message each way
-// and no queue: a slow client fills its window, then the backend is not read any more; a slow
-// backend is waited for, then the client's window is full.
+// pipe copies messages between a session and the backend's WebSocket. It holds one message per
+// direction and has no queue. If the client is slow, the window fills, and then the pipe stops
+// reading from the backend. If the backend is slow, the pipe waits, and then the client's window
+// fills.
 type pipe struct {
 	s            *session.Session
 	conn         *websocket.Conn
@@ -33,7 +34,7 @@ func (p *pipe) run() {
 	<-read
 }
 
-// down copies from the backend until one of the two ends, and tells the other.
+// down copies from the backend until one of the two ends, then ends the other.
 func (p *pipe) down() {
 	for {
 		kind, data, err := p.conn.ReadMessage()
@@ -45,21 +46,22 @@ func (p *pipe) down() {
 		switch ended := (*session.EndError)(nil); {
 		case err == nil:
 			continue
-		case errors.As(err, &ended): // up tells the backend
+		case errors.As(err, &ended): // up closes the backend
 			return
-		case errors.Is(err, session.ErrNotText): // gorilla does not check it, and browsers never see such a message
+		// gorilla does not check for UTF-8; browsers never deliver such a message
+		case errors.Is(err, session.ErrNotText):
 			p.endBoth(codeNotText, "")
 		case errors.Is(err, session.ErrTooLarge):
 			p.endBoth(codeTooBig, "message too big")
-		default: // the server is at its bound of memory
+		default: // the server is at its memory limit
 			p.endBoth(codeLater, "")
 		}
 		return
 	}
 }
 
-// up copies to the backend until the session has ended, and tells the backend. What comes after the
-// backend has gone is for nobody.
+// up copies to the backend until the session has ended, then closes the backend. It drops what
+// comes after the backend is gone.
 func (p *pipe) up(read <-chan struct{}) {
 	gone := false
 	for {
@@ -84,11 +86,11 @@ func (p *pipe) up(read <-chan struct{}) {
 	}
 }
 
-// closedWith tells how the backend ended, as the platform would show it.
+// closedWith returns how the backend ended, as the WebSocket of a browser shows it.
 func closedWith(err error) (code int, reason string) {
 	var frame *websocket.CloseError
 	switch {
-	case errors.Is(err, websocket.ErrReadLimit): // gorilla has told the backend
+	case errors.Is(err, websocket.ErrReadLimit): // gorilla has sent the close frame
 		return codeTooBig, "message too big"
 	case errors.As(err, &frame):
 		return frame.Code, frame.Text
@@ -113,13 +115,13 @@ func (p *pipe) writeClose(code int, reason string) {
 		time.Now().Add(closeWait))
 }
 
-// closeWait bounds in time how long a backend is waited for when the session has ended.
+// closeWait bounds the wait for the backend after the session has ended.
 const closeWait = 5 * time.Second
 
-// closeBackend repeats the client's goodbye to the backend and waits for its answer. A client that
-// vanished says none, as on the platform.
+// closeBackend sends the close code of the client to the backend and waits for its answer. A client
+// that is lost sends no code, as with a WebSocket of a browser.
 func (p *pipe) closeBackend(e session.End, read <-chan struct{}) {
-	code, reason := said(e)
+	code, reason := closeOf(e)
 	if code == codeAbnormal {
 		return
 	}
@@ -132,8 +134,8 @@ func (p *pipe) closeBackend(e session.End, read <-chan struct{}) {
 	}
 }
 
-// said reads the close code and reason of a WebSocket in the reason of a session's end.
-func said(e session.End) (code int, reason string) {
+// closeOf reads the close code and reason of a WebSocket from the reason of a session's end.
+func closeOf(e session.End) (code int, reason string) {
 	switch {
 	case e.Code == transport.CodeDraining:
 		return codeGoingAway, ""
@@ -151,7 +153,7 @@ func said(e session.End) (code int, reason string) {
 	return code, reason
 }
 
-// sendable are the codes that a close frame may carry (RFC 6455, 7.4).
+// sendable reports whether a close frame may have this code (RFC 6455, 7.4).
 func sendable(code int) bool {
 	return code >= 1000 && code <= 1014 && code != 1004 && code != codeNone && code != codeAbnormal || code >= 3000
 }

@@ -8,15 +8,15 @@ import (
 	"strings"
 )
 
-// request is what the drop-in class puts into the session's meta, under "websocket".
+// request is what the drop-in class puts into the meta of the session, under "websocket".
 type request struct {
 	// Protocols are the subprotocols that the page offers.
 	Protocols []string `json:"protocols"`
 	// URL is what follows the endpoint's path: path?query.
 	URL string `json:"url"`
 
-	path     string // unescaped, "" for the target's own
-	rawPath  string // as it came
+	path     string // unescaped; "" is the path of the target
+	rawPath  string // as received
 	rawQuery string
 }
 
@@ -42,7 +42,7 @@ func parseRequest(meta []byte) (request, error) {
 			return r, errors.New("a protocol is no token")
 		}
 	}
-	for i := range len(r.URL) { // it becomes part of a request line
+	for i := range len(r.URL) { // it will be part of a request line
 		if c := r.URL[i]; c <= ' ' || c > '~' || c == '#' {
 			return r, errors.New("a character in the URL that must be escaped")
 		}
@@ -52,7 +52,7 @@ func parseRequest(meta []byte) (request, error) {
 	if r.path, err = url.PathUnescape(r.rawPath); err != nil {
 		return r, errors.New("a bad escape in the URL")
 	}
-	// Also where a backend takes an escaped or a back slash for a separator.
+	// Some backends treat an escaped slash or a backslash as a separator.
 	for _, segment := range strings.FieldsFunc(r.path, func(c rune) bool { return c == '/' || c == '\\' }) {
 		if segment == "." || segment == ".." {
 			return r, errors.New("the URL leaves its place")
@@ -61,7 +61,7 @@ func parseRequest(meta []byte) (request, error) {
 	return r, nil
 }
 
-// below returns the target with the request's path and query behind its own.
+// below returns the target with the path and query of the request added.
 func (r request) below(target *url.URL) *url.URL {
 	u := *target
 	if r.rawPath != "" {
@@ -72,7 +72,7 @@ func (r request) below(target *url.URL) *url.URL {
 	return &u
 }
 
-// isToken tells a token of RFC 9110.
+// isToken reports whether s is a token of RFC 9110.
 func isToken(s string) bool {
 	for i := range len(s) {
 		c := s[i]

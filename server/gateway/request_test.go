@@ -16,7 +16,7 @@ func ask(t *testing.T, protocols []string, text string) (request, error) {
 	return parseRequest(meta)
 }
 
-// TestBelow: whatever a client asks for is below the target's path, on the target's host.
+// TestBelow: every URL of a client is below the path of the target, on its host.
 func TestBelow(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                      "ws://host:1/base",

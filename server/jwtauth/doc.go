@@ -1,12 +1,12 @@
-// Package jwtauth authenticates sessions by JSON Web Token (RFC 7519): who holds a token that a
-// trusted key has signed, for this audience, by this issuer, not expired, is the principal that the
-// token names.
+// Package jwtauth authenticates sessions by JSON Web Token (RFC 7519). A client whose token is
+// signed by a trusted key, for this audience, by this issuer, and not expired, is the principal
+// that the token names.
 //
-// What makes tokens dangerous is what a verifier leaves open, so little is: each key serves one
-// algorithm, chosen by the configuration and never by the token; exp is required; audience and
-// issuer are checked unless the options say in so many words that any will do; a token above
-// [MaxToken] bytes is refused unread.
+// Tokens are dangerous if a verifier is not strict, so this one is. Each key has one algorithm,
+// which the configuration chooses and never the token. exp is required. Audience and issuer are
+// checked unless the options explicitly allow any. A token above [MaxToken] bytes is refused before
+// it is parsed.
 //
-// The package knows nothing of sessions. [Authenticator.Authenticate] is called from a server's
-// hook with the token that the client has put into the open's auth field, never into a URL.
+// The package knows nothing about sessions. The hook of a server calls [Authenticator.Authenticate]
+// with the token from the auth field of the open. A token is never in a URL.
 package jwtauth

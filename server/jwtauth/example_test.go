@@ -14,7 +14,7 @@ import (
 // A server makes one Authenticator and calls it from its Authenticate hook with the token that the
 // client sent as auth.
 func Example() {
-	secret := []byte("of 32 bytes or more, from a file, not from source") // the identity provider's
+	secret := []byte("of 32 bytes or more, from a file, not from source") // shared with the identity provider
 	auth, err := jwtauth.New(jwtauth.Options{
 		Keys:     []jwtauth.Key{{ID: "2026", Algorithm: jwtauth.HS256, Material: secret}},
 		Audience: []string{"chat"},

@@ -12,17 +12,17 @@ import (
 )
 
 const (
-	// MaxToken is the size in bytes above which a token is refused before it is looked at.
+	// MaxToken is the largest token in bytes; a larger one is refused before it is parsed.
 	MaxToken = 8 << 10
-	// DefaultLeeway is what clocks may differ by.
+	// DefaultLeeway is how much clocks may differ.
 	DefaultLeeway = 30 * time.Second
-	// MaxLeeway bounds [Options.Leeway]: more is not a clock's error but a longer life for a stolen
-	// token.
+	// MaxLeeway bounds [Options.Leeway]: more would not correct a clock, but only make a stolen
+	// token valid for longer.
 	MaxLeeway = 5 * time.Minute
 )
 
-// The errors of [Authenticator.Authenticate]. Each is an ErrRefused too; so are golang-jwt's own,
-// such as [jwt.ErrTokenExpired], which are wrapped likewise.
+// The errors of [Authenticator.Authenticate]. Each is also an ErrRefused. So are the errors of
+// golang-jwt, such as [jwt.ErrTokenExpired], which are wrapped in the same way.
 var (
 	ErrRefused     = errors.New("jwtauth: token refused")
 	ErrTooLarge    = errors.New("token above 8 KiB")
@@ -33,32 +33,32 @@ var (
 
 // Options are the settings of an [Authenticator]. Keys, an audience and an issuer are required.
 type Options struct {
-	// Keys are the trusted keys. A token that names a key by kid is checked with the key of that
-	// ID, else with the one without an ID; a token that names none is checked with the only key of
-	// its algorithm. There is never a second try.
+	// Keys are the trusted keys. A token with a kid is checked with the key of that ID, or else
+	// with the key without an ID. A token without a kid is checked with the only key of its
+	// algorithm. There is never a second try.
 	Keys []Key
 
-	// Audience lists who this server is: the token's aud must name one of them. AnyAudience takes
-	// tokens meant for anybody, also those that say nothing: then a token for another service opens
-	// sessions here.
+	// Audience lists the names of this server: the token's aud must contain one of them.
+	// AnyAudience accepts tokens for any audience, and tokens without one: then a token for another
+	// service can open sessions here.
 	Audience    []string
 	AnyAudience bool
 
-	// Issuer is who the token's iss must name. AnyIssuer leaves it to the keys alone.
+	// Issuer is the required iss of a token. AnyIssuer accepts every issuer whose key is trusted.
 	Issuer    string
 	AnyIssuer bool
 
-	// Leeway is what exp and nbf are stretched by. 0 is [DefaultLeeway], less than 0 is none; at
-	// most [MaxLeeway].
+	// Leeway is the tolerance for exp and nbf. 0 is [DefaultLeeway], less than 0 is none; at most
+	// [MaxLeeway].
 	Leeway time.Duration
 
-	// Principal names the principal from verified claims. Nil takes sub. An error or "" refuses the
-	// token: "" is anonymous, which nobody becomes by showing a token. Called concurrently; must
-	// not keep or change the claims.
+	// Principal returns the principal of verified claims. Nil uses sub. An error or "" refuses the
+	// token, because "" is the anonymous principal, and a token must not lead to that. It is called
+	// concurrently, and must not keep or change the claims.
 	Principal func(ctx context.Context, claims map[string]any) (string, error)
 }
 
-// Authenticator checks tokens. It may be used by many goroutines at once.
+// Authenticator checks tokens. Many goroutines may use it at the same time.
 type Authenticator struct {
 	keys      []Key
 	parser    *jwt.Parser
@@ -91,7 +91,7 @@ func New(o Options) (*Authenticator, error) {
 		jwt.WithExpirationRequired(),
 		jwt.WithLeeway(a.leeway),
 		jwt.WithStrictDecoding(),
-		jwt.WithJSONNumber(), // a numeric user id above 2^53 must not become its neighbour's
+		jwt.WithJSONNumber(), // a numeric user id above 2^53 must not be rounded to that of another user
 	}
 	switch {
 	case o.AnyAudience == (len(o.Audience) > 0) || slices.Contains(o.Audience, ""):
@@ -110,9 +110,9 @@ func New(o Options) (*Authenticator, error) {
 }
 
 // Authenticate checks a token and returns the principal it names, its claims (numbers as
-// [json.Number]), and the moment from which it would be refused: its exp and the leeway. The error
-// is an [ErrRefused] unless ctx ended or Principal failed. It holds no part of the token's claims
-// or signature and is for the log; tell the client nothing but "refused".
+// [json.Number]), and the time from which it will be refused: its exp plus the leeway. The error is
+// an [ErrRefused] unless ctx ended or Principal failed. It contains no part of the token's claims
+// or signature and is for the log; send the client only "refused".
 func (a *Authenticator) Authenticate(ctx context.Context, token string) (
 	principal string, claims map[string]any, expires time.Time, err error,
 ) {
@@ -143,11 +143,11 @@ func (a *Authenticator) Authenticate(ctx context.Context, token string) (
 	return principal, verified, expires, nil
 }
 
-// key is the one key for a token. The header is the attacker's, so it chooses among keys but never
-// what a key is for.
+// key returns the one key for a token. An attacker can write the header, so it selects a key but
+// never the use of a key.
 func (a *Authenticator) key(token *jwt.Token) (any, error) {
 	if _, found := token.Header["crit"]; found {
-		return nil, ErrCritical // RFC 7515 §4.1.11: what must be understood and is not
+		return nil, ErrCritical // RFC 7515 §4.1.11: an extension that must be understood, and is not
 	}
 	kid, named := token.Header["kid"]
 	id, ok := kid.(string)
@@ -164,9 +164,9 @@ func (a *Authenticator) key(token *jwt.Token) (any, error) {
 		case named && id != "" && k.ID == id:
 			return k.Material, nil
 		case named && k.ID != "":
-			// another's
+			// for another algorithm
 		case chosen != nil:
-			return nil, ErrUnknownKey // several would do: the token has to say which
+			return nil, ErrUnknownKey // several keys are possible: the token must name one
 		default:
 			chosen = k
 		}
@@ -177,11 +177,11 @@ func (a *Authenticator) key(token *jwt.Token) (any, error) {
 	return chosen.Material, nil
 }
 
-// maxTime is the end of the year 9999. Beyond what an int64 holds, a date would turn into one of
-// the distant past.
+// maxTime is the end of the year 9999. A date above the range of int64 would become one in the
+// distant past.
 const maxTime = 253402300799
 
-// times refuses dates outside of what a clock can show, and returns when the token ends.
+// times refuses dates that are out of range, and returns when the token expires.
 func (a *Authenticator) times(claims jwt.MapClaims) (time.Time, error) {
 	for _, name := range []string{"exp", "nbf"} {
 		number, ok := claims[name].(json.Number)
@@ -207,7 +207,7 @@ func refuse(err error) (string, map[string]any, time.Time, error) {
 	return "", nil, time.Time{}, fmt.Errorf("%w: %w", ErrRefused, err)
 }
 
-// reason reduces a parser's error to what it means: its text may quote the token.
+// reason keeps only the kind of a parser's error, because its text may quote the token.
 func reason(err error) error {
 	for _, known := range []error{
 		ErrCritical, ErrUnknownKey, jwt.ErrTokenMalformed, jwt.ErrTokenSignatureInvalid, jwt.ErrTokenExpired,
@@ -222,8 +222,8 @@ func reason(err error) error {
 	return jwt.ErrTokenUnverifiable
 }
 
-// compact says that the token is in the letters of base64url and dots: Go's decoder would skip line
-// ends.
+// compact reports whether the token has only base64url characters and dots: Go's decoder would skip
+// line ends.
 func compact(token string) bool {
 	for i := range len(token) {
 		switch c := token[i]; {

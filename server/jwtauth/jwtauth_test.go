@@ -394,7 +394,7 @@ func FuzzAuthenticate(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, token string) {
-		// The one signed properly has no exp, so nothing that is made from these may pass.
+		// The only valid signature is on a token without exp, so no input made from these may pass.
 		if principal, _, _, err := a.Authenticate(t.Context(), token); err == nil {
 			t.Errorf("accepted %q as %q", token, principal)
 		}

@@ -19,17 +19,17 @@ const (
 	EdDSA Algorithm = "EdDSA" // an Ed25519 public key
 )
 
-// The bounds of what is a key.
+// The bounds of a key.
 const (
 	minSecret = 32   // bytes, RFC 7518 §3.2
 	minRSA    = 2048 // bits, RFC 7518 §3.3
-	maxRSA    = 8192 // bits; above, checking one forged token costs too much
+	maxRSA    = 8192 // bits; with a larger key one forged token costs too much
 	maxKeys   = 100
 )
 
-// Key is a trusted key, bound to the one algorithm it serves. It prints as its name only.
+// Key is a trusted key for one algorithm. It prints only its name.
 type Key struct {
-	// ID is what tokens call it by, their kid; "" is allowed once per algorithm.
+	// ID is the kid of tokens for this key; "" is allowed once per algorithm.
 	ID        string
 	Algorithm Algorithm
 	// Material is []byte for [HS256], [*rsa.PublicKey] for [RS256], [ed25519.PublicKey] for
@@ -37,10 +37,10 @@ type Key struct {
 	Material any `json:"-"`
 }
 
-// String names the key without its material.
+// String returns the name of the key, without its material.
 func (k Key) String() string { return fmt.Sprintf("%s key %q", k.Algorithm, k.ID) }
 
-// GoString is String, so that %#v tells no secret either.
+// GoString is String, so that %#v does not print the secret either.
 func (k Key) GoString() string { return k.String() }
 
 func checkKeys(keys []Key) ([]Key, error) {
@@ -100,7 +100,7 @@ func (k Key) check() error {
 	return nil
 }
 
-// clone keeps a caller's later writes out.
+// clone copies the material, so that later writes of the caller have no effect.
 func (k Key) clone() Key {
 	switch m := k.Material.(type) {
 	case []byte:

@@ -16,7 +16,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// keyring holds one private key of each kind, and a stranger's.
+// keyring has one private key of each kind, and one that is not trusted.
 type keyring struct {
 	secret  []byte
 	rsa     *rsa.PrivateKey
@@ -62,7 +62,7 @@ func good() jwt.MapClaims {
 	}
 }
 
-// with is good with some claims changed; nil takes a claim out.
+// with returns good with some claims changed; nil removes a claim.
 func with(changes jwt.MapClaims) jwt.MapClaims {
 	c := good()
 	maps.Copy(c, changes)

@@ -18,7 +18,7 @@ import (
 // maxFile bounds a key file in bytes.
 const maxFile = 1 << 20
 
-// ParseKeys reads a key file: a JWK Set if it begins with {, else PEM.
+// ParseKeys reads a key file: a JWK Set if it starts with {, else PEM.
 func ParseKeys(data []byte) ([]Key, error) {
 	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
 		return ParseJWKS(data)
@@ -27,9 +27,8 @@ func ParseKeys(data []byte) ([]Key, error) {
 }
 
 // ParsePEM reads public keys: blocks PUBLIC KEY, RSA PUBLIC KEY or CERTIFICATE, whose dates and
-// issuer are not checked. The keys have no ID, and their algorithm follows from their type, so
-// there is room for one RSA and one Ed25519 key. A private key is an error, since it does not
-// belong on this server.
+// issuer are not checked. The keys have no ID, and their type decides the algorithm, so there can
+// be one RSA and one Ed25519 key. A private key is an error, because it must not be on this server.
 func ParsePEM(data []byte) ([]Key, error) {
 	if len(data) > maxFile {
 		return nil, errors.New("jwtauth: key file above 1 MiB")
@@ -77,7 +76,7 @@ func parseBlock(block *pem.Block) (any, error) {
 	return nil, errors.New("not a public key")
 }
 
-// jwk is what is read of a JSON Web Key.
+// jwk has the members of a JSON Web Key that are read.
 type jwk struct {
 	Kty string   `json:"kty"`
 	Use string   `json:"use"`
@@ -92,9 +91,9 @@ type jwk struct {
 	D   string   `json:"d"`
 }
 
-// ParseJWKS reads a JWK Set (RFC 7517). Keys for other algorithms or uses are passed over, as the
-// RFC asks; one that is meant for us and broken is an error, and so is a private one and a set
-// without any key for us. A shared secret (oct) has to state its algorithm, HS256.
+// ParseJWKS reads a JWK Set (RFC 7517). Keys for other algorithms or uses are skipped, as the RFC
+// requires. A broken key for our use is an error, and so are a private key and a set without a key
+// for us. A shared secret (oct) must state its algorithm, HS256.
 func ParseJWKS(data []byte) ([]Key, error) {
 	if len(data) > maxFile {
 		return nil, errors.New("jwtauth: key file above 1 MiB")
@@ -123,7 +122,7 @@ func ParseJWKS(data []byte) ([]Key, error) {
 	return checkKeys(keys)
 }
 
-// algorithm is what the key is for; false passes the key over.
+// algorithm returns the algorithm of the key; false skips the key.
 func (j jwk) algorithm() (Algorithm, bool) {
 	if j.Use != "" && j.Use != "sig" || j.Ops != nil && !slices.Contains(j.Ops, "verify") {
 		return "", false
@@ -166,7 +165,7 @@ func (j jwk) material(algorithm Algorithm) (any, error) {
 	}
 }
 
-// decode reads a member in base64url. Its error does not quote it: it may be a secret.
+// decode reads a member in base64url. Its error does not quote the value, which may be a secret.
 func decode(name, value string) ([]byte, error) {
 	b, err := base64.RawURLEncoding.DecodeString(value)
 	if err != nil || len(b) == 0 {

@@ -18,7 +18,7 @@ import (
 // The exit codes of holdfast doctor.
 const (
 	exitFits     = 0  // every transport carries a session
-	exitDegraded = 1  // a session works, not over every transport as it should
+	exitDegraded = 1  // a session works, but not over every transport as it should
 	exitBlocked  = 2  // no session works
 	exitUsage    = 64 // the command line is wrong (EX_USAGE)
 )
@@ -35,16 +35,16 @@ Exit code: 0 every transport carries a session, 1 a session works though not ove
 Flags:
 `
 
-// diagnose is holdfast doctor. It ends when ctx does, with what it knows by then.
+// diagnose is holdfast doctor. When ctx ends, it ends with what it knows by then.
 func diagnose(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("holdfast doctor", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // an error is told in one line
+	flags.SetOutput(io.Discard) // errors are printed in one line
 	asJSON := flags.Bool("json", false, "print the report as JSON")
 	long := flags.Bool("long", false,
 		"watch for more than a minute too, for quiet times and ages at which connections are cut")
 	timeout := flags.Duration("timeout", 0, "bound on the whole diagnosis (default 15s, with -long 95s)")
 	switch err := flags.Parse(args); {
-	case err == flag.ErrHelp: //nolint:errorlint // flag returns it bare
+	case err == flag.ErrHelp: //nolint:errorlint // flag does not wrap it
 		fmt.Fprint(stdout, doctorUsage)
 		flags.SetOutput(stdout)
 		flags.PrintDefaults()
@@ -87,7 +87,7 @@ func diagnose(ctx context.Context, args []string, env func(string) string, stdou
 	}
 }
 
-// proxyOf reads the variables that name proxies, as net/http does for the whole process.
+// proxyOf reads the proxy variables, as net/http does for the whole process.
 func proxyOf(env func(string) string) func(*http.Request) (*url.URL, error) {
 	either := func(upper, lower string) string {
 		if v := env(upper); v != "" {
@@ -102,7 +102,7 @@ func proxyOf(env func(string) string) func(*http.Request) (*url.URL, error) {
 	find := c.ProxyFunc()
 	return func(r *http.Request) (*url.URL, error) {
 		u := *r.URL
-		switch u.Scheme { // gorilla asks for ws, whose proxy is that of http
+		switch u.Scheme { // gorilla asks for ws, which uses the proxy for http
 		case "ws":
 			u.Scheme = "http"
 		case "wss":

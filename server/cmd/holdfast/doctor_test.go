@@ -19,7 +19,7 @@ func doctorRun(t *testing.T, env map[string]string, args ...string) (code int, s
 	return code, out.text(), err.text()
 }
 
-// TestDoctor: against the program itself every transport fits, in words and in JSON.
+// TestDoctor: with our own server every transport fits, in the text and in the JSON.
 func TestDoctor(t *testing.T) {
 	p := start(t, "-addr", "127.0.0.1:0")
 	endpoint := p.stdout.find(t, `Endpoint:\s+(\S+)`)
@@ -44,8 +44,7 @@ func TestDoctor(t *testing.T) {
 	}
 }
 
-// TestDoctorByProxy: it goes through the proxy that the environment names, and not where NO_PROXY
-// says so.
+// TestDoctorByProxy: it uses the proxy of the environment, but not for hosts in NO_PROXY.
 func TestDoctorByProxy(t *testing.T) {
 	asked := make(chan string, 100)
 	proxy, err := net.Listen("tcp", "127.0.0.1:0")
@@ -79,7 +78,7 @@ func TestDoctorByProxy(t *testing.T) {
 	}
 }
 
-// TestDoctorUsage: what is wrong is told in one line, with 64.
+// TestDoctorUsage: each mistake gives one line and exit code 64.
 func TestDoctorUsage(t *testing.T) {
 	for name, args := range map[string][]string{
 		"no URL": {}, "two": {"http://a", "http://b"}, "not a URL": {"holdfast"}, "flag": {"-frob", "http://a"},
@@ -100,7 +99,7 @@ func TestDoctorUsage(t *testing.T) {
 	}
 }
 
-// TestDoctorInterrupted: told to end, it tells what it knows.
+// TestDoctorInterrupted: when it is interrupted, it prints what it knows.
 func TestDoctorInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -24,10 +24,10 @@ import (
 )
 
 // Run is the whole program. It serves until ctx ends, then drains, and returns the exit code: 0
-// after a clean end, 1 when it could not serve or not end in time, 2 when the settings are wrong.
+// after a clean end, 1 if it could not serve or did not end in time, 2 if the settings are wrong.
 //
-// With the first argument "doctor" it is another program, which diagnoses the way to a server and
-// has exit codes of its own.
+// With the first argument "doctor" it is another program, which diagnoses the network path to a
+// server and has its own exit codes.
 func Run(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer) int {
 	if len(args) > 0 && args[0] == "doctor" {
 		return diagnose(ctx, args[1:], env, stdout, stderr)
@@ -98,7 +98,7 @@ func newServer(cfg config.Config, log *slog.Logger) (*server.Server, error) {
 	return server.New(c)
 }
 
-// bearer takes the token from the client's auth, a JSON string.
+// bearer reads the token from the client's auth, a JSON string.
 func bearer(tokens *jwtauth.Authenticator) func(context.Context, *server.Handshake) (string, error) {
 	return func(ctx context.Context, h *server.Handshake) (string, error) {
 		var token string
@@ -121,7 +121,7 @@ type binary struct {
 	publicL, adminL net.Listener
 }
 
-// listen takes the ports, so that a taken one is told before anything else is.
+// listen opens the ports first, so that a port in use is reported before anything else is printed.
 func (b *binary) listen(ctx context.Context) (err error) {
 	var lc net.ListenConfig
 	if b.publicL, err = lc.Listen(ctx, "tcp", b.cfg.Addr); err != nil {
@@ -139,7 +139,7 @@ func (b *binary) listen(ctx context.Context) (err error) {
 	return nil
 }
 
-// newHTTPServer has no WriteTimeout: streams last, and each write has a deadline of its own.
+// newHTTPServer sets no WriteTimeout: streams are long, and each write has its own deadline.
 func (b *binary) newHTTPServer(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,
@@ -152,14 +152,14 @@ func (b *binary) newHTTPServer(h http.Handler) *http.Server {
 
 func (b *binary) routes() http.Handler {
 	e := newEcho()
-	// the Server would answer under any path: which are its own is said here
+	// The Server answers every path that it gets, so its paths are listed here.
 	for _, path := range []string{"/holdfast", "/holdfast/"} {
 		e.Any(path, echo.WrapHandler(b.srv))
 	}
 	for _, path := range []string{"/holdfast.js", "/holdfast.mjs", "/holdfast/holdfast.js", "/holdfast/holdfast.mjs"} {
 		e.Any(path, echo.WrapHandler(b.srv))
 	}
-	e.Any("/holdfast/*", echo.NotFoundHandler) // nor the demo page's
+	e.Any("/holdfast/*", echo.NotFoundHandler) // the demo page below must not answer here
 	if b.cfg.Loopback() {
 		b.mountAdmin(e)
 	}
@@ -187,12 +187,12 @@ func (b *binary) mountAdmin(e *echo.Echo) {
 func newEcho() *echo.Echo {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
-	e.IPExtractor = echo.ExtractIPDirect() // whose word counts beyond that is the Server's business
+	e.IPExtractor = echo.ExtractIPDirect() // the Server itself decides which proxies to trust
 	return e
 }
 
-// drainFor bounds the whole drain: the sessions' grace and what the last writes need.
-const drainFor = 15 * time.Second
+// drainTimeout bounds the whole drain: CloseGrace of the sessions, and the last writes.
+const drainTimeout = 15 * time.Second
 
 // serve serves until ctx ends, then drains.
 func (b *binary) serve(ctx context.Context) error {
@@ -208,9 +208,9 @@ func (b *binary) serve(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	b.log.Info("draining")
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainFor)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
-	err := b.srv.Shutdown(ctx) // first the sessions, over a server that still serves
+	err := b.srv.Shutdown(ctx) // first end the sessions, while the HTTP server still serves
 	err = errors.Join(err, b.public.Shutdown(ctx))
 	if b.admin != nil {
 		err = errors.Join(err, b.admin.Shutdown(ctx))

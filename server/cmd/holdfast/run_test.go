@@ -120,8 +120,8 @@ func post(t *testing.T, url string) int {
 	return r.StatusCode
 }
 
-// TestServeAndDrain: on loopback everything is there; when told to stop the program delivers, says
-// goodbye and ends with 0.
+// TestServeAndDrain: on loopback everything is served. At the end the program delivers its
+// messages, closes the sessions and exits with 0.
 func TestServeAndDrain(t *testing.T) {
 	p := start(t, "-addr", "127.0.0.1:0", "-log-level", "debug")
 	base := strings.TrimSuffix(p.stdout.find(t, `Demo page: (\S+)`), "/")
@@ -181,8 +181,7 @@ func TestServeAndDrain(t *testing.T) {
 	}
 }
 
-// TestNothingUnaskedInPublic: not on loopback there is the endpoint and the client, and nothing
-// else.
+// TestNothingUnaskedInPublic: on a public address only the endpoint and the client are served.
 func TestNothingUnaskedInPublic(t *testing.T) {
 	p := start(t, "-addr", "0.0.0.0:0", "-admin-addr", "127.0.0.1:0")
 	endpoint := p.stdout.find(t, `Endpoint:\s+(\S+)`)
@@ -221,7 +220,7 @@ func TestNothingUnaskedInPublic(t *testing.T) {
 	}
 }
 
-// TestOneClearLine: what is wrong is told in one line, and the exit code is not 0.
+// TestOneClearLine: each mistake gives one line, and the exit code is not 0.
 func TestOneClearLine(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -260,7 +259,7 @@ func TestOneClearLine(t *testing.T) {
 	}
 }
 
-// TestTokens: with a key only the holder of a token gets in.
+// TestTokens: with a key only clients with a token may connect.
 func TestTokens(t *testing.T) {
 	secret := []byte("of 32 bytes or more, from a file, not from source")
 	keys := filepath.Join(t.TempDir(), "keys.json")
@@ -297,7 +296,7 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-// TestGateway: with -gateway a session speaks with the backend, and no longer with the echo.
+// TestGateway: with -gateway a session is connected to the backend, not to the echo.
 func TestGateway(t *testing.T) {
 	up := websocket.Upgrader{}
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

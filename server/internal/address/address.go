@@ -1,5 +1,5 @@
-// Package address tells which address a request comes from, and bounds what one address may hold
-// and how fast it may ask.
+// Package address finds the client address of a request, and limits what one address may have open
+// and how fast it may open more.
 package address
 
 import (
@@ -9,12 +9,12 @@ import (
 	"strings"
 )
 
-// maxHops bounds how far X-Forwarded-For is walked: a chain of more proxies that are all trusted is
-// a header made up.
+// maxHops bounds how many entries of X-Forwarded-For are read: a longer chain of trusted proxies is
+// a forged header.
 const maxHops = 32
 
-// Proxies are the networks whose X-Forwarded-* headers are believed. Nil believes nobody: the
-// direct peer is the client.
+// Proxies are the networks whose X-Forwarded-* headers are believed. With nil no header is
+// believed: the direct peer is the client.
 type Proxies []netip.Prefix
 
 // ParseProxy reads a network in CIDR form or a single address.
@@ -33,14 +33,14 @@ func ParseProxy(s string) (netip.Prefix, error) {
 	return netip.PrefixFrom(addr, addr.BitLen()), nil
 }
 
-// Trusts says that the direct peer of the request is one of the proxies.
+// Trusts reports whether the direct peer of the request is one of the proxies.
 func (p Proxies) Trusts(r *http.Request) bool { return p.contain(peer(r)) }
 
 // Client is the address the request comes from: the direct peer, unless that is a trusted proxy;
-// then the first address from the right of X-Forwarded-For that is not. What stands further left is
-// the word of a stranger. Where the header ends or stops making sense the last trusted address that
-// it led to is the answer, so garbage never gains an address of its own. The zero Addr stands for a
-// peer without an IP address, such as a unix socket.
+// then it is the first address from the right in X-Forwarded-For that is not trusted. Entries
+// further left may be forged. If the header ends or is invalid, the answer is the last trusted
+// address before that point, so garbage never counts as an address. The zero Addr means a peer
+// without an IP address, such as a unix socket.
 func (p Proxies) Client(r *http.Request) netip.Addr {
 	client := peer(r)
 	if !p.contain(client) {
@@ -55,7 +55,7 @@ func (p Proxies) Client(r *http.Request) netip.Addr {
 			var hop string
 			rest, hop, more = cutLast(rest)
 			if hop == "" {
-				continue // an empty element of a list says nothing
+				continue // skip an empty element
 			}
 			addr, ok := parseHop(hop)
 			if !ok {
@@ -79,8 +79,8 @@ func (p Proxies) contain(a netip.Addr) bool {
 	return false
 }
 
-// Group is what limits count by: one IPv4 address, or a /64 of IPv6, since one subscriber commands
-// all of that.
+// Group is what limits count by: one IPv4 address, or a /64 of IPv6, because one subscriber can use
+// all addresses of it.
 func Group(a netip.Addr) netip.Prefix {
 	a = a.Unmap().WithZone("")
 	bits := a.BitLen()
@@ -96,7 +96,7 @@ func peer(r *http.Request) netip.Addr {
 	return ap.Addr().Unmap().WithZone("")
 }
 
-// cutLast takes the last element off a comma-separated list, without splitting all of a long one.
+// cutLast removes the last element of a comma-separated list, without splitting the whole list.
 func cutLast(s string) (rest, last string, more bool) {
 	i := strings.LastIndexByte(s, ',')
 	if i < 0 {
@@ -105,7 +105,7 @@ func cutLast(s string) (rest, last string, more bool) {
 	return s[:i], strings.Trim(s[i+1:], " \t"), true
 }
 
-// parseHop reads what proxies write: an address, IPv6 also in brackets, with or without a port.
+// parseHop reads an address as proxies write it: IPv6 also in brackets, with or without a port.
 func parseHop(s string) (netip.Addr, bool) {
 	if len(s) > 64 {
 		return netip.Addr{}, false

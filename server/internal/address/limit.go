@@ -9,12 +9,12 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// DefaultLimit is high on purpose: a hospital is one address.
+// DefaultLimit is high, because all users of a hospital may share one address.
 const DefaultLimit = 1000
 
-// Limit bounds how many things one address holds at a time. It remembers only addresses that hold
-// something, so its memory is bounded by what is alive. Its methods may be called by many
-// goroutines at once.
+// Limit bounds how many sessions or connections one address has at the same time. It stores only
+// addresses that have some, so its memory is bounded by their number. Many goroutines may call its
+// methods at the same time.
 type Limit struct {
 	max int
 
@@ -30,8 +30,8 @@ func NewLimit(max int) *Limit {
 	return &Limit{max: max, held: make(map[netip.Prefix]int)}
 }
 
-// Acquire takes one for the address, or returns false at the bound: the policy is to refuse the
-// newcomer. Every true is given back by one [Limit.Release] of the same address.
+// Acquire counts one more for the address, or returns false at the bound: the newest one is
+// refused. Each true needs one [Limit.Release] of the same address.
 func (l *Limit) Acquire(a netip.Addr) bool {
 	if l.max < 0 {
 		return true
@@ -47,8 +47,8 @@ func (l *Limit) Acquire(a netip.Addr) bool {
 	return true
 }
 
-// Release gives one back. To release more than was acquired is ignored, so that no address ever
-// gains from a mistake.
+// Release counts one less. A Release without an Acquire is ignored, so that a mistake never raises
+// the limit of an address.
 func (l *Limit) Release(a netip.Addr) {
 	key := Group(a)
 	l.mu.Lock()
@@ -65,14 +65,14 @@ func (l *Limit) Release(a netip.Addr) {
 // RateOptions are the settings of a [Rate].
 type RateOptions struct {
 	PerSecond float64 // refilled per address; 0 is 100, less than 0 is no limit
-	Burst     int     // at once per address; 0 is 1000, so that a hospital may come back at once after a restart
+	Burst     int     // at once per address; 0 is 1000, so that a whole hospital can reconnect after a restart
 	Addresses int     // remembered; 0 is 10,000
 }
 
-// Rate bounds how often one address may do something. It remembers the addresses seen last; at that
-// bound the one seen longest ago is forgotten and would start again with a full burst. Who has that
-// many addresses is held by the limits in all. Its methods may be called by many goroutines at
-// once.
+// Rate bounds how often one address may do something. It keeps the most recent addresses; at the
+// bound it drops the least recent one, which then starts again with a full burst. A client with
+// that many addresses is limited by the total limits. Many goroutines may call its methods at the
+// same time.
 type Rate struct {
 	perSecond rate.Limit
 	burst     int
@@ -92,12 +92,11 @@ func NewRate(o RateOptions) *Rate {
 	if o.Addresses <= 0 {
 		o.Addresses = 10_000
 	}
-	buckets, _ := simplelru.NewLRU[netip.Prefix, *rate.Limiter](o.Addresses, nil) // fails for a size below 1 only
+	buckets, _ := simplelru.NewLRU[netip.Prefix, *rate.Limiter](o.Addresses, nil) // fails only for a size below 1
 	return &Rate{perSecond: rate.Limit(o.PerSecond), burst: o.Burst, buckets: buckets}
 }
 
-// Allow takes one token of the address. Without one it takes nothing, and retry says when there
-// will be one.
+// Allow takes one token of the address. If there is none, retry is the time until the next one.
 func (r *Rate) Allow(a netip.Addr) (ok bool, retry time.Duration) {
 	if r.perSecond < 0 {
 		return true, 0

@@ -48,7 +48,7 @@ func TestLimitForgetsWhoHoldsNothing(t *testing.T) {
 	if len(l.held) != 0 {
 		t.Errorf("%v is kept", l.held)
 	}
-	l.Release(alice) // once too often
+	l.Release(alice) // one too many
 	if len(l.held) != 0 {
 		t.Errorf("%v after a release too many", l.held)
 	}
@@ -102,7 +102,7 @@ func TestRate(t *testing.T) {
 				t.Fatalf("%d: %t %v", i, ok, retry)
 			}
 		}
-		for range 100 { // a refusal takes nothing, or the wait would grow
+		for range 100 { // a refusal takes no token, or the wait would grow
 			if ok, retry := r.Allow(alice); ok || retry != 500*time.Millisecond {
 				t.Fatalf("%t %v, want to wait 500 ms", ok, retry)
 			}

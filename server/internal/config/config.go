@@ -1,6 +1,6 @@
 // Package config reads the settings of the holdfast binary: from flags, the environment and a file,
-// in that order of precedence, over the defaults. One table names them all, so the three cannot
-// drift apart.
+// in that order of precedence, over the defaults. One table has all settings, so that the three
+// sources stay the same.
 package config
 
 import (
@@ -16,20 +16,20 @@ import (
 	"github.com/holdfast-rt/holdfast/server/jwtauth"
 )
 
-// Config is what the binary runs with.
+// Config has the settings of the binary.
 type Config struct {
 	Addr           string         // where sessions are served
-	AdminAddr      string         // where health and metrics are served, "" for nowhere but beside a loopback Addr
-	LogLevel       slog.Level     // the least that is logged
+	AdminAddr      string         // where health and metrics are served; "" is only on a loopback Addr
+	LogLevel       slog.Level     // the lowest level that is logged
 	Demo           Demo           // whether the demo page is served
 	Conformance    bool           // whether the applications of the conformance suite are served
 	Origins        []string       // pages of other sites that may connect
 	TrustedProxies []netip.Prefix // whose X-Forwarded-* headers are believed
 
 	Gateway        string   // the WebSocket server that sessions are connected to, "" for the echo
-	GatewayHeaders []string // headers of the client's that it is given
+	GatewayHeaders []string // headers of the client that the WebSocket server gets
 
-	MaxSessions           int   // living sessions in all
+	MaxSessions           int   // open sessions in total
 	MaxSessionsPerAddress int   // of one client address
 	NewSessionsPerSecond  int   // of one client address
 	MaxMessage            int   // bytes of one message
@@ -51,20 +51,20 @@ const (
 // JWT are the settings of the token check. Without Keys anybody may connect.
 type JWT struct {
 	Keys     string        // path of a JWK Set or PEM file
-	Audience []string      // any of these; "*" alone for every one
-	Issuer   string        // "*" for every one
-	Leeway   time.Duration // what clocks may differ by
+	Audience []string      // any of these; "*" alone allows all
+	Issuer   string        // "*" allows all
+	Leeway   time.Duration // how much clocks may differ
 }
 
-// anybody opts out of checking a claim, in so many words.
+// anybody turns the check of a claim off, explicitly.
 const anybody = "*"
 
-// maxFile bounds in bytes what is read of a file.
+// maxFile is the largest file that is read, in bytes.
 const maxFile = 1 << 20
 
 // Load reads the settings. Args are those after the program's name; env is [os.Getenv]. For -help
-// the error is [flag.ErrHelp]: print [WriteHelp] then. Any other error is made of one line for each
-// thing that is wrong, which names the flag, variable or key.
+// the error is [flag.ErrHelp]: print [WriteHelp] then. Any other error has one line per mistake,
+// which names the flag, variable or key.
 func Load(args []string, env func(string) string) (Config, error) {
 	flags, err := readFlags(args)
 	if err != nil {
@@ -91,7 +91,7 @@ func Load(args []string, env func(string) string) (Config, error) {
 	return c, c.check()
 }
 
-// check judges the settings together.
+// check checks the settings together.
 func (c Config) check() error {
 	var errs []error
 	if c.AdminAddr != "" && c.AdminAddr == c.Addr {
@@ -121,7 +121,7 @@ func (c Config) check() error {
 	return errors.Join(errs...)
 }
 
-// Loopback says that Addr can be reached from this machine only.
+// Loopback reports whether Addr can be reached only from this machine.
 func (c Config) Loopback() bool {
 	host, _, err := net.SplitHostPort(c.Addr)
 	if err != nil {
@@ -131,7 +131,7 @@ func (c Config) Loopback() bool {
 	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
 }
 
-// ServeDemo says whether to serve the demo page: unasked on loopback only.
+// ServeDemo reports whether to serve the demo page: by default only on loopback.
 func (c Config) ServeDemo() bool {
 	return c.Demo == DemoOn || c.Demo == DemoAuto && c.Loopback()
 }
@@ -152,7 +152,7 @@ func (c Config) Authenticator() (*jwtauth.Authenticator, error) {
 	}
 	o := jwtauth.Options{Keys: keys, Audience: c.JWT.Audience, Issuer: c.JWT.Issuer, Leeway: c.JWT.Leeway}
 	if o.Leeway == 0 {
-		o.Leeway = -1 // 0 is none here, where the default is in the table
+		o.Leeway = -1 // here 0 means none: the default is in the table
 	}
 	if c.JWT.Audience[0] == anybody {
 		o.Audience, o.AnyAudience = nil, true

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// load runs Load with a file of that text, unless it is empty, and variables given as NAME=value.
+// load calls Load with a file of this text, if there is one, and with variables as NAME=value.
 func load(t *testing.T, file string, env []string, args ...string) (Config, error) {
 	t.Helper()
 	if file != "" {
@@ -57,7 +57,7 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-// samples has a value for each setting, and what it makes of the defaults.
+// samples has a value for each setting, and how it changes the defaults.
 var samples = map[string]struct {
 	text, file string
 	want       func(*Config)

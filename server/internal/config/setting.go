@@ -17,7 +17,7 @@ import (
 	"github.com/holdfast-rt/holdfast/server/jwtauth"
 )
 
-// configSetting names the file, so it stands in none.
+// configSetting names the file, so it is not allowed in a file.
 const configSetting = "config"
 
 // setting is one row of the table. Its name is the flag, the key in the file and, in capitals, the
@@ -190,7 +190,7 @@ func setProxies(c *Config, values []string) error {
 	return nil
 }
 
-// setGateway has the gateway judge what it is given so far.
+// setGateway lets the gateway check the settings that are known so far.
 func setGateway(c *Config, v string) error {
 	c.Gateway = v
 	if v == "" {
@@ -209,17 +209,17 @@ func setLeeway(c *Config, v string) error {
 	return nil
 }
 
-func setInt(to *int, v string, least, most int) error {
+func setInt(to *int, v string, low, high int) error {
 	n, err := strconv.Atoi(v)
-	if err != nil || n < least || n > most {
-		return fmt.Errorf("%q is not a whole number of %d to %d", v, least, most)
+	if err != nil || n < low || n > high {
+		return fmt.Errorf("%q is not a whole number of %d to %d", v, low, high)
 	}
 	*to = n
 	return nil
 }
 
-// setSize takes bytes, or KiB, MiB, GiB.
-func setSize[T int | int64](to *T, v string, least, most int64) error {
+// setSize reads a number of bytes, KiB, MiB or GiB.
+func setSize[T int | int64](to *T, v string, low, high int64) error {
 	number, unit := v, int64(1)
 	for suffix, u := range map[string]int64{"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30} {
 		if n, found := strings.CutSuffix(v, suffix); found {
@@ -227,8 +227,8 @@ func setSize[T int | int64](to *T, v string, least, most int64) error {
 		}
 	}
 	n, err := strconv.ParseInt(number, 10, 64)
-	if err != nil || n < 0 || n > most/unit || n*unit < least {
-		return fmt.Errorf("%q is not a size of %s to %s, like 65536, 64KiB or 1MiB", v, sizeText(least), sizeText(most))
+	if err != nil || n < 0 || n > high/unit || n*unit < low {
+		return fmt.Errorf("%q is not a size of %s to %s, like 65536, 64KiB or 1MiB", v, sizeText(low), sizeText(high))
 	}
 	*to = T(n * unit)
 	return nil
@@ -246,8 +246,7 @@ func sizeText(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-// unprefixed takes the package's name off an error that is going to stand behind the name of a
-// setting.
+// unprefixed removes the name of the package from an error that will follow the name of a setting.
 func unprefixed(err error, prefix string) error {
 	if err == nil {
 		return nil

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// values is what one source says: the texts by the setting's name. A setting that is not there was
-// not mentioned.
+// values are the texts of one source, by the name of the setting. A setting that is missing was not
+// set.
 type values map[string][]string
 
 // The sources as errors name them; a file is named by its path.
@@ -21,7 +21,8 @@ const (
 	sourceFlags = "flags"
 )
 
-// apply writes what a source says over what is there. Each error is a line that says where.
+// apply sets the values of a source over the values before. Each error is one line that names the
+// place.
 func apply(c *Config, source string, vs values) []error {
 	var errs []error
 	for _, s := range settings() {
@@ -60,7 +61,7 @@ func last(vs values, name string) string {
 	return ""
 }
 
-// split takes a list apart at its commas; an empty text is an empty list.
+// split splits a list at its commas; an empty text is an empty list.
 func (s setting) split(text string) []string {
 	if !s.list {
 		return []string{text}
@@ -74,8 +75,8 @@ func (s setting) split(text string) []string {
 	return list
 }
 
-// readFlags reads the command line. A list may be given in several flags; of anything else the last
-// one counts.
+// readFlags reads the command line. The values of a list may be in several flags; for other
+// settings the last flag counts.
 func readFlags(args []string) (values, error) {
 	vs := values{}
 	fs := flag.NewFlagSet("holdfast", flag.ContinueOnError)
@@ -105,7 +106,7 @@ func readFlags(args []string) (values, error) {
 	return vs, nil
 }
 
-// readEnv reads the variables. An empty one is one that was not set.
+// readEnv reads the variables. An empty variable counts as not set.
 func readEnv(env func(string) string) values {
 	vs := values{}
 	for _, s := range settings() {
@@ -116,15 +117,15 @@ func readEnv(env func(string) string) values {
 	return vs
 }
 
-// readFile reads a JSON object of settings. It is strict, since a misspelt limit is no limit:
-// unknown and repeated keys are errors. On an error it returns what could be read, so that all that
-// is wrong is told at once.
+// readFile reads a JSON object of settings. It is strict, because a misspelt limit is no limit:
+// unknown and repeated keys are errors. On an error it returns the values that it could read, so
+// that all mistakes are reported together.
 func readFile(path string) (values, error) {
 	data, err := readBounded(path)
 	if err != nil {
 		return nil, fmt.Errorf("-config: %w", err)
 	}
-	data = bytes.TrimPrefix(data, []byte("\ufeff")) // what some editors put before UTF-8
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // some editors write it before UTF-8
 	var whole map[string]json.RawMessage
 	if err := json.Unmarshal(data, &whole); err != nil {
 		return nil, fmt.Errorf("%s%s: %w", path, position(data, err), err)
@@ -136,7 +137,7 @@ func readFile(path string) (values, error) {
 	vs := values{}
 	var errs []error
 	table := settings()
-	dec := json.NewDecoder(bytes.NewReader(data)) // the map has swallowed repeated keys
+	dec := json.NewDecoder(bytes.NewReader(data)) // the map has lost repeated keys
 	_, _ = dec.Token()                            // {
 	for dec.More() {
 		token, _ := dec.Token()
@@ -159,7 +160,7 @@ func readFile(path string) (values, error) {
 	return vs, errors.Join(errs...)
 }
 
-// texts turns a JSON value into what a flag would have said.
+// texts turns a JSON value into the texts that a flag would have.
 func (s setting) texts(raw json.RawMessage) ([]string, error) {
 	var text string
 	var list []string
@@ -181,7 +182,7 @@ func (s setting) texts(raw json.RawMessage) ([]string, error) {
 	return s.split(string(raw)), nil // a number, true, false
 }
 
-// position says where in a file an error of JSON is, as :line:column.
+// position returns the place of a JSON error in a file, as :line:column.
 func position(data []byte, err error) string {
 	var syntax *json.SyntaxError
 	if !errors.As(err, &syntax) {

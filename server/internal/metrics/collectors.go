@@ -6,7 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// values is a closed set of label values; its last one stands for all that are not in it.
+// values is a closed set of label values; the last one is used for all values that are not in it.
 type values []string
 
 func (v values) index(s string) int {
@@ -29,7 +29,7 @@ var (
 	directions = values{"up", "down"}
 )
 
-// rttBuckets go from the same room to a satellite behind a queue, in seconds.
+// rttBuckets go from a local network to a satellite link with a queue, in seconds.
 var rttBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 
 // makeCounters makes each counter vector and resolves its children.
@@ -83,7 +83,7 @@ func newRetained(bytes func() int64) prometheus.Collector {
 	})
 }
 
-// sessionsCollector counts the living sessions when asked.
+// sessionsCollector counts the open sessions at each scrape.
 type sessionsCollector struct {
 	sessions iter.Seq2[string, string]
 }
@@ -94,8 +94,8 @@ var sessionsDesc = prometheus.NewDesc("holdfast_sessions", "Living sessions by t
 // Describe implements [prometheus.Collector].
 func (c sessionsCollector) Describe(ch chan<- *prometheus.Desc) { ch <- sessionsDesc }
 
-// Collect implements [prometheus.Collector]. Each pair is there from the start, so that no graph
-// begins with a hole.
+// Collect implements [prometheus.Collector]. Each pair exists from the start, so that no graph has
+// a gap at its beginning.
 func (c sessionsCollector) Collect(ch chan<- prometheus.Metric) {
 	counts := make([]int, len(transports)*len(states))
 	if c.sessions != nil {

@@ -1,8 +1,8 @@
 // Package metrics counts what a server does, for Prometheus.
 //
-// All label values come from closed sets, so that no client can add a series; what is in no set
-// counts as "other" (or as transport "none"). The counters behind each set are resolved beforehand,
-// so counting allocates nothing.
+// All label values come from closed sets, so that no client can add a series; other values count as
+// "other" (or as transport "none"). The counters of each set are created in advance, so counting
+// allocates nothing.
 package metrics
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Direction is the way of a message.
+// Direction is the direction of a message.
 type Direction int
 
 // The directions, as the protocol calls them.
@@ -26,19 +26,19 @@ const (
 
 // Options are the settings of [Metrics]. The zero value works.
 type Options struct {
-	// Registerer is where the collectors go. Nil is a registry of this Metrics' own, which then
-	// also tells of the process and the Go runtime. Two servers on one registry need a
+	// Registerer registers the collectors. Nil means an own registry, which then also has the
+	// metrics of the process and the Go runtime. Two servers on one registry need a
 	// [prometheus.WrapRegistererWith] label each.
 	Registerer prometheus.Registerer
-	// Sessions yields transport and state of each session. It is walked at each scrape: a count
-	// kept on the side drifts. Transport is "none" for a session without a path; the states are
-	// attached, detached and closing.
+	// Sessions yields transport and state of each session. It is called at each scrape, because a
+	// separate count could become wrong. Transport is "none" for a session without an attachment;
+	// the states are attached, detached and closing.
 	Sessions iter.Seq2[string, string]
-	// RetainedBytes returns what all sessions keep unacknowledged, asked at each scrape.
+	// RetainedBytes returns the unacknowledged bytes of all sessions; it is called at each scrape.
 	RetainedBytes func() int64
 }
 
-// Metrics are the counters of one server. The methods may be called by many goroutines at once;
+// Metrics are the counters of one server. Many goroutines may call the methods at the same time;
 // none blocks.
 type Metrics struct {
 	attaches [][]prometheus.Counter // by transport, outcome
@@ -54,8 +54,8 @@ type Metrics struct {
 	collectors []prometheus.Collector
 }
 
-// New makes the collectors and registers them. The error is the registry's, such as
-// [prometheus.AlreadyRegisteredError]; nothing stays registered then.
+// New makes the collectors and registers them. The error is that of the registry, such as
+// [prometheus.AlreadyRegisteredError]; then nothing stays registered.
 func New(o Options) (*Metrics, error) {
 	m := &Metrics{registerer: o.Registerer}
 	m.makeCounters()
@@ -76,7 +76,7 @@ func New(o Options) (*Metrics, error) {
 			return nil, err
 		}
 	}
-	if m.gatherer == nil { // a wrapped registerer cannot be read, so the handler has a registry beside it
+	if m.gatherer == nil { // a wrapped registerer cannot be read, so the handler needs its own registry
 		own := prometheus.NewRegistry()
 		for _, c := range m.collectors {
 			own.MustRegister(c)
@@ -86,7 +86,7 @@ func New(o Options) (*Metrics, error) {
 	return m, nil
 }
 
-// Unregister takes the collectors off the registry, so that another server may use it.
+// Unregister removes the collectors from the registry, so that another server may use it.
 func (m *Metrics) Unregister() {
 	for _, c := range m.collectors {
 		m.registerer.Unregister(c)
@@ -98,43 +98,43 @@ func (m *Metrics) Attach(transport, outcome string) {
 	m.attaches[transports.index(transport)][outcomes.index(outcome)].Inc()
 }
 
-// Switch counts a change of the selected transport; from is "none" when no path was left.
+// Switch counts a change of the selected transport; from is "none" when there was no attachment.
 func (m *Metrics) Switch(from, to string) {
 	m.switches[transports.index(from)][transports.index(to)].Inc()
 }
 
-// Resume counts a session that went on after it had been without a path.
+// Resume counts a session that went on after a time without an attachment.
 func (m *Metrics) Resume() { m.resumes.Inc() }
 
-// Replayed counts n messages sent once more. A negative n is ignored.
+// Replayed counts n messages sent again. A negative n is ignored.
 func (m *Metrics) Replayed(n int) { add(m.replayed, n) }
 
 // Messages counts n messages that came (Up) or were sent (Down) the first time. A negative n is
 // ignored.
 func (m *Metrics) Messages(d Direction, n int) { add(m.messages[d], n) }
 
-// Refusal counts a refusal by its reason in the protocol's table.
+// Refusal counts a refusal by its reason in the protocol.
 func (m *Metrics) Refusal(reason string) { m.refusals[reasons.index(reason)].Inc() }
 
-// RTT takes one measured round trip. A negative one is ignored.
+// RTT records one measured round trip. A negative one is ignored.
 func (m *Metrics) RTT(transport string, d time.Duration) {
 	if d >= 0 {
 		m.rtt[transports.index(transport)].Observe(d.Seconds())
 	}
 }
 
-// add keeps a caller's mistake from being a panic: counters do not go down.
+// add ignores negative numbers, which would be a panic: counters do not go down.
 func add(c prometheus.Counter, n int) {
 	if n > 0 {
 		c.Add(float64(n))
 	}
 }
 
-// maxScrapes bounds the scrapes at one time; one more is answered 503.
+// maxScrapes bounds the scrapes at the same time; one more gets a 503.
 const maxScrapes = 4
 
-// Handler serves the metrics in Prometheus' formats, for a scraper that may see them: it asks
-// nobody's name.
+// Handler serves the metrics in Prometheus' formats, without authentication: mount it where only
+// the scraper has access.
 func (m *Metrics) Handler() http.Handler {
 	next := promhttp.HandlerFor(m.gatherer, promhttp.HandlerOpts{
 		MaxRequestsInFlight: maxScrapes,

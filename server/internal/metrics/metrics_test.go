@@ -25,7 +25,7 @@ func mustNew(t *testing.T, o Options) *Metrics {
 	return m
 }
 
-// expect compares the series of one metric that are not zero with want, one a line.
+// expect compares the series of one metric that are not zero with want, one per line.
 func expect(t *testing.T, g prometheus.Gatherer, name string, want ...string) {
 	t.Helper()
 	w := httptest.NewRecorder()
@@ -197,7 +197,7 @@ func TestRegistries(t *testing.T) {
 		if _, err := New(Options{Registerer: reg}); !errors.As(err, &taken) {
 			t.Fatalf("%v", err)
 		}
-		expect(t, reg, "holdfast_resumes_total", "holdfast_resumes_total 1") // the first one's are still there
+		expect(t, reg, "holdfast_resumes_total", "holdfast_resumes_total 1") // the metrics of the first are still there
 		m.Unregister()
 		mustNew(t, Options{Registerer: reg})
 	})

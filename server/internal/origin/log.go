@@ -1,11 +1,11 @@
 package origin
 
-// maxLogged bounds the table of Origins whose refusal was logged. At the bound the one seen longest
-// ago is forgotten, so its next refusal is logged again.
+// maxLogged bounds the table of Origins whose refusal was logged. At the bound the least recent one
+// is dropped, so its next refusal is logged again.
 const maxLogged = 256
 
-// refused tells the operator, once per Origin, which setting would let it in: the commonest first
-// hour with a proxy that rewrites Host ends here.
+// refused logs, once per Origin, which setting would allow it. A proxy that rewrites Host is the
+// most common problem of new installations, and this line solves it.
 func (p *Policy) refused(d Decision) {
 	p.log(d.Origin, "origin refused", "origin", d.Origin, "host", d.host,
 		"fix", "add "+d.Origin+" to Origins / -origins")
@@ -23,5 +23,5 @@ func (p *Policy) log(key, msg string, args ...any) {
 	}
 }
 
-// clip bounds what a stranger can put into one log line; the handler quotes it.
+// clip bounds what a client can put into one log line; the log handler quotes it.
 func clip(s string) string { return s[:min(len(s), 120)] }

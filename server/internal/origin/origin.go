@@ -1,13 +1,13 @@
-// Package origin decides whether a browser's page may talk to this server, and tells the page so
-// through CORS.
+// Package origin decides whether a page in a browser may use this server, and sets the CORS
+// headers.
 //
 // A request passes if its Origin is listed, or the browser says that it is same-origin, or the
-// Origin names the host the request was sent to, or it is the one the session is bound to already.
-// A request without an Origin comes from a program, or from a browser that says in Sec-Fetch-Site
-// where it stands.
+// Origin names the host the request was sent to, or the session is already bound to this Origin. A
+// request without an Origin comes from a program, or from a browser, which then sends
+// Sec-Fetch-Site.
 //
-// Every request is judged, GET included: a WebSocket and an EventSource are GETs, and no browser
-// holds them back.
+// Every request is checked, also GET: a WebSocket and an EventSource are GETs, and browsers send
+// them to any site.
 package origin
 
 import (
@@ -19,16 +19,16 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// Verdict is what becomes of a request.
+// Verdict is the decision about a request.
 type Verdict int
 
 const (
-	// Refuse is final: nothing that the session says can change it.
+	// Refuse is final: the session cannot change it.
 	Refuse Verdict = iota
 	// Allow lets the request through.
 	Allow
 	// InBand is for a WebSocket: a proxy may have rewritten its Host. Answer 101, and call
-	// [Policy.Settle] when the `open` has told the session. [Known.InBand] extends it to other
+	// [Policy.Settle] when the `open` has named the session. [Known.InBand] extends it to other
 	// requests.
 	InBand
 )
@@ -44,20 +44,21 @@ func (v Verdict) String() string {
 	}
 }
 
-// Options are the settings of a [Policy]. The zero value lets in the same origin and programs.
+// Options are the settings of a [Policy]. The zero value allows the same origin and programs.
 type Options struct {
-	// Allowed lists what may come from elsewhere: scheme://host[:port] exactly,
-	// scheme://*.host[:port] for any one label in the place of the star, or null for opaque origins
-	// (sandboxed frames, files). Host and scheme ignore case, the default port may be left out.
+	// Allowed lists other origins that may connect: scheme://host[:port] exactly,
+	// scheme://*.host[:port] for exactly one label in place of the star, or null for opaque origins
+	// (sandboxed frames, files). Upper and lower case are the same in host and scheme; the default
+	// port is optional.
 	Allowed []string
-	// Credentials lets pages of another origin send cookies and read the answers: for balancers
-	// that stick by cookie. Never granted to null.
+	// Credentials lets pages of another origin send cookies and read the answers: for load
+	// balancers with sticky cookies. Never allowed for null.
 	Credentials bool
-	// Logger is told of refusals, once per Origin. Nil is [slog.Default].
+	// Logger gets refusals, once per Origin. Nil is [slog.Default].
 	Logger *slog.Logger
 }
 
-// Policy judges requests. Its methods may be called by many goroutines at once.
+// Policy checks requests. Many goroutines may call its methods at the same time.
 type Policy struct {
 	patterns    []pattern
 	null        bool
@@ -65,10 +66,10 @@ type Policy struct {
 	logger      *slog.Logger
 
 	mu     sync.Mutex
-	logged *simplelru.LRU[string, struct{}] // refused Origins that were told of already
+	logged *simplelru.LRU[string, struct{}] // refused Origins that were already logged
 }
 
-// New checks the list. Its errors name the entry.
+// New checks the list. Its errors name the wrong entry.
 func New(o Options) (*Policy, error) {
 	p := &Policy{credentials: o.Credentials, logger: o.Logger}
 	if p.logger == nil {
@@ -90,35 +91,35 @@ func New(o Options) (*Policy, error) {
 	return p, err
 }
 
-// Known is what the server knows about a request beyond its headers.
+// Known is what the server knows about a request in addition to its headers.
 type Known struct {
 	// Bound is the [Decision.Origin] the session was created under, "" for none or no session.
 	Bound string
-	// TrustedProxy says that the direct peer is one whose X-Forwarded-Host may be believed.
+	// TrustedProxy says that X-Forwarded-Host of the direct peer is believed.
 	TrustedProxy bool
-	// InBand says that the server will decide at the `open` for a request that is no WebSocket too,
-	// since its body has yet to tell the session and so Bound.
+	// InBand says that the server decides at the `open` also for a request that is not a WebSocket,
+	// because only its body names the session and so Bound.
 	InBand bool
 }
 
 // Decision is the outcome of [Policy.Check]. The zero value refuses.
 type Decision struct {
 	Verdict Verdict
-	// Origin is the request's Origin in its canonical form, "" if it had none: what to bind a new
-	// session to, and safe to log.
+	// Origin is the request's Origin in its canonical form, "" if it had none: a new session is
+	// bound to it, and it is safe to log.
 	Origin string
 
-	echo string // what CORS repeats: the Origin as it was sent, if the request may be cross-origin
+	echo string // for CORS: the Origin as it was sent, if the request may be cross-origin
 	host string // for the log
 }
 
-// Check judges one request (HF1-WHO-09).
+// Check checks one request (HF1-WHO-09).
 func (p *Policy) Check(r *http.Request, k Known) Decision {
 	values := r.Header.Values("Origin")
 	d := Decision{host: clip(r.Host)}
 	site := fetchSite(r.Header)
 	if len(values) == 0 {
-		if site == siteUnsaid || site == siteSame {
+		if site == siteUnknown || site == siteSame {
 			d.Verdict = Allow
 		} else {
 			p.log("", "origin refused", "reason", "a cross-site request without an Origin", "host", d.host)
@@ -140,7 +141,7 @@ func (p *Policy) Check(r *http.Request, k Known) Decision {
 	case p.listed(d.Origin, t):
 		d.Verdict, d.echo = Allow, raw
 	case d.Origin == null:
-		// An opaque origin is nobody in particular: it can be listed, never recognized.
+		// An opaque origin can be any page: it can be listed, but never recognized.
 	case site == siteSame || sameHost(r, t, k.TrustedProxy):
 		d.Verdict = Allow
 	case k.Bound == d.Origin:
@@ -155,7 +156,7 @@ func (p *Policy) Check(r *http.Request, k Known) Decision {
 	return d
 }
 
-// Settle (HF1-WHO-09) turns [InBand] into the final verdict, once the `open` has told the session:
+// Settle (HF1-WHO-09) turns [InBand] into the final verdict, once the `open` has named the session:
 // bound is that session's Origin, "" for a new one. The other verdicts stay.
 func (p *Policy) Settle(d Decision, bound string) Decision {
 	if d.Verdict != InBand {
@@ -170,9 +171,9 @@ func (p *Policy) Settle(d Decision, bound string) Decision {
 	return d
 }
 
-// CORS sets the headers that let a page of another origin read the answer. They never say `*`, and
-// a refused page gets none. Vary is set always, so that no cache hands one origin's answer to
-// another.
+// CORS sets the headers that let a page of another origin read the answer. They never contain `*`,
+// and a refused page gets none. Vary is always set, so that no cache returns the answer for one
+// origin to another.
 func (p *Policy) CORS(h http.Header, d Decision) {
 	h.Add("Vary", "Origin")
 	if d.Verdict != Allow || d.echo == "" {
@@ -196,10 +197,10 @@ func (p *Policy) listed(origin string, t tuple) bool {
 	return false
 }
 
-// The answers of Sec-Fetch-Site, which a page cannot set. same-origin holds whatever Host has
-// become on the way. A word not known yet counts as cross-site.
+// The values of Sec-Fetch-Site, which a page cannot set. same-origin is reliable even if a proxy
+// has changed Host. An unknown value counts as cross-site.
 const (
-	siteUnsaid = iota // no header, or `none`: the user typed the address
+	siteUnknown = iota // no header, or `none`: the user typed the address
 	siteSame
 	siteOther
 )
@@ -208,20 +209,20 @@ func fetchSite(h http.Header) int {
 	values := h.Values("Sec-Fetch-Site")
 	switch {
 	case len(values) == 0:
-		return siteUnsaid
+		return siteUnknown
 	case len(values) > 1:
 		return siteOther
 	case values[0] == "same-origin":
 		return siteSame
 	case values[0] == "none":
-		return siteUnsaid
+		return siteUnknown
 	}
 	return siteOther
 }
 
-// sameHost compares the Origin with the host the request was sent to. Only web pages live on the
-// host they name, so capacitor://localhost is not at home on localhost. A page without TLS is not
-// at home on a server with it.
+// sameHost compares the Origin with the host the request was sent to. Only web pages come from the
+// host in their Origin, so capacitor://localhost is not the same as localhost. A page without TLS
+// is not the same as a server with TLS.
 func sameHost(r *http.Request, t tuple, trustedProxy bool) bool {
 	if t.scheme != "https" && (t.scheme != "http" || r.TLS != nil) {
 		return false
@@ -232,8 +233,8 @@ func sameHost(r *http.Request, t tuple, trustedProxy bool) bool {
 	if !trustedProxy {
 		return false
 	}
-	// Proxies disagree whether theirs is the first or the last in the list. No page can set the
-	// header, so each counts.
+	// Some proxies write their host first in the list, others last. No page can set this header, so
+	// every entry counts.
 	for _, line := range r.Header.Values("X-Forwarded-Host") {
 		for host := range strings.SplitSeq(line, ",") {
 			if matchesHost(strings.TrimSpace(host), t) {

@@ -437,7 +437,7 @@ func TestLogTableIsBounded(t *testing.T) {
 	if log.Len() > 0 {
 		t.Errorf("logged twice: %s", log)
 	}
-	check(0) // forgotten at the bound, so told again
+	check(0) // dropped at the bound, so logged again
 	if log.Len() == 0 {
 		t.Error("the oldest was not forgotten")
 	}

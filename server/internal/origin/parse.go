@@ -7,21 +7,21 @@ import (
 	"strings"
 )
 
-// maxOrigin bounds the bytes of an Origin that is looked at: a scheme, a host name of 253 bytes and
-// a port fit well.
+// maxOrigin is the longest Origin that is parsed, in bytes: enough for a scheme, a host name of 253
+// bytes and a port.
 const maxOrigin = 320
 
 // null is what a browser sends for an opaque origin: a sandboxed frame, a file, a redirect across
 // origins.
 const null = "null"
 
-// tuple is an Origin taken apart: lower case, a port always there when the scheme has a default
-// one, IPv6 in its shortest form.
+// tuple is a parsed Origin: in lower case, always with a port if the scheme has a default port,
+// IPv6 in its shortest form.
 type tuple struct {
 	scheme, host, port string
 }
 
-// String is the form browsers send: no default port.
+// String returns the form that browsers send: without the default port.
 func (t tuple) String() string {
 	if t.port == "" || t.port == defaultPort(t.scheme) {
 		return t.scheme + "://" + t.host
@@ -29,8 +29,8 @@ func (t tuple) String() string {
 	return t.scheme + "://" + t.host + ":" + t.port
 }
 
-// parse reads scheme://host[:port] and nothing more: user information, a path (even "/"), a query,
-// a list of origins, escapes and names outside ASCII are no Origin that a browser sends.
+// parse reads scheme://host[:port] and nothing else: browsers never send user information, a path
+// (even "/"), a query, a list of origins, escapes or names outside ASCII.
 func parse(s string) (tuple, bool) {
 	if len(s) > maxOrigin {
 		return tuple{}, false
@@ -44,8 +44,8 @@ func parse(s string) (tuple, bool) {
 	return tuple{scheme, host, port}, ok
 }
 
-// parseAuthority reads host[:port] as it stands in an Origin or a Host header, with the default
-// port of the scheme.
+// parseAuthority reads host[:port] of an Origin or a Host header, with the default port of the
+// scheme.
 func parseAuthority(s, scheme string) (host, port string, ok bool) {
 	if len(s) > maxOrigin {
 		return "", "", false
@@ -101,7 +101,7 @@ func validScheme(s string) bool {
 	return s != "" && s[0] > '9'
 }
 
-// validPort takes 1 to 65535 without sign or leading zero.
+// validPort accepts 1 to 65535 without sign or leading zero.
 func validPort(s string) bool {
 	n, err := strconv.ParseUint(s, 10, 16)
 	return err == nil && n > 0 && s[0] != '0'
@@ -137,7 +137,7 @@ func (p pattern) matches(t tuple) bool {
 	return found && label != "" && rest == p.host
 }
 
-// parsePattern reads one entry of the list. Its errors are for the person who wrote the entry.
+// parsePattern reads one entry of the list. Its errors are for the operator who wrote the entry.
 func parsePattern(s string) (pattern, error) {
 	if s == "*" {
 		return pattern{}, fmt.Errorf("origin: %q would let every site in: list the sites", s)
@@ -159,8 +159,8 @@ func parsePattern(s string) (pattern, error) {
 	return pattern{t, wild}, nil
 }
 
-// wildSuffix refuses *.org, which is everybody, and *.0.0.1, which would take labels of an IPv4
-// address for names.
+// wildSuffix rejects *.org, which would allow everybody, and *.0.0.1, which would treat parts of an
+// IPv4 address as names.
 func wildSuffix(host string) bool {
 	labels := strings.Split(strings.TrimSuffix(host, "."), ".")
 	last := labels[len(labels)-1]

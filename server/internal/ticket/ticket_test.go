@@ -31,7 +31,7 @@ func TestTakeOnce(t *testing.T) {
 	}
 }
 
-// TestOwnerIsBounded: who asks without end loses its own oldest tickets, and nobody else's.
+// TestOwnerIsBounded: an owner that asks for many tickets loses only its own oldest ones.
 func TestOwnerIsBounded(t *testing.T) {
 	table := New[int](2 * MaxPerOwner)
 	other := table.Issue("other", -1)
@@ -80,7 +80,7 @@ func TestExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		table := New[int](0)
 		early, late := table.Issue("1", 1), table.Issue("2", 2)
-		time.Sleep(Life - time.Nanosecond)
+		time.Sleep(TTL - time.Nanosecond)
 		if _, ok := table.Take(early); !ok {
 			t.Error("expired early")
 		}
@@ -97,12 +97,12 @@ func TestExpiredAreDropped(t *testing.T) {
 		for i := range 100 {
 			table.Issue(fmt.Sprint(i), i)
 		}
-		time.Sleep(Life / 2)
+		time.Sleep(TTL / 2)
 		young := table.Issue("100", 100)
 		if n := table.live.Len(); n != 101 {
 			t.Fatalf("%d held", n)
 		}
-		time.Sleep(Life / 2)
+		time.Sleep(TTL / 2)
 		table.Issue("101", 101)
 		if n := table.live.Len(); n != 2 {
 			t.Errorf("%d held, want the two that live", n)

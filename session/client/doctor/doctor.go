@@ -1,8 +1,8 @@
-// Package doctor finds out what a network does to Holdfast: it holds a real session of the real
-// protocol over each transport, with any server, and tells what it saw on the way.
+// Package doctor finds out what a network does to Holdfast: it opens a real session over each
+// transport, with any server, and reports what it saw.
 //
-// It needs nothing of the server's application, and leaves no session behind. What it finds and how
-// is docs/doctor.md.
+// It needs nothing from the server's application, and leaves no session open. docs/doctor.md has
+// the findings and how they are found.
 package doctor
 
 import (
@@ -20,21 +20,22 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// ErrURL says that what was given is not the URL of an endpoint: http, https, ws or wss with a
-// host, and no user or fragment.
+// ErrURL says that the argument is not the URL of an endpoint: http, https, ws or wss with a host,
+// and no user or fragment.
 var ErrURL = errors.New("doctor: not the URL of an endpoint")
 
 // ErrAuth says that Auth is not JSON, or too long for an open.
 var ErrAuth = errors.New("doctor: auth is not JSON of at most 7.5 KiB")
 
 // Options are those of [Diagnose]. The zero value, and nil, take every default. They must not
-// change meanwhile.
+// change during the diagnosis.
 type Options struct {
-	// Timeout bounds the whole diagnosis. Default: 15 s, with Long 95 s. A network that cuts early
-	// needs less; what has not ended by then is reported as far as it was seen.
+	// Timeout bounds the whole diagnosis. Default: 15 s, with Long 95 s. A network that breaks
+	// connections early needs less. If something has not ended by then, the report has what was
+	// seen of it.
 	Timeout time.Duration
-	// Long adds a watch of 70 s: of a busy and of a quiet connection of each transport, and of a
-	// poll held as long as the server holds.
+	// Long adds a test of 70 s: a busy and a quiet connection of each transport, and a poll that
+	// the server holds as long as it can.
 	Long bool
 	// Auth is the client's auth for the server's authenticator, JSON of at most 8 KiB. Default:
 	// none.
@@ -45,7 +46,7 @@ type Options struct {
 	TLSClientConfig *tls.Config
 	// DialContext opens connections. Default: TCP.
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
-	// Proxy names the proxy of a request. Default: that of the environment.
+	// Proxy returns the proxy for a request. Default: the proxy of the environment.
 	Proxy func(*http.Request) (*url.URL, error)
 }
 
@@ -54,14 +55,14 @@ const (
 	quickTimeout = 15 * time.Second
 	longTimeout  = 95 * time.Second
 
-	openWait   = 5 * time.Second         // for a connection, a handshake, an answer's header
-	headerWait = 3 * time.Second         // for a stream's header, before it counts as held
-	speakWait  = 2500 * time.Millisecond // for a word in answer to ours
-	watchFor   = 8 * time.Second         // how long a path is seen to live
+	openWait   = 5 * time.Second         // for a connection, a handshake, or the header of an answer
+	headerWait = 3 * time.Second         // for the header of a stream; later, the stream counts as held
+	replyWait  = 2500 * time.Millisecond // for a reply to what we sent
+	watchTime  = 8 * time.Second         // how long an attachment is watched
 	longWatch  = 70 * time.Second
 	pingEvery  = 1500 * time.Millisecond
-	holdFor    = 6 * time.Second // a poll's
-	lateBy     = time.Second     // beyond two round trips, a stream or a poll is late (HF1-SSE-03)
+	holdTime   = 6 * time.Second // of a poll
+	lateAfter  = time.Second     // after this and two round trips a stream or a poll is late (HF1-SSE-03)
 	closeWait  = time.Second
 )
 
@@ -91,9 +92,9 @@ type diagnosis struct {
 	refused   bool // the server itself refused a session
 }
 
-// Diagnose tries every transport to the endpoint, all at a time, and reports. It takes about 10 s,
-// and returns at the latest when Timeout or ctx ends, with what it knows by then and the sessions
-// it could close closed. The error is [ErrURL] or [ErrAuth]: everything else is in the report.
+// Diagnose tries every transport to the endpoint at the same time, and reports. It takes about 10
+// s. It returns at the latest when Timeout or ctx ends, with what it knows by then, and has closed
+// the sessions that it could. The error is [ErrURL] or [ErrAuth]: everything else is in the report.
 func Diagnose(ctx context.Context, endpoint string, o *Options) (*Report, error) {
 	d, err := newDiagnosis(endpoint, o)
 	if err != nil {
@@ -116,14 +117,14 @@ func Diagnose(ctx context.Context, endpoint string, o *Options) (*Report, error)
 		wg.Go(func() { test.run(ctx, p) })
 	}
 	wg.Wait()
-	d.settle()
+	d.judge()
 	return d.report(), nil
 }
 
 func newDiagnosis(endpoint string, o *Options) (*diagnosis, error) {
 	u, err := url.Parse(endpoint)
 	if err != nil {
-		return nil, ErrURL // its words would show what was in the URL
+		return nil, ErrURL // its text would show what was in the URL
 	}
 	schemes := map[string]string{"http": "http", "https": "https", "ws": "http", "wss": "https"}
 	if u.Scheme = schemes[u.Scheme]; u.Scheme == "" || u.Host == "" || u.User != nil || u.Fragment != "" {
@@ -157,7 +158,7 @@ func newDiagnosis(endpoint string, o *Options) (*diagnosis, error) {
 	shown := *u
 	shown.RawQuery, shown.ForceQuery = "", false
 	d.shown = shown.String()
-	d.lookAtProxy(u)
+	d.checkProxy(u)
 	d.untested("how large a batch from the server may be: a server says nothing large unasked, " +
 		"so only about 2 KiB were seen")
 	if !d.o.Long {
@@ -166,19 +167,19 @@ func newDiagnosis(endpoint string, o *Options) (*diagnosis, error) {
 	return d, nil
 }
 
-// lookAtProxy notes the proxy that requests go through.
-func (d *diagnosis) lookAtProxy(u *url.URL) {
+// checkProxy records the proxy that requests go through.
+func (d *diagnosis) checkProxy(u *url.URL) {
 	p, err := d.o.Proxy(&http.Request{URL: u, Header: http.Header{}})
 	if err != nil || p == nil {
 		return
 	}
 	d.proxy = p
-	// less its user and password
+	// without its user and password
 	d.find("proxy-in-use", "requests to "+u.Host+" go to the proxy "+p.Scheme+"://"+p.Host)
 }
 
-// settle judges each transport by what was found of it.
-func (d *diagnosis) settle() {
+// judge sets the state of each transport from its findings.
+func (d *diagnosis) judge() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, t := range d.results {

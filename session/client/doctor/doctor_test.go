@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// network is what stands in front of the server in a test.
+// network is what is between client and server in a test.
 type network func(server http.Handler) http.Handler
 
 // place is a real server behind a network.
@@ -113,7 +113,7 @@ func check(t *testing.T, r *doctor.Report, verdict doctor.Verdict, states string
 	}
 }
 
-// A clean network gives no findings, whatever the application does, and no session is left behind.
+// A clean network gives no findings, whatever the application does, and no session stays open.
 func TestClean(t *testing.T) {
 	for name, app := range map[string]func(*session.Session){
 		"silent": nil,
@@ -142,9 +142,9 @@ func TestClean(t *testing.T) {
 					r := p.diagnose(t, doctor.Options{Long: long})
 					check(t, r, doctor.Good, "fits fits fits", nil)
 					if app == nil {
-						return // it does not take the goodbye
+						return // it does not read the close
 					}
-					synctest.Wait() // for the application to take the goodbyes
+					synctest.Wait() // until the application has read the close
 					for s := range p.server.Sessions() {
 						t.Errorf("session %s is left", s.ID())
 					}
@@ -154,7 +154,7 @@ func TestClean(t *testing.T) {
 	}
 }
 
-// holding is a ResponseWriter that passes what is written on as a network pleases.
+// holding is a ResponseWriter whose network decides when the bytes pass.
 type holding struct {
 	http.ResponseWriter
 	eager bool           // the header passes at once
@@ -175,7 +175,7 @@ func (h *holding) pass(p []byte) {
 	_ = http.NewResponseController(h.ResponseWriter).Flush()
 }
 
-// streams gives the network the answers to requests for streams.
+// streams lets a network change the answers to requests for streams.
 func streams(eager bool, f func(h *holding) (write func([]byte), end func())) network {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -291,7 +291,7 @@ func TestStreams(t *testing.T) {
 	}
 }
 
-// docs/doctor.md has every finding, and says the same of it.
+// docs/doctor.md has every finding, with the same text.
 func TestDocs(t *testing.T) {
 	docs, err := os.ReadFile("../../../docs/doctor.md")
 	if err != nil {

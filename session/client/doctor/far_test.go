@@ -18,8 +18,8 @@ type piece struct {
 	at time.Time
 }
 
-// carry copies what comes from one connection to the other, each piece as much later.
-func carry(from, to net.Conn, way time.Duration) {
+// carry copies what comes from one connection to the other, each piece after the delay.
+func carry(from, to net.Conn, delay time.Duration) {
 	late := make(chan piece, 10_000)
 	go func() {
 		for x := range late {
@@ -33,7 +33,7 @@ func carry(from, to net.Conn, way time.Duration) {
 		p := make([]byte, 32<<10)
 		n, err := from.Read(p)
 		if n > 0 {
-			late <- piece{p[:n], time.Now().Add(way)}
+			late <- piece{p[:n], time.Now().Add(delay)}
 		}
 		if err != nil {
 			return
@@ -41,23 +41,23 @@ func carry(from, to net.Conn, way time.Duration) {
 	}
 }
 
-// A long way is no fault, and no false alarm comes of it: 20 runs each.
+// A long delay is not a fault, and must not give a false finding: 20 runs each.
 func TestFar(t *testing.T) {
-	for _, way := range []time.Duration{0, 20 * time.Millisecond, 250 * time.Millisecond, 450 * time.Millisecond} {
+	for _, delay := range []time.Duration{0, 20 * time.Millisecond, 250 * time.Millisecond, 450 * time.Millisecond} {
 		for range 20 {
 			synctest.Test(t, func(t *testing.T) {
 				p := open(t, server.Config{}, nil)
-				var ways sync.WaitGroup
+				var wg sync.WaitGroup
 				r, err := doctor.Diagnose(t.Context(), p.URL,
 					&doctor.Options{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 						c, err := p.Dial(ctx, network, addr)
 						if err != nil {
 							return nil, err
 						}
-						time.Sleep(2 * way)
+						time.Sleep(2 * delay)
 						near, away := transporttest.Pipe()
-						ways.Go(func() { carry(c, away, way) })
-						ways.Go(func() { carry(away, c, way) })
+						wg.Go(func() { carry(c, away, delay) })
+						wg.Go(func() { carry(away, c, delay) })
 						return near, nil
 					}})
 				if err != nil {

@@ -9,21 +9,22 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// whatHolds finds out how a stream that is not live is held back: late by itself, one event behind,
-// until a buffer is full, or whole.
-func (s *events) whatHolds(ctx context.Context) {
-	if s.until(ctx, rest(ctx, speakWait), func() bool { return s.has("beacon 2") && (!s.pinged || s.has("pong 1")) }) {
+// findHold finds out how a stream is held back that does not pass events at once: late, one event
+// behind, until a buffer is full, or until its end.
+func (s *events) findHold(ctx context.Context) {
+	all := func() bool { return s.has("beacon 2") && (!s.pinged || s.has("pong 1")) }
+	if s.until(ctx, remaining(ctx, replyWait), all) {
 		s.late()
 		return
 	}
 	if s.dead || spent(ctx) || s.p.failed() {
 		if s.dead && !s.p.failed() && !spent(ctx) {
 			s.p.find("sse-cut",
-				fmt.Sprintf("the stream ended %s after the request: %s", took(time.Since(s.born)), s.why()))
+				fmt.Sprintf("the stream ended %s after the request: %s", took(time.Since(s.started)), s.why()))
 		}
 		return
 	}
-	if !s.p.beside(ctx) {
+	if !s.p.identify(ctx) {
 		if spent(ctx) {
 			return
 		}
@@ -35,23 +36,23 @@ func (s *events) whatHolds(ctx context.Context) {
 	}
 }
 
-// late books a stream that came by itself, later than its beacons were sent.
+// late records a stream whose beacons came without another event, but late.
 func (s *events) late() {
 	s.p.find("sse-delayed", s.times("header", "opened", "beacon 1", "beacon 2")+
 		"; the server sends them at once and 300 ms later")
 }
 
-// beside makes sure that requests can name the session: where opened was not read, an open by long
-// poll tells it (HF1-WHO-04).
-func (p *probe) beside(ctx context.Context) bool {
+// identify makes sure that requests can name the session: if opened was not read, an open by long
+// poll returns it (HF1-WHO-04).
+func (p *probe) identify(ctx context.Context) bool {
 	if p.opened.Run != "" {
 		return true
 	}
-	_, t := p.post(ctx, transport.KindOpen, rest(ctx, speakWait), p.batch(p.open(2, false)))
+	_, t := p.post(ctx, transport.KindOpen, remaining(ctx, replyWait), p.batch(p.open(2, false)))
 	return t == nil && p.opened.Run != ""
 }
 
-// oneBehind has the server say three words, and looks whether each comes with the next.
+// oneBehind makes the server send three pongs, and checks whether each comes with the next.
 func (s *events) oneBehind(ctx context.Context) bool {
 	const from = 100
 	behind := 0
@@ -63,11 +64,12 @@ func (s *events) oneBehind(ctx context.Context) bool {
 		if !s.ping(ctx, i) {
 			return false
 		}
-		s.until(ctx, rest(ctx, s.p.patience()/2), func() bool { return s.has(before) || s.has(word) })
-		s.until(ctx, 200*time.Millisecond, func() bool { return s.has(word) }) // what came together came together
+		s.until(ctx, remaining(ctx, s.p.responseTimeout()/2), func() bool { return s.has(before) || s.has(word) })
+		// so that pongs that come together are seen together
+		s.until(ctx, 200*time.Millisecond, func() bool { return s.has(word) })
 		switch {
 		case s.has(word) && s.has(before) && i == from:
-			return false // it was enough to fill a buffer, perhaps; threshold tells
+			return false // perhaps it filled a buffer; threshold finds out
 		case s.has(before) && !s.has(word):
 			behind++
 		default:
@@ -79,10 +81,10 @@ func (s *events) oneBehind(ctx context.Context) bool {
 	return true
 }
 
-// threshold has the server say more until what is held back comes.
+// threshold makes the server send more until the held bytes come.
 func (s *events) threshold(ctx context.Context) bool {
 	before := s.bytes
-	if s.has("pong 100") { // one ping let it go
+	if s.has("pong 100") { // one pong was enough
 		s.p.find("sse-threshold", fmt.Sprintf("%s; the rest came when the server had sent some 100 bytes more",
 			s.times("header", "opened", "beacon 2")))
 		return true
@@ -97,19 +99,20 @@ func (s *events) threshold(ctx context.Context) bool {
 	return true
 }
 
-// flushWait is what a proxy has to pass on what is in a full buffer.
+// flushWait is the time that a proxy gets to pass on a full buffer.
 const flushWait = 20 * time.Millisecond
 
-// flood has the server say more on the stream, about 1 KiB at a time, until something came; sent is
-// how many bytes that was.
+// flood makes the server send more on the stream, about 1 KiB each time, until something comes;
+// sent is the number of bytes.
 func (p *probe) flood(ctx context.Context, came func() bool) (sent int, ok bool) {
 	const each = 40
-	for i := 200; i < 250 && rest(ctx, time.Hour) > 5*time.Second; i++ { // what ends the stream comes after this
+	// the test that ends the stream needs the rest of the time
+	for i := 200; i < 250 && remaining(ctx, time.Hour) > 5*time.Second; i++ {
 		var pings strings.Builder
 		for n := range each {
 			pings.WriteString(ping(i*1_000_000 + n))
 		}
-		if _, t := p.post(ctx, transport.KindUp, rest(ctx, speakWait), p.batch(p.up(), pings.String())); t != nil {
+		if _, t := p.post(ctx, transport.KindUp, remaining(ctx, replyWait), p.batch(p.up(), pings.String())); t != nil {
 			return sent, false
 		}
 		sent += each * len("data:!pong {\"i\":200000000}\n")
@@ -120,15 +123,15 @@ func (p *probe) flood(ctx context.Context, came func() bool) (sent int, ok bool)
 	return sent, false
 }
 
-// whole has the server end the stream, and looks whether what was held comes with the end.
+// whole makes the server end the stream, and checks whether the held bytes come with the end.
 func (s *events) whole(ctx context.Context) {
 	before, asked := s.times("header", "opened", "beacon 2"), time.Now()
-	_, t := s.p.post(ctx, transport.KindUp, rest(ctx, speakWait), s.p.batch(s.p.up(), "!detach {\"code\":4004}\n"))
+	_, t := s.p.post(ctx, transport.KindUp, remaining(ctx, replyWait), s.p.batch(s.p.up(), "!detach {\"code\":4004}\n"))
 	if t != nil {
 		s.p.find("sse-held", before)
 		return
 	}
-	s.until(ctx, rest(ctx, speakWait), func() bool { return false })
+	s.until(ctx, remaining(ctx, replyWait), func() bool { return false })
 	if s.has("beacon 2") {
 		s.p.find("sse-held", fmt.Sprintf("%s before; all of it %s after the server was asked to end the stream",
 			s.early(asked), took(s.seen["beacon 2"].Sub(asked))))
@@ -137,7 +140,7 @@ func (s *events) whole(ctx context.Context) {
 	s.p.find("sse-held", before+"; nor when the server had ended the stream")
 }
 
-// early says what had come by then.
+// early lists what had come by then.
 func (s *events) early(by time.Time) string {
 	var had []string
 	for _, what := range []string{"header", "opened", "beacon 1"} {
@@ -151,20 +154,20 @@ func (s *events) early(by time.Time) string {
 	return "only " + strings.Join(had, ", ")
 }
 
-// heldWhole is for a stream of which not even the header came: the server is asked to end it, which
-// lets go what waits for the end.
+// heldWhole is for a stream without even a header: it asks the server to end the stream, because a
+// proxy may wait for the end.
 func (d *diagnosis) heldWhole(ctx context.Context, p *probe, answer <-chan *reply) {
 	if spent(ctx) {
 		return
 	}
-	if !p.beside(ctx) && !spent(ctx) {
+	if !p.identify(ctx) && !spent(ctx) {
 		p.find("post-blackholed",
 			fmt.Sprintf("no answer to the request for a stream within %s, nor to one beside it", took(headerWait)))
 	}
 	if p.opened.Run == "" {
 		return
 	}
-	defer p.bye(ctx)
+	defer p.closeSession(ctx)
 	what := fmt.Sprintf("no byte of the answer within %s, while a request beside it was answered", took(headerWait))
 	var r *reply
 	came := func() bool {
@@ -180,7 +183,7 @@ func (d *diagnosis) heldWhole(ctx context.Context, p *probe, answer <-chan *repl
 		return
 	}
 	asked := time.Now()
-	_, t := p.post(ctx, transport.KindUp, rest(ctx, speakWait), p.batch(p.up(), "!detach {\"code\":4004}\n"))
+	_, t := p.post(ctx, transport.KindUp, remaining(ctx, replyWait), p.batch(p.up(), "!detach {\"code\":4004}\n"))
 	if t == nil {
 		select {
 		case r = <-answer:
@@ -189,7 +192,7 @@ func (d *diagnosis) heldWhole(ctx context.Context, p *probe, answer <-chan *repl
 					took(time.Since(asked)))
 				r.close()
 			}
-		case <-time.After(rest(ctx, speakWait)):
+		case <-time.After(remaining(ctx, replyWait)):
 		}
 	}
 	p.find("sse-held", what)

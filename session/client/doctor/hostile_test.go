@@ -21,7 +21,7 @@ import (
 	"github.com/holdfast-rt/holdfast/session/client/doctor"
 )
 
-// hijacking gives the network the connection of a WebSocket.
+// hijacking lets a network change the connection of a WebSocket.
 type hijacking struct {
 	http.ResponseWriter
 	wrap func(net.Conn) net.Conn
@@ -39,7 +39,7 @@ func (h *hijacking) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 
 func isSocket(r *http.Request) bool { return r.Header.Get("Upgrade") != "" }
 
-// sockets gives the network the connections of WebSockets.
+// sockets lets a network change the connections of WebSockets.
 func sockets(wrap func(net.Conn) net.Conn) network {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -51,7 +51,7 @@ func sockets(wrap func(net.Conn) net.Conn) network {
 	}
 }
 
-// handshakes answers those of WebSockets in the server's place.
+// handshakes answers WebSocket handshakes in place of the server.
 func handshakes(f func(next http.Handler, w http.ResponseWriter, r *http.Request)) network {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -64,11 +64,10 @@ func handshakes(f func(next http.Handler, w http.ResponseWriter, r *http.Request
 	}
 }
 
-// line is a connection that passes on what it pleases. The first write is the answer to the
-// handshake.
+// line is a connection that passes only some bytes. The first write is the answer to the handshake.
 type line struct {
 	net.Conn
-	born        time.Time
+	started     time.Time
 	reads       int
 	writes      int
 	read, write func(l *line, p []byte) bool // whether these bytes pass
@@ -94,7 +93,9 @@ func (l *line) Write(p []byte) (int, error) {
 
 func TestSockets(t *testing.T) {
 	passing := func(read, write func(l *line, p []byte) bool) network {
-		return sockets(func(c net.Conn) net.Conn { return &line{Conn: c, born: time.Now(), read: read, write: write} })
+		return sockets(func(c net.Conn) net.Conn {
+			return &line{Conn: c, started: time.Now(), read: read, write: write}
+		})
 	}
 	for name, c := range map[string]struct {
 		n        network
@@ -149,7 +150,7 @@ func TestSockets(t *testing.T) {
 			}}
 		}), "fails", "ws-killed", "before the server's first word"},
 		"falls silent": {
-			passing(nil, func(l *line, _ []byte) bool { return time.Since(l.born) < 3*time.Second }),
+			passing(nil, func(l *line, _ []byte) bool { return time.Since(l.started) < 3*time.Second }),
 			"fails", "ws-silent", "no answer to a ping",
 		},
 		"one behind": {
@@ -185,22 +186,22 @@ func TestSockets(t *testing.T) {
 	}
 }
 
-// caught is an answer, kept.
-type caught struct {
+// savedAnswer is an answer of the server, stored.
+type savedAnswer struct {
 	status int
 	header http.Header
 	body   bytes.Buffer
 }
 
-func (c *caught) Header() http.Header              { return c.header }
-func (c *caught) WriteHeader(status int)           { c.status = status }
-func (c *caught) Write(p []byte) (int, error)      { return c.body.Write(p) }
-func (c *caught) SetReadDeadline(time.Time) error  { return nil }
-func (c *caught) SetWriteDeadline(time.Time) error { return nil }
-func (c *caught) FlushError() error                { return nil }
+func (c *savedAnswer) Header() http.Header              { return c.header }
+func (c *savedAnswer) WriteHeader(status int)           { c.status = status }
+func (c *savedAnswer) Write(p []byte) (int, error)      { return c.body.Write(p) }
+func (c *savedAnswer) SetReadDeadline(time.Time) error  { return nil }
+func (c *savedAnswer) SetWriteDeadline(time.Time) error { return nil }
+func (c *savedAnswer) FlushError() error                { return nil }
 
-// again sends the kept answer.
-func (c *caught) again(w http.ResponseWriter) {
+// again sends the stored answer.
+func (c *savedAnswer) again(w http.ResponseWriter) {
 	for k, v := range c.header {
 		w.Header()[k] = v
 	}
@@ -209,9 +210,9 @@ func (c *caught) again(w http.ResponseWriter) {
 	_, _ = w.Write(c.body.Bytes())
 }
 
-// posts gives the network the answers to POSTs other than those for streams, whole, and the word of
-// the request's kind.
-func posts(f func(kind string, w http.ResponseWriter, ask func() *caught)) network {
+// posts lets a network change the whole answers to POSTs that are not for streams; kind is the kind
+// of the request.
+func posts(f func(kind string, w http.ResponseWriter, ask func() *savedAnswer)) network {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if isSocket(r) || r.Header.Get("Accept") == "text/event-stream" {
@@ -219,8 +220,8 @@ func posts(f func(kind string, w http.ResponseWriter, ask func() *caught)) netwo
 				return
 			}
 			body, _ := io.ReadAll(r.Body)
-			f(strings.Fields(string(body))[1], w, func() *caught {
-				c := &caught{header: http.Header{}, status: http.StatusOK}
+			f(strings.Fields(string(body))[1], w, func() *savedAnswer {
+				c := &savedAnswer{header: http.Header{}, status: http.StatusOK}
 				again := r.Clone(r.Context())
 				again.Body = io.NopCloser(bytes.NewReader(body))
 				next.ServeHTTP(c, again)
@@ -231,16 +232,16 @@ func posts(f func(kind string, w http.ResponseWriter, ask func() *caught)) netwo
 }
 
 func TestRequests(t *testing.T) {
-	var kept *caught
+	var kept *savedAnswer
 	var mu sync.Mutex
-	var together chan *caught
+	var together chan *savedAnswer
 	for name, c := range map[string]struct {
 		n      network
 		states string
 		want   map[string]string
 	}{
-		"polls are cut": {posts(func(_ string, w http.ResponseWriter, ask func() *caught) {
-			answer := make(chan *caught, 1)
+		"polls are cut": {posts(func(_ string, w http.ResponseWriter, ask func() *savedAnswer) {
+			answer := make(chan *savedAnswer, 1)
 			go func() { answer <- ask() }()
 			select {
 			case a := <-answer:
@@ -249,21 +250,21 @@ func TestRequests(t *testing.T) {
 				http.Error(w, "upstream timed out", http.StatusGatewayTimeout)
 			}
 		}), "fits fits impaired", map[string]string{"poll-cut": "after 6000 ms ended after 3000 ms: status 504"}},
-		"polls vanish": {posts(func(kind string, w http.ResponseWriter, ask func() *caught) {
+		"polls vanish": {posts(func(kind string, w http.ResponseWriter, ask func() *savedAnswer) {
 			if kind == "poll" {
 				time.Sleep(30 * time.Second)
 				return
 			}
 			ask().again(w)
 		}), "fits fits impaired", map[string]string{"poll-cut": "no answer to a request of kind poll"}},
-		"polls come late": {posts(func(kind string, w http.ResponseWriter, ask func() *caught) {
+		"polls come late": {posts(func(kind string, w http.ResponseWriter, ask func() *savedAnswer) {
 			a := ask()
 			if kind == "poll" {
 				time.Sleep(2 * time.Second)
 			}
 			a.again(w)
 		}), "fits fits impaired", map[string]string{"poll-late": "was answered after 8000 ms"}},
-		"a cache": {posts(func(_ string, w http.ResponseWriter, ask func() *caught) {
+		"a cache": {posts(func(_ string, w http.ResponseWriter, ask func() *savedAnswer) {
 			a := ask()
 			mu.Lock()
 			if kept == nil {
@@ -273,7 +274,7 @@ func TestRequests(t *testing.T) {
 			mu.Unlock()
 			a.again(w)
 		}), "fits fails fails", map[string]string{"reply-reused": "got the answer to another request (of kind open)"}},
-		"a cache for polls": {posts(func(kind string, w http.ResponseWriter, ask func() *caught) {
+		"a cache for polls": {posts(func(kind string, w http.ResponseWriter, ask func() *savedAnswer) {
 			if kind != "poll" {
 				ask().again(w)
 				return
@@ -287,7 +288,7 @@ func TestRequests(t *testing.T) {
 			mu.Unlock()
 			a.again(w)
 		}), "fits fits fails", map[string]string{"reply-reused": "(of kind poll)"}},
-		"requests put together": {posts(func(kind string, w http.ResponseWriter, ask func() *caught) {
+		"requests put together": {posts(func(kind string, w http.ResponseWriter, ask func() *savedAnswer) {
 			if kind != "poll" {
 				ask().again(w)
 				return
@@ -295,7 +296,7 @@ func TestRequests(t *testing.T) {
 			mu.Lock()
 			mine := together == nil
 			if mine {
-				together = make(chan *caught)
+				together = make(chan *savedAnswer)
 			}
 			all := together
 			mu.Unlock()
@@ -309,7 +310,7 @@ func TestRequests(t *testing.T) {
 			mu.Unlock()
 			for {
 				select {
-				case all <- a: // who asked meanwhile has the same answer
+				case all <- a: // other requests at that time get the same answer
 					continue
 				case <-time.After(time.Millisecond):
 				}
@@ -317,19 +318,19 @@ func TestRequests(t *testing.T) {
 			}
 			a.again(w)
 		}), "fits fits fails", map[string]string{"reply-reused": "asked for poll, got the answer to another request"}},
-		"cut short": {posts(func(_ string, w http.ResponseWriter, ask func() *caught) {
+		"cut short": {posts(func(_ string, w http.ResponseWriter, ask func() *savedAnswer) {
 			a := ask()
 			a.body.Truncate(a.body.Len() - 3)
 			a.again(w)
 		}), "fits fails fails", map[string]string{"reply-truncated": "without its end line"}},
-		"rewritten": {posts(func(_ string, w http.ResponseWriter, ask func() *caught) {
+		"rewritten": {posts(func(_ string, w http.ResponseWriter, ask func() *savedAnswer) {
 			a := ask()
 			b := bytes.ReplaceAll(a.body.Bytes(), []byte("!pong"), []byte("<b>pong</b>"))
 			a.body = *bytes.NewBuffer(b)
 			a.again(w)
 		}), "fits fits fails", map[string]string{"reply-altered": "cannot be read"}},
 		"compressed": {
-			posts(func(_ string, w http.ResponseWriter, ask func() *caught) {
+			posts(func(_ string, w http.ResponseWriter, ask func() *savedAnswer) {
 				a := ask()
 				var packed bytes.Buffer
 				z := gzip.NewWriter(&packed)
@@ -350,14 +351,14 @@ func TestRequests(t *testing.T) {
 				next.ServeHTTP(w, r)
 			})
 		}, "fits fits impaired", map[string]string{"size-cap": "a request of 32768 bytes: status 413"}},
-		"up-sends refused": {posts(func(kind string, w http.ResponseWriter, ask func() *caught) {
+		"up-sends refused": {posts(func(kind string, w http.ResponseWriter, ask func() *savedAnswer) {
 			if kind == "up" {
 				http.Error(w, "no", http.StatusServiceUnavailable)
 				return
 			}
 			ask().again(w)
 		}), "fits fails fails", map[string]string{"post-refused": "status 503 Service Unavailable, “no”"}},
-		"repeated": {posts(func(kind string, w http.ResponseWriter, ask func() *caught) {
+		"repeated": {posts(func(kind string, w http.ResponseWriter, ask func() *savedAnswer) {
 			if kind == "up" {
 				_ = ask()
 			}
@@ -373,7 +374,7 @@ func TestRequests(t *testing.T) {
 			}, "fits fits fits",
 			map[string]string{"intermediary": "Via: 1.1 cache.example (squid)\nX-Forwarded-For: 192.0.2.7"},
 		},
-		"headers stripped": {posts(func(_ string, w http.ResponseWriter, ask func() *caught) {
+		"headers stripped": {posts(func(_ string, w http.ResponseWriter, ask func() *savedAnswer) {
 			a := ask()
 			a.header.Set("Cache-Control", "public")
 			a.header.Set("Content-Type", "text/html")
@@ -385,7 +386,7 @@ func TestRequests(t *testing.T) {
 				next.ServeHTTP(w, r)
 			})
 		}, "fits fits fits", map[string]string{"clock-skew": "2h0m0s behind"}},
-		"HTTP/1.0": {posts(func(_ string, w http.ResponseWriter, ask func() *caught) {
+		"HTTP/1.0": {posts(func(_ string, w http.ResponseWriter, ask func() *savedAnswer) {
 			a := ask()
 			c, _, err := http.NewResponseController(w).Hijack()
 			if err != nil {
@@ -412,7 +413,7 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// everything answers all requests alike.
+// everything answers all requests in the same way.
 func everything(f http.HandlerFunc) network {
 	return func(http.Handler) http.Handler { return f }
 }
@@ -489,8 +490,8 @@ func TestNothingWorks(t *testing.T) {
 	}
 }
 
-// A plain proxy, named with credentials, that lets no CONNECT pass: WebSockets fail, and the report
-// does not tell the password.
+// A proxy with credentials that refuses CONNECT: WebSockets fail, and the report does not show the
+// password.
 func TestProxy(t *testing.T) {
 	for status, id := range map[int]string{
 		http.StatusForbidden:         "proxy-refuses",

@@ -18,11 +18,11 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// trouble is what went wrong with a request: a finding in the making. One without an id says that
-// the time was over.
-type trouble struct{ id, evidence string }
+// problem is what went wrong with a request; it becomes a finding. One without an id means that the
+// time was over.
+type problem struct{ id, evidence string }
 
-// reply is an answer with status 200 whose header has come.
+// reply is an answer with status 200 whose header has been read.
 type reply struct {
 	*http.Response
 	preamble transport.Preamble
@@ -31,7 +31,7 @@ type reply struct {
 }
 
 // send makes a POST and waits for the answer's header. ctx ends the reply too.
-func (p *probe) send(ctx context.Context, kind transport.Kind, wait time.Duration, batch []byte) (*reply, *trouble) {
+func (p *probe) send(ctx context.Context, kind transport.Kind, wait time.Duration, batch []byte) (*reply, *problem) {
 	live, cancel := context.WithCancel(ctx)
 	late := time.AfterFunc(wait, cancel)
 	pre := transport.Preamble{Kind: kind, Nonce: transport.NewNonce()}
@@ -39,7 +39,7 @@ func (p *probe) send(ctx context.Context, kind transport.Kind, wait time.Duratio
 	req, err := http.NewRequestWithContext(live, http.MethodPost, p.d.url, bytes.NewReader(body))
 	if err != nil {
 		cancel()
-		return nil, &trouble{"unreachable", err.Error()}
+		return nil, &problem{"unreachable", err.Error()}
 	}
 	for k, v := range p.d.o.Header {
 		req.Header[k] = v
@@ -57,18 +57,18 @@ func (p *probe) send(ctx context.Context, kind transport.Kind, wait time.Duratio
 		cancel()
 		switch {
 		case spent(ctx):
-			return nil, &trouble{}
+			return nil, &problem{}
 		case !inTime:
-			return nil, &trouble{
+			return nil, &problem{
 				"post-blackholed",
 				fmt.Sprintf("no answer to a request of kind %s within %s", kind, took(wait)),
 			}
 		}
-		return nil, p.d.brokenOff(ctx, err, time.Since(sent))
+		return nil, p.d.noAnswer(ctx, err, time.Since(sent))
 	}
-	p.d.lookAtHeader(resp, sent)
+	p.d.checkHeader(resp, sent)
 	r := &reply{Response: resp, preamble: pre, sent: sent, cancel: cancel}
-	if t := p.d.strange(r); t != nil {
+	if t := p.d.checkAnswer(r); t != nil {
 		r.close()
 		return nil, t
 	}
@@ -80,18 +80,18 @@ func (r *reply) close() {
 	_ = r.Body.Close()
 }
 
-// post makes a POST, reads its answer and takes it.
-func (p *probe) post(ctx context.Context, kind transport.Kind, wait time.Duration, batch []byte) (*packet, *trouble) {
+// post makes a POST, reads its answer and processes it.
+func (p *probe) post(ctx context.Context, kind transport.Kind, wait time.Duration, batch []byte) (*packet, *problem) {
 	k, t := p.exchange(ctx, kind, wait, batch)
 	if t == nil && !p.take(k) {
-		return nil, &trouble{} // take has booked it
+		return nil, &problem{} // take has recorded it
 	}
 	return k, t
 }
 
 // exchange makes a POST and reads its answer, header and body, within wait.
 func (p *probe) exchange(ctx context.Context, kind transport.Kind, wait time.Duration, batch []byte) (
-	*packet, *trouble,
+	*packet, *problem,
 ) {
 	began := time.Now()
 	r, t := p.send(ctx, kind, wait, batch)
@@ -102,50 +102,50 @@ func (p *probe) exchange(ctx context.Context, kind transport.Kind, wait time.Dur
 	late := time.AfterFunc(max(wait-time.Since(began), time.Millisecond), r.cancel)
 	body, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
 	if !late.Stop() {
-		return nil, &trouble{
+		return nil, &problem{
 			"reply-truncated",
 			fmt.Sprintf("of the answer to a request of kind %s %d bytes came within %s, and not its end", kind,
 				len(body), took(wait)),
 		}
 	}
 	if spent(ctx) {
-		return nil, &trouble{}
+		return nil, &problem{}
 	}
 	k, t := decode(body, r.preamble, err)
 	if t == nil {
-		p.d.lookAtCaching(r.Header)
+		p.d.checkCaching(r.Header)
 	}
 	return k, t
 }
 
-// decode takes a body, or the data of a stream's first event, for what it is.
-func decode(body []byte, want transport.Preamble, readErr error) (*packet, *trouble) {
+// decode parses a body, or the data of the first event of a stream, and finds out what it is.
+func decode(body []byte, want transport.Preamble, readErr error) (*packet, *problem) {
 	shown := quote(body)
 	pre, lines, err := transport.DecodeBody(bytes.Clone(body))
 	switch {
 	case errors.Is(err, transport.ErrTruncated) ||
 		err != nil && readErr != nil && len(body) > 0 && strings.HasPrefix(string(body), "holdfast/1 "):
-		return nil, &trouble{
+		return nil, &problem{
 			"reply-truncated",
 			fmt.Sprintf("%d bytes of an answer came, without its end line", len(body)),
 		}
 	case err != nil && len(body) == 0:
-		return nil, &trouble{"reply-truncated", "an answer with status 200 and an empty body"}
+		return nil, &problem{"reply-truncated", "an answer with status 200 and an empty body"}
 	case err != nil && looksLikePage(body):
-		return nil, &trouble{"captive-portal", "status 200, and a web page in place of the answer: " + shown}
+		return nil, &problem{"captive-portal", "status 200, and a web page in place of the answer: " + shown}
 	case err != nil && bytes.Contains(body, []byte("holdfast/1 ")):
-		return nil, &trouble{"reply-altered", "the answer does not begin as it should: " + shown}
+		return nil, &problem{"reply-altered", "the answer does not begin as it should: " + shown}
 	case err != nil:
-		return nil, &trouble{"not-holdfast", "status 200, and the answer begins: " + shown}
+		return nil, &problem{"not-holdfast", "status 200, and the answer begins: " + shown}
 	case pre != want:
-		return nil, &trouble{
+		return nil, &problem{
 			"reply-reused",
 			fmt.Sprintf("asked for %s, got the answer to another request (of kind %s)", want.Kind, pre.Kind),
 		}
 	}
 	k, err := parse(lines)
 	if err != nil {
-		return nil, &trouble{"reply-altered", "the answer cannot be read: " + shown}
+		return nil, &problem{"reply-altered", "the answer cannot be read: " + shown}
 	}
 	return k, nil
 }
@@ -157,7 +157,7 @@ func looksLikePage(body []byte) bool {
 
 var title = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title>`)
 
-// quote shows the beginning of what a stranger sent: of a page its title.
+// quote returns the start of an unknown body, or the title of a page.
 func quote(body []byte) string {
 	if m := title.FindSubmatch(body); m != nil {
 		return fmt.Sprintf("page with the title “%s”", clean(string(m[1]), 80))
@@ -165,13 +165,13 @@ func quote(body []byte) string {
 	return fmt.Sprintf("“%s”", clean(string(body[:min(len(body), 400)]), 80))
 }
 
-// strange judges an answer by its header: nil is one that may be ours.
-func (d *diagnosis) strange(r *reply) *trouble {
+// checkAnswer checks the header of an answer; nil means that it may be from our server.
+func (d *diagnosis) checkAnswer(r *reply) *problem {
 	if r.StatusCode == http.StatusOK {
 		if c := r.Header.Get("Content-Encoding"); c != "" && !strings.EqualFold(c, "identity") {
 			d.find("transformed",
 				fmt.Sprintf("Content-Encoding: %s, though the request said Accept-Encoding: identity", clean(c, 20)))
-			return &trouble{"reply-altered", "the answer is compressed: Content-Encoding: " + clean(c, 20)}
+			return &problem{"reply-altered", "the answer is compressed: Content-Encoding: " + clean(c, 20)}
 		}
 		return nil
 	}
@@ -181,33 +181,33 @@ func (d *diagnosis) strange(r *reply) *trouble {
 	evidence := describe(r.Response, body)
 	switch s := r.StatusCode; {
 	case s == http.StatusProxyAuthRequired:
-		return &trouble{"proxy-auth", evidence}
+		return &problem{"proxy-auth", evidence}
 	case s == http.StatusNetworkAuthenticationRequired:
-		return &trouble{"captive-portal", evidence}
-	case 300 <= s && s < 400 && d.elsewhere(r.Header.Get("Location")):
-		return &trouble{"captive-portal", evidence}
+		return &problem{"captive-portal", evidence}
+	case 300 <= s && s < 400 && d.otherHost(r.Header.Get("Location")):
+		return &problem{"captive-portal", evidence}
 	case 300 <= s && s < 400:
-		return &trouble{"redirected", evidence}
+		return &problem{"redirected", evidence}
 	case s == http.StatusNotFound && !ours(body), s == http.StatusMethodNotAllowed && !ours(body),
 		s == http.StatusNotImplemented:
-		return &trouble{"not-holdfast", evidence}
+		return &problem{"not-holdfast", evidence}
 	case s == http.StatusRequestEntityTooLarge:
-		return &trouble{"size-cap", evidence}
+		return &problem{"size-cap", evidence}
 	}
-	return &trouble{"post-refused", evidence}
+	return &problem{"post-refused", evidence}
 }
 
-// ours tells the server's own words from a proxy's.
+// ours reports whether a body is an error of our server and not of a proxy.
 func ours(body []byte) bool { return bytes.HasPrefix(body, []byte("holdfast: ")) }
 
-// elsewhere tells whether a redirect leads to another host.
-func (d *diagnosis) elsewhere(location string) bool {
+// otherHost reports whether a redirect leads to another host.
+func (d *diagnosis) otherHost(location string) bool {
 	here, err := url.Parse(d.url)
 	there, err2 := url.Parse(location)
 	return err == nil && err2 == nil && there.Host != "" && there.Hostname() != here.Hostname()
 }
 
-// describe puts an answer in a line: what can be told to anybody, so no cookie and no query.
+// describe returns an answer in one line, without cookies and query, so that anybody may read it.
 func describe(r *http.Response, body []byte) string {
 	parts := []string{strings.TrimSpace(fmt.Sprintf("status %d %s", r.StatusCode, http.StatusText(r.StatusCode)))}
 	for _, name := range []string{"Server", "Via", "X-Cache", "Proxy-Authenticate", "Retry-After"} {
@@ -219,14 +219,15 @@ func describe(r *http.Response, body []byte) string {
 		u.RawQuery, u.Fragment, u.User = "", "", nil
 		parts = append(parts, "Location: "+clean(u.String(), 80))
 	}
-	if len(bytes.TrimSpace(body)) > 0 && r.StatusCode/100 != 3 { // a redirect's repeats the address, query and all
+	// the body of a redirect repeats the URL with its query
+	if len(bytes.TrimSpace(body)) > 0 && r.StatusCode/100 != 3 {
 		parts = append(parts, quote(body))
 	}
 	return strings.Join(parts, ", ")
 }
 
-// brokenOff judges a request that had no answer at all.
-func (d *diagnosis) brokenOff(ctx context.Context, err error, after time.Duration) *trouble {
+// noAnswer finds out why a request had no answer at all.
+func (d *diagnosis) noAnswer(ctx context.Context, err error, after time.Duration) *problem {
 	var (
 		op        *net.OpError
 		dns       *net.DNSError
@@ -242,23 +243,23 @@ func (d *diagnosis) brokenOff(ctx context.Context, err error, after time.Duratio
 	}
 	switch {
 	case proxyWord != "" && strings.Contains(proxyWord, "Proxy Auth"):
-		return &trouble{"proxy-auth", "the proxy answered CONNECT: " + proxyWord}
+		return &problem{"proxy-auth", "the proxy answered CONNECT: " + proxyWord}
 	case proxyWord != "":
-		return &trouble{"proxy-refuses", "the proxy answered CONNECT: " + proxyWord}
+		return &problem{"proxy-refuses", "the proxy answered CONNECT: " + proxyWord}
 	case errors.As(err, &certs), errors.As(err, &unknown), errors.As(err, &wrong), errors.As(err, &invalid):
-		return &trouble{"tls-untrusted", d.untrusted(ctx, err)}
+		return &problem{"tls-untrusted", d.untrusted(ctx, err)}
 	case errors.As(err, &dns):
-		return &trouble{"unreachable", "the name has no address: " + dns.Err}
+		return &problem{"unreachable", "the name has no address: " + dns.Err}
 	case errors.As(err, &op) && op.Op == "proxyconnect":
-		return &trouble{"proxy-refuses", "the proxy cannot be reached: " + op.Err.Error()}
+		return &problem{"proxy-refuses", "the proxy cannot be reached: " + op.Err.Error()}
 	case errors.As(err, &op) && op.Op == "dial":
-		return &trouble{"unreachable", op.Err.Error()}
+		return &problem{"unreachable", op.Err.Error()}
 	}
-	return &trouble{"post-cut", fmt.Sprintf("%s after %s", err, took(after))}
+	return &problem{"post-cut", fmt.Sprintf("%s after %s", err, took(after))}
 }
 
-// proxyRefusal is the status text of a proxy that did not let CONNECT pass, as net/http and gorilla
-// tell it: the bare words.
+// proxyRefusal is the status text of a proxy that refused CONNECT: net/http and gorilla return only
+// this text as the error.
 func proxyRefusal(err error) string {
 	for _, code := range []int{400, 401, 403, 404, 405, 407, 500, 501, 502, 503, 504} {
 		if text := http.StatusText(code); strings.HasSuffix(err.Error(), text) && errorIsBare(err, text) {
@@ -268,7 +269,7 @@ func proxyRefusal(err error) string {
 	return ""
 }
 
-// errorIsBare tells whether the innermost error has no more words than these.
+// errorIsBare reports whether the innermost error is exactly this text.
 func errorIsBare(err error, text string) bool {
 	for {
 		inner := errors.Unwrap(err)

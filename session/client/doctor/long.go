@@ -9,15 +9,15 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// life is how a path was seen to end.
-type life struct {
-	age, quiet time.Duration // at the end; quiet since something went either way
+// lifetime is how a connection ended.
+type lifetime struct {
+	age, quiet time.Duration // at the end; quiet is the time since the last byte in any direction
 	cut        bool
 	why        string
 }
 
-// compare judges two paths of one transport, one busy and one quiet, that were watched for as long.
-func (p *probe) compare(busy, quiet life) {
+// compare compares a busy and a quiet connection of one transport, watched for the same time.
+func (p *probe) compare(busy, quiet lifetime) {
 	switch {
 	case busy.cut && quiet.cut && (busy.age-quiet.age).Abs() < 2*time.Second && quiet.quiet < quiet.age-2*time.Second,
 		busy.cut && !quiet.cut:
@@ -37,30 +37,30 @@ func (p *probe) compare(busy, quiet life) {
 
 // longSocket watches a busy and a quiet WebSocket.
 func (d *diagnosis) longSocket(ctx context.Context, p *probe) {
-	var busy, quiet life
+	var busy, quiet lifetime
 	var wg sync.WaitGroup
-	wg.Go(func() { busy = d.lifeOfSocket(ctx, p.result.Name, true) })
-	wg.Go(func() { quiet = d.lifeOfSocket(ctx, p.result.Name, false) })
+	wg.Go(func() { busy = d.socketLifetime(ctx, p.result.Name, true) })
+	wg.Go(func() { quiet = d.socketLifetime(ctx, p.result.Name, false) })
 	wg.Wait()
 	p.compare(busy, quiet)
 	d.untestedSilence(p)
 }
 
-// untestedSilence says how long a silence could be seen.
+// untestedSilence records which silence could not be tested.
 func (d *diagnosis) untestedSilence(p *probe) {
 	d.untested(fmt.Sprintf("silences longer than the server's ping (%s) and ages above %s",
 		time.Duration(p.opened.Ping)*time.Millisecond, longWatch))
 }
 
-func (d *diagnosis) lifeOfSocket(ctx context.Context, name string, busy bool) (l life) {
+func (d *diagnosis) socketLifetime(ctx context.Context, name string, busy bool) (l lifetime) {
 	q := d.newProbe(name)
 	s := q.socket(ctx)
 	if s == nil {
 		return l
 	}
-	ok := s.begin(ctx)
+	ok := s.start(ctx)
 	spoke := time.Now()
-	for end := time.Now().Add(rest(ctx, longWatch)); ok && time.Until(end) > 0; {
+	for end := time.Now().Add(remaining(ctx, longWatch)); ok && time.Until(end) > 0; {
 		wait := time.Until(end)
 		if busy {
 			wait = min(wait, pingEvery)
@@ -74,7 +74,7 @@ func (d *diagnosis) lifeOfSocket(ctx context.Context, name string, busy bool) (l
 			spoke = time.Now()
 		}
 	}
-	l = life{age: time.Since(s.born), quiet: time.Since(spoke), cut: s.dead && !spent(ctx) && !s.closed}
+	l = lifetime{age: time.Since(s.started), quiet: time.Since(spoke), cut: s.dead && !spent(ctx) && !s.closed}
 	if l.cut {
 		l.why = s.why()
 	}
@@ -84,26 +84,26 @@ func (d *diagnosis) lifeOfSocket(ctx context.Context, name string, busy bool) (l
 
 // longStream watches a busy and a quiet stream.
 func (d *diagnosis) longStream(ctx context.Context, p *probe) {
-	lives := make(chan life, 1)
-	go func() { lives <- d.lifeOfStream(ctx, p.result.Name, true) }()
-	quiet := d.lifeOfStream(ctx, p.result.Name, false)
+	lives := make(chan lifetime, 1)
+	go func() { lives <- d.streamLifetime(ctx, p.result.Name, true) }()
+	quiet := d.streamLifetime(ctx, p.result.Name, false)
 	p.compare(<-lives, quiet)
 	d.untestedSilence(p)
 }
 
-func (d *diagnosis) lifeOfStream(ctx context.Context, name string, busy bool) (l life) {
+func (d *diagnosis) streamLifetime(ctx context.Context, name string, busy bool) (l lifetime) {
 	q := d.newProbe(name)
-	r, t := q.send(ctx, transport.KindStream, rest(ctx, openWait), q.batch(q.open(q.att, true)))
+	r, t := q.send(ctx, transport.KindStream, remaining(ctx, openWait), q.batch(q.open(q.att, true)))
 	if t != nil {
 		return l
 	}
 	s := q.events(r)
 	defer s.end(ctx)
-	if !s.await(ctx, rest(ctx, speakWait), "opened") {
+	if !s.await(ctx, remaining(ctx, replyWait), "opened") {
 		return l
 	}
 	i := 0
-	for end := time.Now().Add(rest(ctx, longWatch)); time.Until(end) > 0 && !spent(ctx) && !s.dead; {
+	for end := time.Now().Add(remaining(ctx, longWatch)); time.Until(end) > 0 && !spent(ctx) && !s.dead; {
 		wait := time.Until(end)
 		if busy {
 			wait = min(wait, pingEvery)
@@ -112,14 +112,14 @@ func (d *diagnosis) lifeOfStream(ctx context.Context, name string, busy bool) (l
 		if spent(ctx) || s.dead || q.failed() {
 			break
 		}
-		if busy || len(s.answer) > 0 { // a quiet one answers pings, else the server ends it (HF1-LIV-03)
+		if busy || len(s.answer) > 0 { // a quiet one must answer pings, or the server ends it (HF1-LIV-03)
 			if i++; !s.ping(ctx, i) {
 				break
 			}
-			s.heard = time.Now()
+			s.lastReceived = time.Now()
 		}
 	}
-	l = life{age: time.Since(s.born), quiet: time.Since(s.heard), cut: s.dead && !spent(ctx) && !s.closed}
+	l = lifetime{age: time.Since(s.started), quiet: time.Since(s.lastReceived), cut: s.dead && !spent(ctx) && !s.closed}
 	if l.cut {
 		l.why = s.why()
 	}

@@ -12,39 +12,39 @@ import (
 	"github.com/holdfast-rt/holdfast/session/client/doctor"
 )
 
-// mortal is a connection that dies after a time of silence, or at an age.
-type mortal struct {
+// shortLived is a connection that breaks after a time of silence, or at an age.
+type shortLived struct {
 	net.Conn
 	idle  time.Duration
 	mu    sync.Mutex
 	timer *time.Timer
 }
 
-func newMortal(c net.Conn, idle, age time.Duration) *mortal {
-	m := &mortal{Conn: c, idle: idle}
+func newShortLived(c net.Conn, idle, age time.Duration) *shortLived {
+	m := &shortLived{Conn: c, idle: idle}
 	m.timer = time.AfterFunc(idle+age, func() { _ = c.Close() })
 	return m
 }
 
-func (m *mortal) stir(n int) {
+func (m *shortLived) stir(n int) {
 	if m.mu.Lock(); n > 0 && m.idle > 0 && m.timer.Stop() {
 		m.timer.Reset(m.idle)
 	}
 	m.mu.Unlock()
 }
 
-func (m *mortal) Read(p []byte) (int, error) {
+func (m *shortLived) Read(p []byte) (int, error) {
 	n, err := m.Conn.Read(p)
 	m.stir(n)
 	return n, err
 }
 
-func (m *mortal) Write(p []byte) (int, error) {
+func (m *shortLived) Write(p []byte) (int, error) {
 	m.stir(len(p))
 	return m.Conn.Write(p)
 }
 
-func (m *mortal) Close() error {
+func (m *shortLived) Close() error {
 	m.timer.Stop()
 	return m.Conn.Close()
 }
@@ -71,7 +71,7 @@ func TestLong(t *testing.T) {
 							if err != nil {
 								return nil, err
 							}
-							return newMortal(conn, c.idle, c.age), nil
+							return newShortLived(conn, c.idle, c.age), nil
 						},
 					})
 				if err != nil || time.Since(began) > 95*time.Second {
@@ -79,7 +79,7 @@ func TestLong(t *testing.T) {
 				}
 				states := "impaired impaired impaired"
 				if c.idle == 0 {
-					states = "impaired impaired fits" // a poll does not grow that old
+					states = "impaired impaired fits" // a poll does not last that long
 				}
 				check(t, r, doctor.Degraded, states, c.want)
 			})
@@ -87,7 +87,7 @@ func TestLong(t *testing.T) {
 	}
 }
 
-// The one who asks may go away: the diagnosis ends within a second, with what it knows.
+// When ctx ends, the diagnosis ends within a second, with what it knows.
 func TestAbort(t *testing.T) {
 	for _, after := range []time.Duration{0, time.Millisecond, 700 * time.Millisecond, 4 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {

@@ -14,8 +14,8 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// probe is one transport's session, from the client's side, as plain as the protocol allows: it
-// sends controls and one !close, and takes whatever messages the application has for it.
+// probe is a minimal client session over one transport: it sends controls and one !close, and
+// acknowledges all messages of the application.
 type probe struct {
 	d      *diagnosis
 	result *Transport
@@ -29,7 +29,7 @@ type probe struct {
 	unread string
 }
 
-// opened is what the server told, as far as it matters here.
+// opened has the fields of the opened control that are needed here.
 type opened struct {
 	ID, Run string
 	Lim     struct{ MaxBatch int }
@@ -46,7 +46,7 @@ func (d *diagnosis) newProbe(name string) *probe {
 	}
 }
 
-// find books a finding of this transport, which then does not fit.
+// find records a finding of this transport, whose state then is not "fits".
 func (p *probe) find(id, evidence string) {
 	p.d.find(id, p.result.Name+": "+evidence)
 	p.d.mu.Lock()
@@ -62,36 +62,36 @@ func (p *probe) find(id, evidence string) {
 	}
 }
 
-// failed tells whether the transport was found not to carry.
+// failed reports whether a fault of the transport was found.
 func (p *probe) failed() bool {
 	p.d.mu.Lock()
 	defer p.d.mu.Unlock()
 	return p.result.State == fails
 }
 
-// packet is a batch that came: the controls, and the highest number of its lines.
+// packet is a received batch: its controls, and the highest number of its lines.
 type packet struct {
 	controls []control
 	last     uint64 // 0: no log lines
 }
 
 type control struct {
-	name string // with its sign
+	name string // with its first character
 	json string
 }
 
 var errBatch = errors.New("not a batch")
 
-// parse reads as much of a batch as a diagnosis needs.
+// parse reads the parts of a batch that a diagnosis needs.
 func parse(lines []byte) (*packet, error) {
-	head, rest, ok := bytes.Cut(lines, []byte{'\n'})
+	head, remaining, ok := bytes.Cut(lines, []byte{'\n'})
 	var first, ack uint64
 	if _, err := fmt.Sscanf(string(head), "@%d %d", &first, &ack); !ok || err != nil || first == 0 {
 		return nil, errBatch
 	}
 	k := &packet{}
 	next := first
-	for line := range bytes.Lines(rest) {
+	for line := range bytes.Lines(remaining) {
 		line, ok := bytes.CutSuffix(line, []byte{'\n'})
 		if !ok || len(line) == 0 {
 			return nil, errBatch
@@ -137,8 +137,8 @@ func (k *packet) each(name string, f func(i int)) {
 	}
 }
 
-// take acts on what every batch may have: lines, which are acknowledged and thrown away, opened,
-// and refusals. The evidence of a refusal is booked; then it returns false.
+// take handles what every batch may have: lines, which it acknowledges and drops, opened, and
+// refusals. It records a refusal, and then returns false.
 func (p *probe) take(k *packet) bool {
 	if k.last > p.recv {
 		p.recv = k.last
@@ -172,7 +172,8 @@ func (p *probe) refusal(reason string) {
 	}
 }
 
-// batch is a batch with these lines, none of which has a number: the head says what has been taken.
+// batch is a batch with these lines, which have no numbers: the head acknowledges what was
+// received.
 func (p *probe) batch(lines ...string) []byte {
 	return fmt.Appendf(nil, "@1 %d\n%s", p.recv, strings.Join(lines, ""))
 }
@@ -190,7 +191,7 @@ func (p *probe) open(att int, selects bool) string {
 		auth)
 }
 
-// address is the first line of an `up` or `poll`.
+// up is the first line of an `up`.
 func (p *probe) up() string {
 	return fmt.Sprintf(`!up {"key":%q,"run":%q,"att":%d}`+"\n", p.key, p.opened.Run, p.att)
 }
@@ -206,28 +207,28 @@ func pong(i int) string { return fmt.Sprintf("!pong {\"i\":%d}\n", i) }
 
 const closeLine = `!close {"code":4100,"reason":"diagnosed"}` + "\n"
 
-// patience is how long an answer may take beyond two round trips before it is late.
-func (p *probe) patience() time.Duration {
-	return lateBy + 2*time.Duration(max(p.result.RTT, 0))*time.Millisecond
+// responseTimeout is how long an answer may take beyond two round trips before it is late.
+func (p *probe) responseTimeout() time.Duration {
+	return lateAfter + 2*time.Duration(max(p.result.RTT, 0))*time.Millisecond
 }
 
-// rest is what is left of the whole time, less what closing needs; at most d.
-func rest(ctx context.Context, d time.Duration) time.Duration {
+// remaining is the rest of the whole time without the time for closing; at most d.
+func remaining(ctx context.Context, d time.Duration) time.Duration {
 	if at, ok := ctx.Deadline(); ok {
 		d = min(d, time.Until(at)-closeWait)
 	}
 	return max(d, 0)
 }
 
-// spent tells whether the whole time is used up: then what did not come proves nothing.
-func spent(ctx context.Context) bool { return ctx.Err() != nil || rest(ctx, time.Hour) == 0 }
+// spent reports whether the whole time is over: then a missing answer proves nothing.
+func spent(ctx context.Context) bool { return ctx.Err() != nil || remaining(ctx, time.Hour) == 0 }
 
-// farewell is a context for closing: the probe's own may have ended.
-func farewell(ctx context.Context) (context.Context, context.CancelFunc) {
+// closeContext is a context for closing, because the context of the probe may have ended.
+func closeContext(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), closeWait)
 }
 
-// maxBatch is how large a batch the server takes.
+// maxBatch is the largest batch that the server accepts.
 func (p *probe) maxBatch() int {
 	if p.opened.Lim.MaxBatch < 2048 {
 		return transport.DefaultMaxBatch

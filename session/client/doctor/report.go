@@ -8,67 +8,67 @@ import (
 	"time"
 )
 
-// A Severity tells how much a finding matters. It is one of three words of the report.
+// A Severity says how much a finding matters. The report has one of these three words.
 type Severity string
 
 const (
 	Fault   Severity = "fault"   // a transport does not carry sessions
-	Warning Severity = "warning" // it does, at a cost
+	Warning Severity = "warning" // it does, but slower or with losses of connections
 	Note    Severity = "note"    // worth knowing when something fails
 )
 
-// A Verdict says what the transports together are good for.
+// A Verdict is the result for all transports together.
 type Verdict string
 
 const (
 	Good     Verdict = "good"     // every transport carries a session
-	Degraded Verdict = "degraded" // a session works, not over every transport, or not as it should
+	Degraded Verdict = "degraded" // a session works, but not over every transport, or not as it should
 	Blocked  Verdict = "blocked"  // no session works
 )
 
-// Report is what a diagnosis has found. It has no secrets: neither the session's key nor its run,
-// no cookie, no query of the URL.
+// Report is what a diagnosis has found. It has no secrets: no key or run of a session, no cookie,
+// no query of the URL.
 type Report struct {
-	URL        string      `json:"url"` // less user and query
+	URL        string      `json:"url"` // without user and query
 	Began      time.Time   `json:"began"`
 	Took       int64       `json:"tookMs"`
 	Long       bool        `json:"long"`
 	Verdict    Verdict     `json:"verdict"`
 	Summary    string      `json:"summary"`
 	Transports []Transport `json:"transports"` // the best first
-	Findings   []Finding   `json:"findings"`   // the gravest first
+	Findings   []Finding   `json:"findings"`   // the most severe first
 	Facts      []Fact      `json:"facts"`
-	NotTested  []string    `json:"notTested"` // what this run cannot tell
+	NotTested  []string    `json:"notTested"` // what this run could not test
 }
 
-// Transport is what became of one transport's session.
+// Transport is the result of the session over one transport.
 type Transport struct {
 	Name    string `json:"name"`
-	State   string `json:"state"`             // "fits", "impaired" (it carries a session, at a cost) or "fails"
+	State   string `json:"state"`             // "fits", "impaired" (it carries a session, but not well) or "fails"
 	Session string `json:"session,omitempty"` // the session's public id
-	Opened  int64  `json:"openedMs"`          // until the server's first word; -1: it never came
-	RTT     int64  `json:"rttMs"`             // a ping there and back; -1: unknown
-	Watched int64  `json:"watchedMs"`         // how long it was seen to live
+	Opened  int64  `json:"openedMs"`          // until the first batch of the server; -1: it never came
+	RTT     int64  `json:"rttMs"`             // round trip of a ping; -1: unknown
+	Watched int64  `json:"watchedMs"`         // how long it was seen to work
 }
 
-// Finding is one thing that the network does, or that is wrong at an end of it.
+// Finding is one thing that the network does, or that is wrong at the client or the server.
 type Finding struct {
 	ID       string            `json:"id"` // docs/doctor.md has them all
 	Severity Severity          `json:"severity"`
 	Title    string            `json:"title"`
 	Evidence []string          `json:"evidence"` // what was seen, never empty
 	Advice   string            `json:"advice"`
-	Config   map[string]string `json:"config,omitempty"` // product → the setting that would mend it there
+	Config   map[string]string `json:"config,omitempty"` // product → the setting that corrects it
 	Class    []string          `json:"class,omitempty"`  // failure modes of docs/doctor.md, as F08
 }
 
-// Fact is something measured that is no finding.
+// Fact is a measurement that is not a finding.
 type Fact struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
 }
 
-// Has tells whether the report has a finding of that id.
+// Has reports whether the report has a finding with this id.
 func (r *Report) Has(id string) bool {
 	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.ID == id })
 }
@@ -76,8 +76,8 @@ func (r *Report) Has(id string) bool {
 //go:embed findings.json
 var catalogueJSON []byte
 
-// entry is what there is to say of a finding, beside its evidence. clientjs has a copy of the file;
-// a test there keeps both the same.
+// entry is the text of a finding, without its evidence. clientjs has a copy of the file; a test
+// there keeps both the same.
 type entry struct {
 	Severity  Severity          `json:"severity"`
 	Transport string            `json:"transport"`
@@ -96,11 +96,11 @@ func readCatalogue() map[string]entry {
 }
 
 const (
-	maxEvidence = 8   // lines of one finding; what comes after says the same again
+	maxEvidence = 8   // lines of one finding; more would only repeat them
 	maxLine     = 240 // runes of a line
 )
 
-// find books a finding, or more evidence for it. Of the same evidence twice one is kept.
+// find records a finding, or more evidence for it. The same evidence is kept once.
 func (d *diagnosis) find(id string, evidence string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -108,7 +108,7 @@ func (d *diagnosis) find(id string, evidence string) {
 	if !ok {
 		panic("doctor: no finding " + id)
 	}
-	if d.query != "" { // pages like to repeat the address they were asked for
+	if d.query != "" { // many pages repeat the URL of the request
 		evidence = strings.ReplaceAll(evidence, d.query, "…")
 	}
 	evidence = clean(evidence, maxLine)
@@ -128,7 +128,7 @@ func (d *diagnosis) find(id string, evidence string) {
 	})
 }
 
-// fact books a measurement; the first of a name stays.
+// fact records a measurement; the first with a name stays.
 func (d *diagnosis) fact(name, value string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -137,7 +137,7 @@ func (d *diagnosis) fact(name, value string) {
 	}
 }
 
-// untested books what could not be seen.
+// untested records what could not be tested.
 func (d *diagnosis) untested(what string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -146,8 +146,7 @@ func (d *diagnosis) untested(what string) {
 	}
 }
 
-// clean makes what a stranger sent fit to be printed: one line, no control characters, at most n
-// runes.
+// clean makes a received text safe to print: one line, no control characters, at most n runes.
 func clean(s string, n int) string {
 	s = strings.Map(func(r rune) rune {
 		switch {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// relays are headers that the server never sends: whoever adds one stands in between.
+// relays are headers that the server never sends: a relay between client and server has added them.
 var relays = []string{
 	"Via", "Age", "X-Cache", "X-Cache-Hits", "X-Cache-Lookup", "X-Served-By", "X-Varnish", "X-Forwarded-For",
 	"X-Proxy-Id", "Proxy-Connection",
@@ -16,8 +16,8 @@ var relays = []string{
 
 const maxSkew = 90 * time.Second
 
-// lookAtHeader notes what the header of an answer tells of those in between. Any answer will do.
-func (d *diagnosis) lookAtHeader(r *http.Response, sent time.Time) {
+// checkHeader records what the header of any answer shows about relays.
+func (d *diagnosis) checkHeader(r *http.Response, sent time.Time) {
 	for _, name := range relays {
 		if v := r.Header.Get(name); v != "" {
 			d.find("intermediary", name+": "+clean(v, 80))
@@ -27,7 +27,7 @@ func (d *diagnosis) lookAtHeader(r *http.Response, sent time.Time) {
 		d.fact("Server header", clean(v, 80))
 	}
 	if r.TLS != nil {
-		d.lookAtTLS(r.TLS)
+		d.checkTLS(r.TLS)
 	}
 	if r.ProtoMajor == 1 && r.ProtoMinor == 0 {
 		d.find("http10", fmt.Sprintf("an answer with status %d came by HTTP/1.0", r.StatusCode))
@@ -47,8 +47,8 @@ func (d *diagnosis) lookAtHeader(r *http.Response, sent time.Time) {
 	}
 }
 
-// lookAtCaching notes what is missing from the header of an answer that is the server's.
-func (d *diagnosis) lookAtCaching(h http.Header) {
+// checkCaching records what is missing in the header of an answer of the server.
+func (d *diagnosis) checkCaching(h http.Header) {
 	cache := strings.ToLower(h.Get("Cache-Control"))
 	for header, there := range map[string]bool{
 		"Cache-Control: no-store":         strings.Contains(cache, "no-store"),

@@ -9,18 +9,18 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// sizes of bodies and frames that are tried, the largest that the server takes first.
-func tries(most int) []int {
-	sizes := []int{most}
+// sizesToTry are sizes of bodies and frames; the first is the largest that the server accepts.
+func sizesToTry(maxSize int) []int {
+	sizes := []int{maxSize}
 	for _, n := range []int{32 << 10, 16 << 10, 8 << 10, 4 << 10, 2 << 10} {
-		if n < most {
+		if n < maxSize {
 			sizes = append(sizes, n)
 		}
 	}
 	return sizes
 }
 
-// padded is a batch of exactly n bytes that asks for pong i: what fills it may be ignored
+// padded is a batch of exactly n bytes that asks for pong i: the server must ignore the padding
 // (HF1-BAT-10).
 func padded(n, i int, lines ...string) []byte {
 	b := append([]byte("@1 0\n"), strings.Join(append(lines, ping(i)), "")...)
@@ -28,18 +28,19 @@ func padded(n, i int, lines ...string) []byte {
 	for len(b)+len(pad) <= n {
 		fill := min(n-len(b)-len(pad), 8000-len(pad))
 		if left := n - len(b) - len(pad) - fill; 0 < left && left < len(pad) {
-			fill -= len(pad) // so that the next has room for itself
+			fill -= len(pad) // so that the next one has space for its own syntax
 		}
 		b = append(b, `?grease-size {"x":"`+strings.Repeat("x", fill)+`"}`+"\n"...)
 	}
 	return b
 }
 
-// sizes sends bodies as large as the server takes them, and smaller ones until one passes.
+// sizes sends bodies of the largest size that the server accepts, and smaller ones until one
+// passes.
 func (d *diagnosis) sizes(ctx context.Context, p *probe) {
 	var evidence []string
-	for i, n := range tries(p.maxBatch()) {
-		wait := rest(ctx, speakWait+p.patience())
+	for i, n := range sizesToTry(p.maxBatch()) {
+		wait := remaining(ctx, replyWait+p.responseTimeout())
 		if wait < time.Second {
 			break
 		}
@@ -49,7 +50,7 @@ func (d *diagnosis) sizes(ctx context.Context, p *probe) {
 			break
 		}
 		if t == nil {
-			t = &trouble{"size-cap", "answered without the pong it asked for"}
+			t = &problem{"size-cap", "answered without the pong it asked for"}
 		}
 		if t.id == "" {
 			return
@@ -61,23 +62,24 @@ func (d *diagnosis) sizes(ctx context.Context, p *probe) {
 	}
 }
 
-// frames sends frames as large as the server takes them, and smaller ones until one passes, each on
-// a socket of its own: a frame that does not pass ends it.
+// frames sends frames of the largest size that the server accepts, and smaller ones until one
+// passes. Each needs its own socket, because a frame that does not pass ends it.
 func (d *diagnosis) frames(ctx context.Context, p *probe) {
-	for _, n := range tries(p.maxBatch()) {
-		if rest(ctx, time.Minute) < 2*time.Second {
+	for _, n := range sizesToTry(p.maxBatch()) {
+		if remaining(ctx, time.Minute) < 2*time.Second {
 			return
 		}
 		q := d.newProbe(p.result.Name)
 		s := q.socket(ctx)
-		if s == nil || !s.begin(ctx) {
+		if s == nil || !s.start(ctx) {
 			if s != nil {
 				s.end(ctx, false)
 			}
 			return
 		}
-		_ = s.send(padded(n, 1000)) // where it fails the reader tells why
-		ok := s.until(ctx, rest(ctx, speakWait+q.patience()), func(k *packet) bool { return ponged(k, 1000) })
+		_ = s.send(padded(n, 1000)) // if it fails, the reader has the reason
+		wait := remaining(ctx, replyWait+q.responseTimeout())
+		ok := s.until(ctx, wait, func(k *packet) bool { return ponged(k, 1000) })
 		var evidence string
 		switch {
 		case ok:
@@ -85,7 +87,7 @@ func (d *diagnosis) frames(ctx context.Context, p *probe) {
 		case s.dead:
 			evidence = fmt.Sprintf("a frame of %d bytes ended the socket: %s", n, s.why())
 		default:
-			evidence = fmt.Sprintf("a frame of %d bytes had no answer within %s", n, took(speakWait))
+			evidence = fmt.Sprintf("a frame of %d bytes had no answer within %s", n, took(replyWait))
 		}
 		s.end(ctx, ok)
 		if ok || spent(ctx) {

@@ -13,49 +13,49 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// events is an event stream, read by a goroutine of its own. What came and when is kept: the times
-// are the evidence.
+// events is an event stream, read by its own goroutine. It keeps what came and when: the times are
+// the evidence.
 type events struct {
-	p      *probe
-	reply  *reply
-	came   chan event // closed at the end
-	err    error      // why it ended; the reader's until came is closed
-	dead   bool       // came is closed
-	born   time.Time  // the request
-	seen   map[string]time.Time
-	again  map[string]int // how often, where more than once
-	bytes  int            // of the stream that came
-	answer []int          // pings of the server's that want a pong
-	pinged bool
-	heard  time.Time // when something came last
-	closed bool
+	p            *probe
+	reply        *reply
+	came         chan event // closed at the end
+	err          error      // why it ended; it belongs to the reader until came is closed
+	dead         bool       // came is closed
+	started      time.Time  // the request
+	seen         map[string]time.Time
+	again        map[string]int // how often, if more than once
+	bytes        int            // of the stream that came
+	answer       []int          // pings of the server that need a pong
+	pinged       bool
+	lastReceived time.Time // when the last event came
+	closed       bool
 }
 
-// event is one that came: its data, and how many bytes of the stream had come by then.
+// event is a received event: its data, and the bytes of the stream up to its end.
 type event struct {
 	data  []byte
 	total int
 	at    time.Time
 }
 
-// stream tries an event stream: its beacons, pings by POST beside it, its life.
+// stream tries an event stream: its beacons, pings by POST, and how long it stays open.
 func (d *diagnosis) stream(ctx context.Context, p *probe) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	answer := make(chan *reply, 1)
-	var t *trouble
+	var t *problem
 	batch := p.batch(p.open(p.att, true))
 	go func() {
 		defer close(answer)
 		var r *reply
-		if r, t = p.send(ctx, transport.KindStream, rest(ctx, time.Hour), batch); r != nil {
+		if r, t = p.send(ctx, transport.KindStream, remaining(ctx, time.Hour), batch); r != nil {
 			answer <- r
 		}
 	}()
 	var r *reply
 	select {
 	case r = <-answer:
-	case <-time.After(rest(ctx, headerWait)):
+	case <-time.After(remaining(ctx, headerWait)):
 		d.heldWhole(ctx, p, answer)
 		cancel()
 		for r := range answer {
@@ -64,7 +64,7 @@ func (d *diagnosis) stream(ctx context.Context, p *probe) {
 		return
 	}
 	if r == nil {
-		p.streamTrouble(t)
+		p.streamProblem(t)
 		return
 	}
 	s := p.events(r)
@@ -73,26 +73,26 @@ func (d *diagnosis) stream(ctx context.Context, p *probe) {
 		return
 	}
 	if !s.live(ctx) {
-		s.whatHolds(ctx)
+		s.findHold(ctx)
 		return
 	}
-	if s.watch(ctx, rest(ctx, watchFor)) && d.o.Long {
+	if s.watch(ctx, remaining(ctx, watchTime)) && d.o.Long {
 		d.longStream(ctx, p)
 	}
 }
 
-// streamTrouble books why there is no stream.
-func (p *probe) streamTrouble(t *trouble) {
+// streamProblem records why there is no stream.
+func (p *probe) streamProblem(t *problem) {
 	if t.id == "post-refused" {
-		t = &trouble{"sse-refused", t.evidence}
+		t = &problem{"sse-refused", t.evidence}
 	}
-	p.trouble(t)
+	p.problem(t)
 }
 
-// events reads the reply for a stream.
+// events starts to read the reply as a stream.
 func (p *probe) events(r *reply) *events {
 	s := &events{
-		p: p, reply: r, came: make(chan event, 64), born: r.sent,
+		p: p, reply: r, came: make(chan event, 64), started: r.sent,
 		seen: map[string]time.Time{}, again: map[string]int{},
 	}
 	s.seen["header"] = time.Now()
@@ -100,7 +100,8 @@ func (p *probe) events(r *reply) *events {
 	return s
 }
 
-// read takes the stream apart at its blank lines. A tail without one is no event (HF1-SSE-04).
+// read splits the stream at its blank lines. Bytes after the last one are not an event
+// (HF1-SSE-04).
 func (s *events) read() {
 	defer close(s.came)
 	in := bufio.NewReaderSize(s.reply.Body, 64<<10)
@@ -110,7 +111,7 @@ func (s *events) read() {
 		line, err := in.ReadSlice('\n')
 		total += len(line)
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) || len(data) > 1<<20 {
-			if s.err = err; len(data)+len(raw)+len(line) > 0 { // for what is no event stream
+			if s.err = err; len(data)+len(raw)+len(line) > 0 { // for an answer that is not an event stream
 				s.came <- event{append(append(raw, data...), line...), total, time.Now()}
 			}
 			return
@@ -128,28 +129,28 @@ func (s *events) read() {
 	}
 }
 
-// take books one event. False: the stream is not worth reading on.
+// take records one event. It returns false if more of the stream is of no use.
 func (s *events) take(e event) bool {
-	s.bytes, s.heard = e.total, e.at
+	s.bytes, s.lastReceived = e.total, e.at
 	var k *packet
-	var t *trouble
+	var t *problem
 	if _, first := s.seen["first"]; !first {
 		k, t = decode(e.data, s.reply.preamble, nil)
 	} else if lines, err := transport.DecodeLines(e.data); err != nil {
-		t = &trouble{"reply-altered", "an event cannot be read: " + quote(e.data)}
+		t = &problem{"reply-altered", "an event cannot be read: " + quote(e.data)}
 	} else if k, err = parse(lines); err != nil {
-		t = &trouble{"reply-altered", "an event cannot be read: " + quote(e.data)}
+		t = &problem{"reply-altered", "an event cannot be read: " + quote(e.data)}
 	}
 	if t != nil {
 		if t.id == "reply-truncated" {
-			return true // the tail of a stream that was cut
+			return true // the rest of a stream that was cut
 		}
-		s.p.streamTrouble(t)
+		s.p.streamProblem(t)
 		return false
 	}
 	if !s.has("first") {
 		s.see("first", e.at)
-		s.p.d.lookAtCaching(s.reply.Header)
+		s.p.d.checkCaching(s.reply.Header)
 	}
 	if !s.p.take(k) {
 		return false
@@ -173,15 +174,15 @@ func (s *events) see(what string, at time.Time) {
 
 func (s *events) has(what string) bool { _, ok := s.seen[what]; return ok }
 
-// since tells when something came, from the request on.
+// since returns when something came, counted from the request.
 func (s *events) since(what string) string {
 	if at, ok := s.seen[what]; ok {
-		return what + " after " + took(at.Sub(s.born))
+		return what + " after " + took(at.Sub(s.started))
 	}
 	return what + " not at all"
 }
 
-// until takes events until done says so; false: the wait is over, or the stream.
+// until takes events until done returns true. It returns false if the wait or the stream has ended.
 func (s *events) until(ctx context.Context, wait time.Duration, done func() bool) bool {
 	late := time.NewTimer(max(wait, 0))
 	defer late.Stop()
@@ -208,7 +209,8 @@ func (s *events) await(ctx context.Context, wait time.Duration, what string) boo
 	return s.until(ctx, wait, func() bool { return s.has(what) })
 }
 
-// ping has the server say a pong on the stream. False: the POST itself did not pass.
+// ping makes the server send a pong on the stream. It returns false if the POST itself did not
+// pass.
 func (s *events) ping(ctx context.Context, i int) bool {
 	lines := []string{s.p.up(), ping(i)}
 	for _, n := range s.answer {
@@ -216,9 +218,9 @@ func (s *events) ping(ctx context.Context, i int) bool {
 	}
 	s.answer, s.pinged = nil, true
 	sent := time.Now()
-	_, t := s.p.post(ctx, transport.KindUp, rest(ctx, speakWait+s.p.patience()), s.p.batch(lines...))
+	_, t := s.p.post(ctx, transport.KindUp, remaining(ctx, replyWait+s.p.responseTimeout()), s.p.batch(lines...))
 	if t != nil {
-		s.p.trouble(t)
+		s.p.problem(t)
 		return false
 	}
 	if s.p.result.RTT < 0 {
@@ -227,9 +229,9 @@ func (s *events) ping(ctx context.Context, i int) bool {
 	return true
 }
 
-// answered waits for the first event. False: what came instead is booked.
+// answered waits for the first event. It returns false after it has recorded what came instead.
 func (s *events) answered(ctx context.Context) bool {
-	if s.await(ctx, rest(ctx, speakWait), "opened") {
+	if s.await(ctx, remaining(ctx, replyWait), "opened") {
 		return true
 	}
 	if s.p.failed() || spent(ctx) {
@@ -237,23 +239,23 @@ func (s *events) answered(ctx context.Context) bool {
 	}
 	if s.dead {
 		s.p.find("sse-cut",
-			fmt.Sprintf("the stream ended %s after the request, before its first event", took(time.Since(s.born))))
+			fmt.Sprintf("the stream ended %s after the request, before its first event", took(time.Since(s.started))))
 		return false
 	}
-	s.whatHolds(ctx)
+	s.findHold(ctx)
 	return false
 }
 
-// live tells whether events pass as they are sent (HF1-SSE-02, HF1-SSE-03).
+// live reports whether events pass at once (HF1-SSE-02, HF1-SSE-03).
 func (s *events) live(ctx context.Context) bool {
 	opened := s.seen["opened"]
-	s.p.result.RTT = ms(opened.Sub(s.born)) // for now
-	in := opened.Add(300*time.Millisecond + s.p.patience())
+	s.p.result.RTT = ms(opened.Sub(s.started)) // a first value
+	in := opened.Add(300*time.Millisecond + s.p.responseTimeout())
 	s.p.result.RTT = -1
 	if !s.await(ctx, time.Until(in), "beacon 2") || !s.ping(ctx, 1) {
 		return s.over(ctx)
 	}
-	if !s.await(ctx, s.p.patience(), "pong 1") {
+	if !s.await(ctx, s.p.responseTimeout(), "pong 1") {
 		return s.over(ctx)
 	}
 	if s.until(ctx, 250*time.Millisecond, func() bool { return s.again["pong 1"] > 1 }) {
@@ -262,10 +264,10 @@ func (s *events) live(ctx context.Context) bool {
 	return true
 }
 
-// over: false where something holds the stream, true where there is no use in looking on.
+// over reports whether it is useless to go on; false if the stream is only held back.
 func (s *events) over(ctx context.Context) bool { return s.dead || s.p.failed() || spent(ctx) }
 
-// watch pings by POST and reads the stream for a while. False: it did not live.
+// watch pings by POST and reads the stream for some time. It returns false if the stream failed.
 func (s *events) watch(ctx context.Context, total time.Duration) bool {
 	i := 1
 	for end := time.Now().Add(total); ; {
@@ -275,7 +277,7 @@ func (s *events) watch(ctx context.Context, total time.Duration) bool {
 			return false
 		case s.dead:
 			s.p.find("sse-cut",
-				fmt.Sprintf("the stream ended %s after the request: %s", took(time.Since(s.born)), s.why()))
+				fmt.Sprintf("the stream ended %s after the request: %s", took(time.Since(s.started)), s.why()))
 			return false
 		case time.Until(end) <= 0:
 			return true
@@ -283,15 +285,15 @@ func (s *events) watch(ctx context.Context, total time.Duration) bool {
 		if i++; !s.ping(ctx, i) {
 			return false
 		}
-		s.await(ctx, speakWait, fmt.Sprint("pong ", i))
+		s.await(ctx, replyWait, fmt.Sprint("pong ", i))
 		switch {
-		case s.dead || spent(ctx) || s.p.failed(): // the next turn books it
+		case s.dead || spent(ctx) || s.p.failed(): // the next iteration records it
 		case !s.has(fmt.Sprint("pong ", i)):
 			s.p.find("sse-silent", fmt.Sprintf("%s after the request the stream fell silent: "+
-				"a ping was taken, its pong did not come within %s", took(time.Since(s.born)), took(speakWait)))
+				"a ping was taken, its pong did not come within %s", took(time.Since(s.started)), took(replyWait)))
 			return false
 		default:
-			s.p.result.Watched = ms(time.Since(s.born))
+			s.p.result.Watched = ms(time.Since(s.started))
 		}
 	}
 }
@@ -306,14 +308,14 @@ func (s *events) why() string {
 // end closes the session and the stream.
 func (s *events) end(ctx context.Context) {
 	if !s.closed {
-		s.p.bye(ctx)
+		s.p.closeSession(ctx)
 	}
 	s.reply.close()
-	for range s.came { // until the reader has ended
+	for range s.came { // until the reader ends
 	}
 }
 
-// times puts what came and when in a line.
+// times returns what came and when, in one line.
 func (s *events) times(what ...string) string {
 	parts := make([]string, len(what))
 	for i, w := range what {

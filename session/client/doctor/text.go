@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// Text is the report for people: to be read at a help desk, and copied.
+// Text is the report as plain text, for a help desk to read and copy.
 func (r *Report) Text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Holdfast doctor: %s\n", r.URL)
@@ -73,7 +73,7 @@ func products(config map[string]string) []string {
 
 const columns = 100
 
-// wrap writes words in lines of at most so many columns, if they let themselves be broken.
+// wrap writes text in lines of limited width; words are not broken.
 func wrap(b *strings.Builder, indent, text string) {
 	line := indent
 	for i, word := range strings.Fields(text) {

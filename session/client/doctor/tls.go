@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// inspectors are words in the names of certificate issuers that inspect: appliances, agents on the
-// device, tools of developers.
+// inspectors are words in the names of issuers of TLS inspection: appliances, software on the
+// device, developer tools.
 var inspectors = []string{
 	"zscaler", "fortinet", "fortigate", "palo alto", "blue coat", "bluecoat", "symantec web",
 	"netskope", "umbrella", "cisco secure", "sophos", "kaspersky", "eset ssl", "avast",
@@ -29,9 +29,8 @@ var inspectors = []string{
 // public logs.
 var signedTimestamps = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 11129, 2, 4, 2}
 
-// lookAtTLS notes how the connection is encrypted, and the signs that another than the server did
-// it.
-func (d *diagnosis) lookAtTLS(s *tls.ConnectionState) {
+// checkTLS records how the connection is encrypted, and signs that the other end is not the server.
+func (d *diagnosis) checkTLS(s *tls.ConnectionState) {
 	d.fact("TLS", tls.VersionName(s.Version)+", ALPN "+or(s.NegotiatedProtocol, "none"))
 	if s.Version < tls.VersionTLS12 {
 		d.find("tls-inspection", "the connection uses "+tls.VersionName(s.Version)+", which servers of today do not")
@@ -75,7 +74,7 @@ func issuer(c *x509.Certificate) string {
 	return clean(or(strings.Join(c.Issuer.Organization, " ")+" "+c.Issuer.CommonName, "nobody"), 120)
 }
 
-// untrusted asks for the certificate that was not trusted, to show who issued it. Nothing is sent
+// untrusted fetches the certificate that was not trusted, to show who issued it. It sends no data
 // over that connection.
 func (d *diagnosis) untrusted(ctx context.Context, why error) string {
 	said := clean(why.Error(), 160)
@@ -97,7 +96,7 @@ func (d *diagnosis) untrusted(ctx context.Context, why error) string {
 	defer func() { _ = raw.Close() }()
 	stop := context.AfterFunc(ctx, func() { _ = raw.Close() })
 	defer stop()
-	// to look at the certificate; nothing is sent
+	// Only to read the certificate; no data is sent.
 	conn := tls.Client(raw,
 		&tls.Config{ServerName: u.Hostname(), InsecureSkipVerify: true, MinVersion: tls.VersionTLS12})
 	if conn.HandshakeContext(ctx) != nil || len(conn.ConnectionState().PeerCertificates) == 0 {
