@@ -1,10 +1,10 @@
-// One picture of the last minute: the round trip of each message, and below it what carried the session. It is drawn at
-// most a few times a second, from two short arrays.
+// A chart of the last minute: the round trip of each message, and below it the transport that carried
+// the session. It is drawn at most a few times per second, from two short arrays.
 
-import { span } from './words.js'
+import { span } from './text.js'
 
 const minute = 60e3
-const most = 2000 // points
+const maxPoints = 2000
 const low = 0.5 // ms, the bottom of the logarithmic scale
 const high = 60e3
 const lines = [[1, '1 ms'], [10, '10 ms'], [100, '100 ms'], [1000, '1 s'], [10e3, '10 s']]
@@ -15,7 +15,7 @@ export class Chart {
   #canvas
   #trips = [] // { at, ms, transport }
   #carried = [] // { from, transport }, the last one open
-  #marks = [] // { at }: what the visitor did
+  #marks = [] // { at }: actions of the visitor
   #colours = {}
 
   constructor(canvas) {
@@ -27,7 +27,7 @@ export class Chart {
 
   trip(ms, transport, at) {
     this.#trips.push({ at, ms, transport })
-    if (this.#trips.length > most) this.#trips.shift()
+    if (this.#trips.length > maxPoints) this.#trips.shift()
   }
 
   carries(transport, from) {
@@ -38,15 +38,15 @@ export class Chart {
     this.#marks.push({ at })
   }
 
-  /** The figures in words, for the line above the picture. */
-  words() {
+  /** The figures as text, for the line above the chart. */
+  summary() {
     const sorted = this.#trips.map((trip) => trip.ms).sort((a, b) => a - b)
     if (!sorted.length) return 'Round trips appear here as messages come back.'
     const at = (share) => span(sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))])
     return `Round trip: half within ${at(0.5)}, 95\u00a0% within ${at(0.95)}, slowest ${at(1)}.`
   }
 
-  /** Draws. `pending` is the age in ms of the oldest message that has not come back, 0 if there is none. */
+  /** Draws. `pending` is the age in ms of the oldest message that has not come back, or 0. */
   draw(now, pending) {
     this.#forget(now)
     const { clientWidth: width, clientHeight: height } = this.#canvas
@@ -117,7 +117,7 @@ export class Chart {
       const end = x(this.#carried[i + 1]?.from ?? now)
       if (end <= gutter.left) return
       c.fillStyle = this.#colour(transport)
-      // Nothing is a thin line, so that it is told by form too.
+      // No transport is a thin line, so that it differs by form as well as by colour.
       if (transport) c.fillRect(start, top, Math.max(end - start, 1.5), band.height)
       else c.fillRect(start, top + band.height / 2 - 1, Math.max(end - start, 1.5), 2)
     })

@@ -1,15 +1,15 @@
-// Where messages are written and pictures are chosen, pasted or dropped.
+// The form for messages and for pictures, which can be chosen, pasted or dropped.
 
-import { size } from './words.js'
+import { size } from './text.js'
 
-const largest = 900e3 // bytes of a picture; a message may have 1 MiB
-const edge = 1600 // pixels of the longer side of a picture that had to be made smaller
+const maxPicture = 900e3 // bytes; a message may have 1 MiB
+const maxEdge = 1600 // pixels of the longer side of a picture that must be made smaller
 
 export class Composer {
   #note
   #hint
 
-  /** `submit({ text })` or `submit({ name, type, bytes })` returns an error's words, or '' if it was taken. */
+  /** `submit({ text })` or `submit({ name, type, bytes })` returns the text of an error, or ''. */
   constructor(form, submit) {
     const text = form.querySelector('textarea')
     const file = form.querySelector('input[type=file]')
@@ -19,8 +19,8 @@ export class Composer {
 
     form.addEventListener('submit', (event) => {
       event.preventDefault()
-      if (!text.value.trim()) return this.say('There is nothing to send yet.')
-      if (this.say(submit({ text: text.value.trim() }))) return
+      if (!text.value.trim()) return this.#say('There is nothing to send yet.')
+      if (this.#say(submit({ text: text.value.trim() }))) return
       text.value = ''
       fit(text)
     })
@@ -31,7 +31,7 @@ export class Composer {
     })
     text.addEventListener('input', () => fit(text))
     const pictures = async (files) => {
-      for (const one of files) this.say(await this.#picture(one, submit))
+      for (const one of files) this.#say(await this.#picture(one, submit))
     }
     file.addEventListener('change', async () => {
       await pictures([...file.files])
@@ -58,18 +58,19 @@ export class Composer {
     })
   }
 
-  /** Shows words below the field; '' brings back the hint. Returns whether there were any. */
-  say(words) {
-    this.#note.textContent = words || this.#hint
-    this.#note.classList.toggle('error', !!words)
-    return !!words
+  /** Shows an error below the field; '' brings back the hint. Returns whether there is an error. */
+  #say(error) {
+    this.#note.textContent = error || this.#hint
+    this.#note.classList.toggle('error', !!error)
+    return !!error
   }
 
   async #picture(file, submit) {
     if (!file.type.startsWith('image/')) return `${file.name} is no picture.`
     try {
-      const blob = file.size > largest ? await smaller(file) : file
-      if (blob.size > largest) return `${file.name} is still ${size(blob.size)} when made smaller; a message has room for ${size(largest)}.`
+      const blob = file.size > maxPicture ? await smaller(file) : file
+      if (blob.size > maxPicture)
+        return `${file.name} is still ${size(blob.size)} when made smaller; a message has room for ${size(maxPicture)}.`
       return submit({ name: file.name, type: blob.type, bytes: new Uint8Array(await blob.arrayBuffer()) })
     } catch {
       return `${file.name} has ${size(file.size)} and could not be made smaller.`
@@ -80,7 +81,7 @@ export class Composer {
 /** A large picture as a smaller JPEG. */
 async function smaller(file) {
   const bitmap = await createImageBitmap(file)
-  const scale = Math.min(1, edge / Math.max(bitmap.width, bitmap.height))
+  const scale = Math.min(1, maxEdge / Math.max(bitmap.width, bitmap.height))
   const canvas = document.createElement('canvas')
   canvas.width = Math.max(1, Math.round(bitmap.width * scale))
   canvas.height = Math.max(1, Math.round(bitmap.height * scale))
@@ -91,7 +92,7 @@ async function smaller(file) {
   })
 }
 
-/** Lets the field grow with its text, to a bound that the style sheet sets. */
+/** Lets the field grow with its text, up to the limit in the style sheet. */
 function fit(text) {
   text.style.height = 'auto'
   text.style.height = `${text.scrollHeight + 2}px`

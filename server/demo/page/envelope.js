@@ -19,7 +19,7 @@ export function wrapPicture(number, type, bytes) {
   return whole
 }
 
-/** Unwraps what came back: { number, text } or { number, type, bytes }; number 0 if it is none of ours. */
+/** Unwraps what came back: { number, text } or { number, type, bytes }; number 0 if it is not ours. */
 export function unwrap(data) {
   if (typeof data === 'string') {
     const [, number, text] = /^(\d+) ([^]*)$/.exec(data) ?? []

@@ -1,4 +1,4 @@
-// The books of the page: which message was sent, which came back, and whether each came once, whole and in order.
+// Counts which messages were sent and came back, and whether each came once, unchanged and in order.
 
 import { same } from './envelope.js'
 
@@ -8,10 +8,10 @@ export class Ledger {
   duplicated = 0
   outOfOrder = 0
   altered = 0
-  /** Given back to the page by the end of a session, with their fate. */
+  /** Returned to the page at the end of a session, with their result. */
   handedBack = 0
   #waiting = new Map() // number → { data, at, note }
-  #missing = new Map() // of numbers passed over
+  #missing = new Map() // the same, of numbers that were skipped
   #expected = 1
 
   get waiting() { return this.#waiting.size }
@@ -26,14 +26,14 @@ export class Ledger {
   /** The number that the next message takes. */
   get next() { return this.sent + 1 }
 
-  /** Books a message that the session has taken. `note` is whatever the caller wants back with it. */
+  /** Records a message that the session has accepted. `note` is returned with it. */
   send(data, note, at) {
     this.sent++
     this.#waiting.set(this.sent, { data, note, at })
     return this.sent
   }
 
-  /** Books a message that came back; returns what was booked of it, undefined if it was not waited for. */
+  /** Records a message that came back. Returns its entry, or undefined if it was not expected. */
   receive(number, data) {
     this.received++
     const entry = this.#waiting.get(number) ?? this.#missing.get(number)
@@ -42,26 +42,26 @@ export class Ledger {
       return undefined
     }
     if (this.#missing.delete(number)) this.outOfOrder++
-    for (; this.#expected < number; this.#expected++) this.#passOver(this.#expected)
+    for (; this.#expected < number; this.#expected++) this.#skip(this.#expected)
     if (number === this.#expected) this.#expected++
     this.#waiting.delete(number)
     if (!same(entry.data, data)) this.altered++
     return entry
   }
 
-  #passOver(number) {
+  #skip(number) {
     const entry = this.#waiting.get(number)
     if (!entry) return
     this.#waiting.delete(number)
     this.#missing.set(number, entry)
   }
 
-  /** Takes out what did not come back before its session ended: [[number, entry], …]. */
+  /** Removes what did not come back before its session ended: [[number, entry], …]. */
   handBack() {
-    const rest = [...this.#waiting]
+    const left = [...this.#waiting]
     this.#waiting.clear()
     this.#expected = this.next
-    this.handedBack += rest.length
-    return rest
+    this.handedBack += left.length
+    return left
   }
 }

@@ -1,6 +1,5 @@
-// The demo: an echo session whose network the visitor may break.
+// The demo: an echo session whose network the visitor can break.
 
-import { Carrier } from './carrier.js'
 import { Chart } from './chart.js'
 import { Composer } from './composer.js'
 import { unwrap, wrapPicture, wrapText } from './envelope.js'
@@ -8,14 +7,15 @@ import { Ledger } from './ledger.js'
 import { Network } from './network.js'
 import { Talk } from './talk.js'
 import { Timeline } from './timeline.js'
-import { age, count, meaning, nameOf } from './words.js'
+import { CurrentTransport } from './transport.js'
+import { age, count, meaning, nameOf } from './text.js'
 
 const $ = (id) => document.getElementById(id)
 const endpoint = new URL('holdfast', document.baseURI).href
 
 const network = new Network()
 const ledger = new Ledger()
-const carrier = new Carrier()
+const current = new CurrentTransport()
 const chart = new Chart($('chart'))
 const timeline = new Timeline($('timeline'))
 const talk = new Talk($('log'), $('empty'))
@@ -23,43 +23,43 @@ new Composer($('composer'), (content) => send(content, true))
 
 let connect
 let session
-let bornAt = 0
+let startedAt = 0
 let ended = false
 
 try {
   ;({ connect } = await import('./holdfast.mjs'))
-  begin()
+  start()
 } catch (error) {
   fail(error)
 }
 
-function begin() {
+function start() {
   ended = false
-  bornAt = Date.now()
-  carrier.reset()
-  carries(undefined)
+  startedAt = Date.now()
+  current.reset()
+  setTransport(undefined)
   session = connect(endpoint, { fetch: network.fetch, WebSocket: network.WebSocket })
   session.on('message', ({ data }) => receive(data))
-  session.on('transport', ({ transport }) => carries(transport))
+  session.on('transport', ({ transport }) => setTransport(transport))
   session.on('trace', (step) => {
-    const line = carrier.trace(step)
+    const line = current.trace(step)
     if (line) timeline.add(line, step.time)
   })
   session.on('open', () => timeline.add({ tone: 'good', text: 'Session open' }))
   session.on('renew', (end) => {
     over(end, 'A new session has begun by itself.')
-    bornAt = Date.now()
-    carrier.reset()
+    startedAt = Date.now()
+    current.reset()
   })
   session.on('close', (end) => {
     ended = true
-    carries(undefined)
-    over(end, '', { label: 'Start a new session', run: begin })
+    setTransport(undefined)
+    over(end, '', { label: 'Start a new session', run: start })
   })
   refresh()
 }
 
-/** Sends text or a picture; `shown` puts it into the conversation. Returns an error's words, or ''. */
+/** Sends text or a picture; `shown` adds it to the conversation. Returns the text of an error, or ''. */
 function send(content, shown) {
   if (!session || ended) return 'The session is over. Start a new one to send more.'
   const number = ledger.next
@@ -80,23 +80,23 @@ function send(content, shown) {
 
 function receive(data) {
   const content = unwrap(data)
-  const booked = ledger.receive(content.number, data)
-  carrier.suspect = false
-  if (!booked) return
-  const ms = performance.now() - booked.at
+  const entry = ledger.receive(content.number, data)
+  current.suspect = false
+  if (!entry) return
+  const ms = performance.now() - entry.at
   chart.trip(ms, session.transport, Date.now())
-  if (!booked.note.entry) return
-  talk.state(booked.note.entry, 'delivered, once')
+  if (!entry.note.entry) return
+  talk.state(entry.note.entry, 'delivered, once')
   talk.theirs(content, ms)
 }
 
-/** Tells how a session ended and what became of each message. */
+/** Shows how a session ended and which messages were delivered. */
 function over(end, next, action) {
-  const rest = ledger.handBack()
+  const left = ledger.handBack()
   const not = new Set(end.notDelivered)
   const unknown = new Set(end.unknown)
   const fates = { delivered: 0, not: 0, unknown: 0 }
-  for (const [, { note }] of rest) {
+  for (const [, { note }] of left) {
     const fate = not.has(note.sessionNumber) ? 'not' : unknown.has(note.sessionNumber) ? 'unknown' : 'delivered'
     fates[fate]++
     if (!note.entry) continue
@@ -110,15 +110,17 @@ function over(end, next, action) {
   if (fates.delivered) parts.push(`${fates.delivered} delivered`)
   if (fates.not) parts.push(`${fates.not} not delivered`)
   if (fates.unknown) parts.push(`${fates.unknown} unknown`)
-  const fate = parts.length ? ` Of the ${count(rest.length, 'message')} still under way: ${parts.join(', ')}.` : ' Every message had come back.'
+  const fate = parts.length
+    ? ` Of the ${count(left.length, 'message')} still under way: ${parts.join(', ')}.`
+    : ' Every message had come back.'
   const tone = end.code < 4200 ? 'good' : 'bad'
   talk.notice(`The session is over: ${meaning(end)}.${fate} ${next}`, tone, action)
   timeline.add({ tone, text: `Session over: ${meaning(end)}`, transport: '' })
   refresh()
 }
 
-function carries(transport) {
-  carrier.transport = transport
+function setTransport(transport) {
+  current.transport = transport
   chart.carries(transport, Date.now())
   if (session && !ended) $('announce').textContent = `${nameOf(transport)} carries the session`
   refresh()
@@ -130,7 +132,7 @@ function fail(error) {
   $('chip').textContent = 'error'
 }
 
-/** Writes what changed into the page. */
+/** Sets the text of an element, if it has changed. */
 function write(id, text) {
   const element = $(id)
   if (element.textContent !== text) element.textContent = text
@@ -138,31 +140,31 @@ function write(id, text) {
 
 function headline() {
   if (ended) return 'The session is over'
-  if (carrier.transport) return nameOf(carrier.transport)
+  if (current.transport) return nameOf(current.transport)
   return session.id ? 'Nothing, for the moment' : 'Connecting …'
 }
 
 function refresh() {
   if (!session) return
   const now = Date.now()
-  const transport = carrier.transport ?? ''
+  const transport = current.transport ?? ''
   write('headline', headline())
-  write('why', ended ? 'Start a new one in the conversation.' : carrier.why(now, network, ledger.waiting))
+  write('why', ended ? 'Start a new one in the conversation.' : current.why(now, network, ledger.waiting))
   write('chip', ended ? 'over' : transport ? nameOf(transport) : 'no connection')
   $('status').dataset.transport = $('chip').dataset.transport = transport
   write('fact-id', session.id ? session.id.slice(0, 8) : '–')
-  write('fact-age', session.id && !ended ? age(now - bornAt) : '–')
-  write('fact-switches', String(carrier.switches))
+  write('fact-age', session.id && !ended ? age(now - startedAt) : '–')
+  write('fact-switches', String(current.switches))
   for (const name of ['sent', 'received', 'waiting', 'lost', 'duplicated', 'outOfOrder', 'altered', 'handedBack'])
     write(`n-${name}`, String(ledger[name]))
   $('handed-back').hidden = !ledger.handedBack
   for (const tile of document.querySelectorAll('.zero'))
     tile.classList.toggle('broken', tile.lastElementChild.textContent !== '0')
-  write('latency-text', chart.words())
+  write('latency-text', chart.summary())
   for (const id of ['cut', 'end']) $(id).disabled = ended
 }
 
-/** The visitor did something to the line. */
+/** Records that the visitor changed the network. */
 function did(text) {
   timeline.add({ tone: 'you', text })
   chart.mark(Date.now())
@@ -196,17 +198,17 @@ setInterval(() => {
   if ($('steady').checked && session?.state !== 'closing') send({ text: '·' }, false)
 }, 250)
 
-// A browser may keep a form's state over a reload; the network begins whole.
+// A browser may keep the state of a form over a reload, but the network starts without faults.
 document.querySelector('#only input').checked = true
 $('steady').checked = true
 
-const calm = matchMedia('(prefers-reduced-motion: reduce)')
+const reducedMotion = matchMedia('(prefers-reduced-motion: reduce)')
 let drawnAt = 0
 setInterval(() => {
   if (document.hidden) return
   refresh()
   const now = Date.now()
-  if (now - drawnAt < (calm.matches ? 1000 : 240)) return
+  if (now - drawnAt < (reducedMotion.matches ? 1000 : 240)) return
   drawnAt = now
   chart.draw(now, ledger.oldest(performance.now()))
 }, 250)

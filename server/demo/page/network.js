@@ -1,10 +1,11 @@
-// The page's own network: a fetch and a WebSocket that fail on demand. Only the client of this page goes through them.
+// The network of this page: a fetch and a WebSocket that fail on demand. Only the client of this page
+// uses them.
 //
-//   only       let one transport through: 'websocket', 'sse', 'longpoll'; '' lets all through
-//   offline    every request fails at once, and what was open breaks
-//   blackHole  nothing fails and nothing arrives. What was open stays silent for ever, as when a router has forgotten it;
-//              what was begun in the hole gets through when it closes, as when TCP tries again
-//   cut()      breaks everything that is open, once
+//   only       the one transport that works: 'websocket', 'sse', 'longpoll'; '' allows all
+//   offline    every request fails at once, and open connections break
+//   blackHole  nothing fails and nothing arrives. Open connections stay silent for ever, as after the
+//              restart of a router; new ones get through when the hole closes, as when TCP tries again
+//   cut()      breaks all open connections, once
 
 /** Which requests a transport makes: a WebSocket, or POSTs of these kinds (docs/protocol.md section 3). */
 const kinds = {
@@ -18,7 +19,7 @@ export class Network {
   #offline = false
   #blackHole = false
   #open = new Set() // of connections: { kind, silent, break() }
-  #holdBack = [] // what was begun in the hole, to be made when it closes
+  #delayed = [] // connections started in the hole, to be made when it closes
 
   constructor() {
     this.fetch = (input, init) => this.#request(input, init)
@@ -28,7 +29,7 @@ export class Network {
   get only() { return this.#only }
   set only(transport) {
     this.#only = transport
-    for (const connection of [...this.#open]) if (!this.#lets(connection.kind)) connection.break()
+    for (const connection of [...this.#open]) if (!this.#allows(connection.kind)) connection.break()
   }
 
   get offline() { return this.#offline }
@@ -41,35 +42,35 @@ export class Network {
   set blackHole(on) {
     this.#blackHole = on
     if (on) for (const connection of this.#open) connection.silent = true
-    else for (const dial of this.#holdBack.splice(0)) dial()
+    else for (const dial of this.#delayed.splice(0)) dial()
   }
 
-  /** Breaks what is open; returns how many connections that were. */
+  /** Breaks all open connections; returns their number. */
   cut() {
     const broken = [...this.#open]
     for (const connection of broken) connection.break()
     return broken.length
   }
 
-  /** Admits a new connection, or says that it fails. */
+  /** Returns a new connection, or undefined if it fails. */
   admit(kind, breakIt) {
-    if (this.#offline || !this.#lets(kind)) return undefined
+    if (this.#offline || !this.#allows(kind)) return undefined
     const connection = { kind, silent: false, break: breakIt }
     this.#open.add(connection)
     return connection
   }
 
-  /** Calls `dial` when the network takes it: at once, or when the hole has closed. */
+  /** Calls `dial` at once, or when the hole has closed. */
   pass(connection, dial) {
     if (!this.#blackHole) return dial()
-    this.#holdBack.push(() => { if (this.#open.has(connection)) dial() })
+    this.#delayed.push(() => { if (this.#open.has(connection)) dial() })
   }
 
   release(connection) {
     this.#open.delete(connection)
   }
 
-  #lets(kind) {
+  #allows(kind) {
     return !this.#only || kinds[this.#only].includes(kind)
   }
 
@@ -101,7 +102,7 @@ export class Network {
     return Promise.race([answered(), broken])
   }
 
-  /** An answer whose body stops, without an end, when the connection falls silent. */
+  /** An answer whose body stops, without an end, when the connection becomes silent. */
   #gated(answer, connection) {
     const gate = new TransformStream({
       transform: (chunk, controller) => { if (!connection.silent) controller.enqueue(chunk) },
@@ -115,7 +116,7 @@ export class Network {
   }
 }
 
-/** A WebSocket class of which the network decides what passes. */
+/** A WebSocket class that passes only what the network lets through. */
 function faultySocket(network) {
   return class FaultySocket extends EventTarget {
     static CONNECTING = 0
@@ -168,19 +169,19 @@ function faultySocket(network) {
       const unlessSilent = (then) => (event) => { if (!this.#connection.silent) then(event) }
       socket.onopen = unlessSilent(() => {
         this.#state = 1
-        this.#tell(new Event('open'))
+        this.#emit(new Event('open'))
       })
-      socket.onmessage = unlessSilent(({ data }) => this.#tell(new MessageEvent('message', { data })))
-      socket.onerror = unlessSilent(() => this.#tell(new Event('error')))
+      socket.onmessage = unlessSilent(({ data }) => this.#emit(new MessageEvent('message', { data })))
+      socket.onerror = unlessSilent(() => this.#emit(new Event('error')))
       socket.onclose = unlessSilent(({ code, reason, wasClean }) => {
         network.release(this.#connection)
         if (this.#state === 3) return
         this.#state = 3
-        this.#tell(new CloseEvent('close', { code, reason, wasClean }))
+        this.#emit(new CloseEvent('close', { code, reason, wasClean }))
       })
     }
 
-    /** Ends as a broken connection does. */
+    /** Ends like a broken connection. */
     #die() {
       if (this.#state === 3) return
       this.#state = 3
@@ -189,11 +190,11 @@ function faultySocket(network) {
         this.#socket.onopen = this.#socket.onmessage = this.#socket.onerror = this.#socket.onclose = null
         this.#socket.close()
       }
-      this.#tell(new Event('error'))
-      this.#tell(new CloseEvent('close', { code: 1006, reason: '', wasClean: false }))
+      this.#emit(new Event('error'))
+      this.#emit(new CloseEvent('close', { code: 1006, reason: '', wasClean: false }))
     }
 
-    #tell(event) {
+    #emit(event) {
       this[`on${event.type}`]?.(event)
       this.dispatchEvent(event)
     }

@@ -1,8 +1,8 @@
 // The conversation: what the visitor sent, and what came back.
 
-import { size, span } from './words.js'
+import { size, span } from './text.js'
 
-const most = 200 // entries kept on the page
+const maxEntries = 200
 
 export class Talk {
   #log
@@ -12,7 +12,8 @@ export class Talk {
   constructor(log, empty) {
     this.#log = log
     this.#empty = empty
-    // Whoever has scrolled back stays there; everybody else sees the end, also when the field grows or a picture loads.
+    // After scrolling back the position stays; otherwise the end is shown, also when the field grows or
+    // a picture loads.
     log.addEventListener('scroll', () => { this.#follows = log.scrollHeight - log.scrollTop - log.clientHeight < 60 })
     new ResizeObserver(() => this.#follow()).observe(log)
   }
@@ -69,7 +70,7 @@ export class Talk {
     entry.append(button)
   }
 
-  /** Tells what became of the session. `action`: { label, run } for a button. */
+  /** Shows what happened to the session. `action`: { label, run } for a button. */
   notice(text, tone, action) {
     const entry = this.#add('notice')
     entry.dataset.tone = tone
@@ -99,7 +100,7 @@ export class Talk {
   #show(entry) {
     const log = this.#log
     log.append(entry)
-    while (log.children.length > most) {
+    while (log.children.length > maxEntries) {
       const [, oldest] = log.children // the first is the empty state
       for (const image of oldest.querySelectorAll('img')) URL.revokeObjectURL(image.src)
       oldest.remove()
@@ -113,17 +114,17 @@ export class Talk {
   }
 }
 
-/** A picture from a message's bytes, or words if the browser cannot show it. */
+/** A picture from the bytes of a message, or text if the browser cannot show it. */
 function picture({ type, bytes }, shown) {
   const image = document.createElement('img')
   image.alt = `The picture you sent, ${size(bytes.length)}, as it came back`
   image.className = 'body'
   image.addEventListener('load', shown)
   image.addEventListener('error', () => {
-    const words = document.createElement('p')
-    words.className = 'body file'
-    words.textContent = `${size(bytes.length)} came back; this browser cannot show ${type || 'the format'}.`
-    image.replaceWith(words)
+    const text = document.createElement('p')
+    text.className = 'body file'
+    text.textContent = `${size(bytes.length)} came back; this browser cannot show ${type || 'the format'}.`
+    image.replaceWith(text)
   })
   image.src = URL.createObjectURL(new Blob([bytes], { type }))
   return image

@@ -1,6 +1,6 @@
 // The list of what happened to the session's transports, newest first.
 
-const most = 200
+const maxLines = 200
 const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' })
 
 export class Timeline {
@@ -11,8 +11,9 @@ export class Timeline {
   }
 
   /**
-   * Adds a line. `tone`: good, bad, quiet or you (what the visitor did). A line with the `key` of one among the newest
-   * few takes its place; if it also says the same it is counted, so that a long outage does not fill the list.
+   * Adds a line. `tone`: good, bad, quiet or you (an action of the visitor). A line replaces one of the
+   * newest lines with the same `key`. If the text is the same too, it is counted, so that a long outage
+   * does not fill the list.
    */
   add({ tone, text, transport, key }, time = Date.now()) {
     const before = key && [...this.#list.children].slice(0, 4).find((line) => line.dataset.key === key)
@@ -25,10 +26,10 @@ export class Timeline {
     const stamp = document.createElement('time')
     stamp.dateTime = new Date(time).toISOString()
     stamp.textContent = `${clock.format(time)}.${Math.floor((time % 1000) / 100)}`
-    const words = document.createElement('span')
-    words.textContent = times > 1 ? `${text}, ${times} times` : text
-    item.append(stamp, words)
+    const label = document.createElement('span')
+    label.textContent = times > 1 ? `${text}, ${times} times` : text
+    item.append(stamp, label)
     this.#list.prepend(item)
-    while (this.#list.children.length > most) this.#list.lastChild.remove()
+    while (this.#list.children.length > maxLines) this.#list.lastChild.remove()
   }
 }

@@ -1,4 +1,4 @@
-// Runs the check and shows how it goes. What it found is shown by report.js.
+// Runs the check and shows its progress; report.js shows the result.
 import { diagnose } from './doctor.mjs'
 import { show } from './report.js'
 
@@ -7,7 +7,7 @@ const endpoint = new URL(document.body.dataset.endpoint, location.origin)
 
 const names = { websocket: 'WebSocket', sse: 'Event stream', longpoll: 'Long poll' }
 
-/** Shows what becomes of a way, and tells a screen reader when it is known. */
+/** Shows the state of a transport, and announces the final one to screen readers. */
 function step({ transport, text, state }) {
   const card = document.querySelector(`[data-way="${transport}"]`)
   card.dataset.state = state ?? 'trying'
@@ -17,12 +17,12 @@ function step({ transport, text, state }) {
   if (state) $('log').append(line)
 }
 
-/** Moves the bar with time: how long a check takes is known. */
+/** Moves the progress bar with time, because the duration of a check is known. */
 function clock(seconds) {
   const bar = $('bar')
-  const began = performance.now()
+  const startedAt = performance.now()
   bar.hidden = false
-  const timer = setInterval(() => { bar.value = Math.min(97, (performance.now() - began) / seconds / 10) }, 100)
+  const timer = setInterval(() => { bar.value = Math.min(97, (performance.now() - startedAt) / seconds / 10) }, 100)
   return () => {
     clearInterval(timer)
     bar.hidden = true

@@ -1,14 +1,25 @@
-// Shows a report: in plain words for the visitor, as text for whoever helps.
+// Shows a report: a summary for the visitor, and the full text for support.
 import { reportText } from './doctor.mjs'
 
 const $ = (id) => document.getElementById(id)
 
 const verdicts = {
-  good: ['Everything works here', 'All three ways get through. If something is slow or fails all the same, the cause is not between this browser and this server.'],
-  degraded: ['It works here, with a handicap', 'At least one way gets through, so programs that use Holdfast work: nothing is lost. What the network does to the others is below.'],
+  good: [
+    'Everything works here',
+    'All three ways get through. If something is slow or fails all the same, the cause is not between ' +
+      'this browser and this server.',
+  ],
+  degraded: [
+    'It works here, with a handicap',
+    'At least one way gets through, so programs that use Holdfast work: nothing is lost. ' +
+      'What the network does to the others is below.',
+  ],
   blocked: ['Nothing gets through here', 'No way to this server works from this network. What was seen is below.'],
 }
-const refused = ['The server refuses', 'The network lets everything through. The server itself does not want this session, and says why below.']
+const refused = [
+  'The server refuses',
+  'The network lets everything through. The server itself does not want this session, and says why below.',
+]
 const stopped = ['Stopped', 'The check was ended early. What was seen until then is below.']
 const severities = { fault: 'Fault', warning: 'Handicap', note: 'Good to know' }
 
@@ -19,14 +30,20 @@ function element(name, text, attributes = {}) {
   return e
 }
 
-/** One finding. What strangers sent is only ever text. */
+/** One finding. Received data is only ever set as text, never as HTML. */
 function finding({ id, severity, title, evidence, advice, config, class: classes }) {
   const item = element('li', '', { 'data-severity': severity, 'data-id': id })
   const head = element('h3', title)
   head.append(element('span', severities[severity], { class: 'badge' }))
   const seen = element('ul', '', { class: 'seen' })
   seen.append(...evidence.map((line) => element('li', line)))
-  item.append(head, element('h4', `What was seen (${[id, ...classes].join(', ')})`), seen, element('h4', 'What to do'), element('p', advice))
+  item.append(
+    head,
+    element('h4', `What was seen (${[id, ...classes].join(', ')})`),
+    seen,
+    element('h4', 'What to do'),
+    element('p', advice),
+  )
   const products = Object.entries(config)
   if (products.length > 0) {
     const settings = element('details')
@@ -42,32 +59,39 @@ function finding({ id, severity, title, evidence, advice, config, class: classes
   return item
 }
 
-/** Shows it, and moves the reader there. */
+function summary(report) {
+  return report.findings.some((f) => f.id === 'server-refuses') ? refused : verdicts[report.verdict]
+}
+
+/** Shows the report and moves the focus to it. */
 export function show(report, early) {
-  const [title, words] = early ? stopped : report.findings.some((f) => f.id === 'server-refuses') ? refused : verdicts[report.verdict]
+  const [title, meaning] = early ? stopped : summary(report)
   $('result').dataset.verdict = early ? '' : report.verdict
   $('verdict').textContent = title
-  $('meaning').textContent = words
+  $('meaning').textContent = meaning
   $('findings').replaceChildren(...report.findings.map(finding))
   $('text').textContent = reportText(report)
   $('copied').textContent = ''
   $('result').hidden = false
   $('result').focus()
-  $('announce').textContent = `${title}. ${words}`
+  $('announce').textContent = `${title}. ${meaning}`
 }
 
-/** Copies the report. Where the clipboard is closed to pages, as without https, the text is marked, and the browser's own copying tried. */
+/**
+ * Copies the report. Without https a page cannot use the clipboard: then the text is selected, and the
+ * copy command of the browser is tried.
+ */
 async function copy() {
   const text = $('text')
-  let words = 'Copied'
+  let result = 'Copied'
   try {
     await navigator.clipboard.writeText(text.textContent)
   } catch {
     getSelection().selectAllChildren(text)
-    if (!document.execCommand('copy')) words = 'Marked: press Ctrl+C or ⌘C'
+    if (!document.execCommand('copy')) result = 'Marked: press Ctrl+C or ⌘C'
   }
-  $('copied').textContent = words
-  $('announce').textContent = words
+  $('copied').textContent = result
+  $('announce').textContent = result
 }
 
 $('copy').addEventListener('click', copy)

@@ -1,23 +1,23 @@
-// Which transport carries the session and why, told in words from the client's trace.
+// Which transport carries the session, and why: text made from the client's trace.
 
-import { age, count, nameOf, span } from './words.js'
+import { age, count, nameOf, span } from './text.js'
 
 const order = ['websocket', 'sse', 'longpoll']
 const silent = { 'no pong': true, silent: true, 'lines missing': true }
 
-export class Carrier {
+export class CurrentTransport {
   transport = undefined
   switches = 0
   suspect = false
-  #attachments = new Map() // number → { transport, openedAt, provenAt }
-  #trouble = new Map() // transport → what went wrong last
+  #attachments = new Map() // number → { transport, openedAt, validatedAt }
+  #problems = new Map() // transport → what went wrong last
   #selected = undefined // an attachment
   #last = undefined
 
-  /** Books a step of the client's; returns a line for the timeline, undefined where there is nothing to tell. */
+  /** Records a trace step of the client. Returns a line for the timeline, or undefined. */
   trace({ what, transport, attachment, reason, time }) {
     const name = nameOf(transport)
-    const it = this.#attachments.get(attachment) ?? { transport, openedAt: 0, provenAt: 0 }
+    const it = this.#attachments.get(attachment) ?? { transport, openedAt: 0, validatedAt: 0 }
     this.#attachments.set(attachment, it)
     switch (what) {
       case 'opened':
@@ -25,16 +25,16 @@ export class Carrier {
         return { tone: 'quiet', text: `${name}: open beside it`, key: `open ${attachment}` }
       case 'selected':
         return { ...this.#select(it), key: `open ${attachment}` }
-      case 'proven':
-        it.provenAt = time
-        this.#trouble.delete(transport)
+      case 'validated':
+        it.validatedAt = time
+        this.#problems.delete(transport)
         return { tone: 'good', text: `${name}: proven` }
       case 'suspect':
-        this.#trouble.set(transport, silent[reason] ? 'fell silent' : /^(held|threshold|one-behind)/.test(reason) ? 'was held back on the way' : 'was doubted')
+        this.#problems.set(transport, suspicion(reason))
         if (it === this.#selected) this.suspect = true
         return { tone: 'bad', text: `${name}: ${silent[reason] ? 'silent' : reason}, trying others beside it` }
       case 'refused':
-        this.#trouble.set(transport, `was refused (${reason})`)
+        this.#problems.set(transport, `was refused (${reason})`)
         return { tone: 'bad', text: `${name}: refused, ${reason}` }
       case 'died':
         this.#attachments.delete(attachment)
@@ -50,8 +50,9 @@ export class Carrier {
     this.suspect = false
     if (before && before !== it.transport) this.switches++
     const name = nameOf(it.transport)
-    if (before === it.transport) return { tone: 'good', text: `${name}: carries the session again`, transport: it.transport }
-    return { tone: 'good', text: before ? `${nameOf(before)} → ${name}` : `${name}: carries the session`, transport: it.transport }
+    let text = `${name}: carries the session`
+    if (before) text = before === it.transport ? `${text} again` : `${nameOf(before)} → ${name}`
+    return { tone: 'good', text, transport: it.transport }
   }
 
   #died(it, reason, time) {
@@ -59,41 +60,46 @@ export class Carrier {
     if (it === this.#selected) this.#selected = undefined
     if (['left', 'detached'].includes(reason)) return { tone: 'quiet', text: `${name}: put aside` }
     const quiet = reason === 'no answer' || silent[reason]
-    const text = it.openedAt ? `${quiet ? 'fell silent' : 'broke'} after ${span(time - it.openedAt)}` : quiet ? 'did not answer' : 'did not open'
-    if (!/^refused/.test(reason)) this.#trouble.set(it.transport, text)
+    let text = quiet ? 'did not answer' : 'did not open'
+    if (it.openedAt) text = `${quiet ? 'fell silent' : 'broke'} after ${span(time - it.openedAt)}`
+    if (!/^refused/.test(reason)) this.#problems.set(it.transport, text)
     if (it.openedAt) return { tone: 'bad', text: `${name}: ${text}` }
     return { tone: 'quiet', text: `${name}: ${text}`, key: `unopened ${it.transport}` }
   }
 
-  /** The page begins anew. */
+  /** The page starts a new session. */
   reset() {
     this.#attachments.clear()
     this.#selected = undefined
     this.suspect = false
   }
 
-  /** A sentence or two on why it is this transport. `line` is the page's network, `waiting` a count of messages. */
-  why(now, line, waiting) {
-    const wait = waiting ? `${count(waiting, 'message')} ${waiting === 1 ? 'waits' : 'wait'} and will go out in order.` : 'Nothing is lost meanwhile.'
+  /** One or two sentences on why it is this transport. `waiting` is the number of messages that wait. */
+  why(now, network, waiting) {
+    const verb = waiting === 1 ? 'waits' : 'wait'
+    const wait = waiting
+      ? `${count(waiting, 'message')} ${verb} and will go out in order.`
+      : 'Nothing is lost meanwhile.'
     if (!this.transport) {
-      if (line.offline) return `You are offline. ${wait}`
-      if (line.blackHole) return `Everything vanishes in the black hole. ${wait}`
-      if (line.only) return `Only ${nameOf(line.only)} is let through, and it does not open. ${wait}`
+      if (network.offline) return `You are offline. ${wait}`
+      if (network.blackHole) return `Everything vanishes in the black hole. ${wait}`
+      if (network.only) return `Only ${nameOf(network.only)} is let through, and it does not open. ${wait}`
       return `Looking for a way to the server. ${wait}`
     }
     if (this.suspect) return `It has fallen silent, so others are tried beside it. ${wait}`
-    return `${this.#because(line)} ${this.#standing(now)}`
+    return `${this.#because(network)} ${this.#standing(now)}`
   }
 
-  #because(line) {
-    if (line.only === this.transport) return 'You let nothing else through.'
+  #because(network) {
+    if (network.only === this.transport) return 'You let nothing else through.'
     const above = order.slice(0, order.indexOf(this.transport))
     const attachments = [...this.#attachments.values()]
     for (const better of above)
-      if (attachments.some((it) => it.transport === better && it.openedAt)) return `${nameOf(better)} is open as well and takes over when it has proven itself.`
+      if (attachments.some((it) => it.transport === better && it.openedAt))
+        return `${nameOf(better)} is open as well and takes over when it has proven itself.`
     for (const better of above) {
       const name = `The ${nameOf(better).replace(/^[EL]/, (letter) => letter.toLowerCase())}`
-      if (this.#trouble.has(better)) return `${name} ${this.#trouble.get(better)}.`
+      if (this.#problems.has(better)) return `${name} ${this.#problems.get(better)}.`
       if (attachments.some((it) => it.transport === better)) return `${name} has not answered so far.`
     }
     return above.length ? 'It was the first to open.' : 'The best transport there is.'
@@ -102,7 +108,13 @@ export class Carrier {
   #standing(now) {
     const it = this.#selected
     if (!it?.openedAt) return ''
-    if (it.provenAt) return `Proven for ${age(now - it.provenAt)}.`
+    if (it.validatedAt) return `Proven for ${age(now - it.validatedAt)}.`
     return `Open for ${age(now - it.openedAt)}; proven after 10.`
   }
+}
+
+/** What to say about a suspect transport. */
+function suspicion(reason) {
+  if (silent[reason]) return 'fell silent'
+  return /^(held|threshold|one-behind)/.test(reason) ? 'was held back on the way' : 'was doubted'
 }

@@ -1,8 +1,8 @@
-// How the page names things.
+// Names and numbers as text.
 
 const names = { websocket: 'WebSocket', sse: 'Event stream', longpoll: 'Long poll' }
 
-/** A transport's name, as it begins a sentence. */
+/** The name of a transport, as the first word of a sentence. */
 export const nameOf = (transport) => names[transport] ?? 'Nothing'
 
 /** A span of milliseconds, roughly. */
@@ -15,16 +15,20 @@ export function span(ms) {
   return `${Math.floor(ms / 3600e3)}\u00a0h`
 }
 
-/** A whole count of seconds, minutes or hours, for what ticks. */
+/** Whole seconds, minutes or hours, for values that count up. */
 export const age = (ms) => span(Math.max(1000, Math.floor(ms / 1000) * 1000)).replace(/\.\d/, '')
 
 /** A size in bytes, roughly. */
-export const size = (bytes) => (bytes < 1000 ? `${bytes}\u00a0bytes` : bytes < 1e6 ? `${Math.round(bytes / 1000)}\u00a0kB` : `${(bytes / 1e6).toFixed(1)}\u00a0MB`)
+export function size(bytes) {
+  if (bytes < 1000) return `${bytes}\u00a0bytes`
+  if (bytes < 1e6) return `${Math.round(bytes / 1000)}\u00a0kB`
+  return `${(bytes / 1e6).toFixed(1)}\u00a0MB`
+}
 
 /** "1 message", "2 messages". */
 export const count = (n, noun) => `${n} ${noun}${n === 1 ? '' : 's'}`
 
-/** What a close code means to people (docs/protocol.md section 13). */
+/** The meaning of a close code, for visitors (docs/protocol.md section 13). */
 export function meaning({ code, reason }) {
   const known = {
     4100: 'it was closed in good order',
