@@ -3,7 +3,6 @@ package origin
 import (
 	"bytes"
 	"crypto/tls"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -348,105 +347,5 @@ func TestInBandForAPost(t *testing.T) {
 		if d := p.Check(request("app.example", false, tt.headers...), Known{InBand: true}); d.Verdict != tt.want {
 			t.Errorf("%s: %v, want %v", tt.name, d.Verdict, tt.want)
 		}
-	}
-}
-
-func TestCORS(t *testing.T) {
-	const listed = "https://Listed.example"
-	tests := []struct {
-		name        string
-		credentials bool
-		headers     []string
-		known       Known
-		origin      string
-		withCookies string
-	}{
-		{"listed", false, []string{"Origin: " + listed}, Known{}, listed, ""},
-		{"listed, credentials", true, []string{"Origin: " + listed}, Known{}, listed, "true"},
-		{
-			"bound", true,
-			[]string{"Origin: https://b.example"},
-			Known{Bound: "https://b.example"},
-			"https://b.example", "true",
-		},
-		{"same host", true, []string{"Origin: https://app.example"}, Known{}, "", ""},
-		{
-			"same origin", true,
-			[]string{"Origin: https://front.example", "Sec-Fetch-Site: same-origin"},
-			Known{},
-			"", "",
-		},
-		{"none", true, nil, Known{}, "", ""},
-		{"refused", true, []string{"Origin: https://evil.example"}, Known{}, "", ""},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			p, _ := newPolicy(t, Options{Allowed: []string{listed}, Credentials: tt.credentials})
-			h := http.Header{"Vary": {"Accept"}}
-			p.CORS(h, p.Check(request("app.example", false, tt.headers...), tt.known))
-			if got := h.Get("Access-Control-Allow-Origin"); got != tt.origin {
-				t.Errorf("Allow-Origin %q, want %q", got, tt.origin)
-			}
-			if got := h.Get("Access-Control-Allow-Credentials"); got != tt.withCookies {
-				t.Errorf("Allow-Credentials %q, want %q", got, tt.withCookies)
-			}
-			if got := strings.Join(h.Values("Vary"), ", "); got != "Accept, Origin" {
-				t.Errorf("Vary %q", got)
-			}
-		})
-	}
-	t.Run("in band", func(t *testing.T) {
-		p, _ := newPolicy(t, Options{})
-		h := http.Header{}
-		p.CORS(h, p.Check(request("app.example", true, "Origin: https://evil.example"), Known{}))
-		if h.Get("Access-Control-Allow-Origin") != "" {
-			t.Errorf("%v", h)
-		}
-	})
-}
-
-func TestRefusalIsLoggedOncePerOrigin(t *testing.T) {
-	p, log := newPolicy(t, Options{})
-	for range 3 {
-		p.Check(request("app.example", false, "Origin: https://x.example"), Known{})
-		p.Check(request("app.example", false, "Origin: HTTPS://X.example:443"), Known{})
-	}
-	if n := strings.Count(log.String(), "\n"); n != 1 {
-		t.Errorf("%d lines: %s", n, log)
-	}
-	for _, want := range []string{"level=WARN", "add https://x.example to Origins / -origins", "host=app.example"} {
-		if !strings.Contains(log.String(), want) {
-			t.Errorf("%q is not in %s", want, log)
-		}
-	}
-}
-
-func TestLogTableIsBounded(t *testing.T) {
-	p, log := newPolicy(t, Options{})
-	check := func(i int) {
-		p.Check(request("app.example", false, fmt.Sprintf("Origin: https://x%d.example", i)), Known{})
-	}
-	for i := range maxLogged + 1 {
-		check(i)
-	}
-	if n := p.logged.Len(); n != maxLogged {
-		t.Fatalf("%d entries", n)
-	}
-	log.Reset()
-	check(maxLogged) // still known
-	if log.Len() > 0 {
-		t.Errorf("logged twice: %s", log)
-	}
-	check(0) // dropped at the bound, so logged again
-	if log.Len() == 0 {
-		t.Error("the oldest was not forgotten")
-	}
-}
-
-func TestLogLineIsBounded(t *testing.T) {
-	p, log := newPolicy(t, Options{})
-	p.Check(request(strings.Repeat("h", 9000), false, "Origin: "+strings.Repeat("\n", 9000)), Known{})
-	if log.Len() == 0 || log.Len() > 600 || strings.Count(log.String(), "\n") != 1 {
-		t.Errorf("%d bytes: %s", log.Len(), log)
 	}
 }
