@@ -87,12 +87,12 @@ func TestEchoAllocates(t *testing.T) {
 	s.write([]byte("@1 0\n" + openLine(1) + "\n"))
 	s.read("!opened")
 	payload := append(append([]byte("t"), bytes.Repeat([]byte("x"), 128)...), '\n')
-	most := 4.0
+	maxAllocs := 4.0
 	if raceEnabled {
-		most = 8
+		maxAllocs = 8
 	}
-	if got := testing.AllocsPerRun(2000, func() { s.echo(payload) }); got > most {
-		t.Errorf("%v allocations, at most %v are allowed", got, most)
+	if got := testing.AllocsPerRun(2000, func() { s.echo(payload) }); got > maxAllocs {
+		t.Errorf("%v allocations, at most %v are allowed", got, maxAllocs)
 	}
 }
 

@@ -206,11 +206,11 @@ func (s *Server) mayUse(
 		w.Header().Del("Vary")
 		s.origins.CORS(w.Header(), d)
 	}
-	ask := s.authenticate()
-	if ask == nil || r.Header.Get("Cookie") == "" && r.Header.Get("Authorization") == "" {
+	authenticator := s.authenticate()
+	if authenticator == nil || r.Header.Get("Cookie") == "" && r.Header.Get("Authorization") == "" {
 		return true
 	}
-	principal, err := ask(r.Context(), &session.Handshake{Peer: s.peer(r, d, addr), Transport: transport.SSE})
+	principal, err := authenticator(r.Context(), &session.Handshake{Peer: s.peer(r, d, addr), Transport: transport.SSE})
 	return err == nil && principal == x.Principal()
 }
 

@@ -19,16 +19,16 @@ type line struct {
 	net.Conn
 	handshake bool // drop everything after the header of the answer
 
-	mu     sync.Mutex
-	silent bool          // nothing passes, and no end gets an error
-	told   chan struct{} // closed when silent
-	closed chan struct{}
-	once   sync.Once
-	seen   []byte
+	mu       sync.Mutex
+	silent   bool          // nothing passes, and no end gets an error
+	silenced chan struct{} // closed when silent
+	closed   chan struct{}
+	once     sync.Once
+	seen     []byte
 }
 
 func newLine(c net.Conn, handshake bool) *line {
-	return &line{Conn: c, handshake: handshake, told: make(chan struct{}), closed: make(chan struct{})}
+	return &line{Conn: c, handshake: handshake, silenced: make(chan struct{}), closed: make(chan struct{})}
 }
 
 // silence makes the line a black hole.
@@ -37,7 +37,7 @@ func (l *line) silence() {
 	defer l.mu.Unlock()
 	if !l.silent {
 		l.silent = true
-		close(l.told)
+		close(l.silenced)
 	}
 }
 

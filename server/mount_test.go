@@ -51,8 +51,8 @@ func TestMounts(t *testing.T) {
 		}},
 	}
 	for name, m := range mounts {
-		for _, way := range all {
-			t.Run(name+"/"+way, func(t *testing.T) {
+		for _, transport := range all {
+			t.Run(name+"/"+transport, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s, err := server.New(server.Config{OnSession: echoBack, Logger: slog.New(slog.DiscardHandler)})
 					if err != nil {
@@ -62,7 +62,7 @@ func TestMounts(t *testing.T) {
 					h.web = h.net.Client()
 					defer h.close(t)
 					x, err := client.Dial(t.Context(), "http://holdfast.test"+m.path,
-						&client.Options{HTTPClient: h.web, DialContext: h.net.Dial, Transports: []string{way}})
+						&client.Options{HTTPClient: h.web, DialContext: h.net.Dial, Transports: []string{transport}})
 					if err != nil {
 						t.Fatal(err)
 					}

@@ -46,8 +46,8 @@ func TestApplicationPanics(t *testing.T) {
 					for x := range h.Sessions() {
 						t.Errorf("session %s is left", x.ID())
 					}
-					if told := strings.Contains(log.text(), "boom in "+where) &&
-						strings.Contains(log.text(), "panic_test.go"); told != (name == transport.WebSocket) {
+					if reported := strings.Contains(log.text(), "boom in "+where) &&
+						strings.Contains(log.text(), "panic_test.go"); reported != (name == transport.WebSocket) {
 						t.Errorf("the log has %q", log.text())
 					}
 					s := h.dial(t, nil, name)

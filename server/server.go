@@ -125,14 +125,14 @@ func (s *Server) warnLimit(a netip.Addr, limit string) {
 
 // authenticate adds a time limit to the application's authenticator. Nil stays nil.
 func (s *Server) authenticate() func(context.Context, *session.Handshake) (string, error) {
-	ask := s.cfg.Authenticate
-	if ask == nil {
+	authenticator := s.cfg.Authenticate
+	if authenticator == nil {
 		return nil
 	}
 	return func(ctx context.Context, h *session.Handshake) (string, error) {
 		ctx, cancel := context.WithTimeout(ctx, s.cfg.Limits.Handshake)
 		defer cancel()
-		principal, err := ask(ctx, h)
+		principal, err := authenticator(ctx, h)
 		if err != nil {
 			s.cfg.Logger.Debug("authentication refused", "address", h.Addr, "transport", h.Transport, "error", err)
 		}

@@ -13,8 +13,8 @@ func FuzzAuthenticate(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	_, stranger, _ := ed25519.GenerateKey(nil)
-	for _, key := range []ed25519.PrivateKey{stranger, private} {
+	_, untrusted, _ := ed25519.GenerateKey(nil)
+	for _, key := range []ed25519.PrivateKey{untrusted, private} {
 		s, _ := jwt.NewWithClaims(jwt.SigningMethodEdDSA, jwt.MapClaims{"sub": "a"}).SignedString(key)
 		f.Add(s)
 	}

@@ -20,7 +20,7 @@ type reader struct {
 	blocks   *sse.EventStreamReader
 	maxBatch int
 	want     transport.Preamble
-	begun    bool // the first block has been read
+	started  bool // the first block has been read
 	known    bool // the preamble has been read
 }
 
@@ -49,8 +49,8 @@ func (r *reader) next() ([]byte, error) {
 		if err != nil {
 			return nil, r.end(nil)
 		}
-		if !r.begun {
-			r.begun = true
+		if !r.started {
+			r.started = true
 			block = bytes.TrimPrefix(block, []byte("\uFEFF"))
 		}
 		if n := len(block); n > 0 && block[n-1] == endMark {

@@ -62,7 +62,7 @@ func receive(t *testing.T, c transport.Conn, want string) {
 // takes, one larger than every buffer, or several at once.
 func TestWait(t *testing.T) {
 	client, server := overTCP(t)
-	say := func(text string) {
+	write := func(text string) {
 		t.Helper()
 		if err := client.WriteMessage(gorilla.TextMessage, []byte(text)); err != nil {
 			t.Fatal(err)
@@ -71,7 +71,7 @@ func TestWait(t *testing.T) {
 	for _, size := range []int{0, 1, 7, 8, 9, 130, 290, 5000, 60000} {
 		text := strings.Repeat("x", size)
 		for range 3 {
-			say(text)
+			write(text)
 		}
 		for range 3 {
 			if !server.Wait(0) {
@@ -83,11 +83,11 @@ func TestWait(t *testing.T) {
 	if server.Wait(10 * time.Millisecond) {
 		t.Fatal("told that something has come")
 	}
-	say("after the limit") // which is no limit for Receive
+	write("after the limit") // which is no limit for Receive
 	receive(t, server, "after the limit")
 	waited := make(chan bool)
 	go func() { waited <- server.Wait(0) }()
-	say("while it waits")
+	write("while it waits")
 	if !<-waited {
 		t.Fatal("woken, and told that nothing has come")
 	}

@@ -98,7 +98,7 @@ func TestExpiredAreDropped(t *testing.T) {
 			table.Issue(fmt.Sprint(i), i)
 		}
 		time.Sleep(TTL / 2)
-		young := table.Issue("100", 100)
+		recent := table.Issue("100", 100)
 		if n := table.live.Len(); n != 101 {
 			t.Fatalf("%d held", n)
 		}
@@ -107,7 +107,7 @@ func TestExpiredAreDropped(t *testing.T) {
 		if n := table.live.Len(); n != 2 {
 			t.Errorf("%d held, want the two that live", n)
 		}
-		if v, ok := table.Take(young); !ok || v != 100 {
+		if v, ok := table.Take(recent); !ok || v != 100 {
 			t.Error("a living ticket was swept")
 		}
 	})

@@ -57,20 +57,20 @@ func (s *events) oneBehind(ctx context.Context) bool {
 	const from = 100
 	behind := 0
 	for i := from; i < from+3; i++ {
-		word, before := fmt.Sprint("pong ", i), fmt.Sprint("pong ", i-1)
+		pong, before := fmt.Sprint("pong ", i), fmt.Sprint("pong ", i-1)
 		if i == from {
 			before = "beacon 2"
 		}
 		if !s.ping(ctx, i) {
 			return false
 		}
-		s.until(ctx, remaining(ctx, s.p.responseTimeout()/2), func() bool { return s.has(before) || s.has(word) })
+		s.until(ctx, remaining(ctx, s.p.responseTimeout()/2), func() bool { return s.has(before) || s.has(pong) })
 		// so that pongs that come together are seen together
-		s.until(ctx, 200*time.Millisecond, func() bool { return s.has(word) })
+		s.until(ctx, 200*time.Millisecond, func() bool { return s.has(pong) })
 		switch {
-		case s.has(word) && s.has(before) && i == from:
+		case s.has(pong) && s.has(before) && i == from:
 			return false // perhaps it filled a buffer; threshold finds out
-		case s.has(before) && !s.has(word):
+		case s.has(before) && !s.has(pong):
 			behind++
 		default:
 			return false

@@ -59,22 +59,22 @@ func (d *diagnosis) socketLifetime(ctx context.Context, name string, busy bool) 
 		return l
 	}
 	ok := s.start(ctx)
-	spoke := time.Now()
+	lastSent := time.Now()
 	for end := time.Now().Add(remaining(ctx, longWatch)); ok && time.Until(end) > 0; {
 		wait := time.Until(end)
 		if busy {
 			wait = min(wait, pingEvery)
 		}
-		if s.until(ctx, wait, func(*packet) bool { spoke = time.Now(); return false }); spent(ctx) {
+		if s.until(ctx, wait, func(*packet) bool { lastSent = time.Now(); return false }); spent(ctx) {
 			break
 		}
 		if ok = !s.dead; ok && busy {
 			s.pings++
 			_ = s.write(ping(s.pings))
-			spoke = time.Now()
+			lastSent = time.Now()
 		}
 	}
-	l = lifetime{age: time.Since(s.started), quiet: time.Since(spoke), cut: s.dead && !spent(ctx) && !s.closed}
+	l = lifetime{age: time.Since(s.started), quiet: time.Since(lastSent), cut: s.dead && !spent(ctx) && !s.closed}
 	if l.cut {
 		l.why = s.why()
 	}
@@ -84,10 +84,10 @@ func (d *diagnosis) socketLifetime(ctx context.Context, name string, busy bool) 
 
 // longStream watches a busy and a quiet stream.
 func (d *diagnosis) longStream(ctx context.Context, p *probe) {
-	lives := make(chan lifetime, 1)
-	go func() { lives <- d.streamLifetime(ctx, p.result.Name, true) }()
+	lifetimes := make(chan lifetime, 1)
+	go func() { lifetimes <- d.streamLifetime(ctx, p.result.Name, true) }()
 	quiet := d.streamLifetime(ctx, p.result.Name, false)
-	p.compare(<-lives, quiet)
+	p.compare(<-lifetimes, quiet)
 	d.untestedSilence(p)
 }
 

@@ -93,7 +93,7 @@ func (e *Writer) Close() {
 	})
 }
 
-// Closed tells whether Close has been called.
+// Closed reports whether Close has been called.
 func (e *Writer) Closed() bool {
 	select {
 	case <-e.done:
