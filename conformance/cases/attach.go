@@ -22,16 +22,8 @@ func attachCases() suite.Set {
 		each("attach/max-batch", "No batch is above the maxBatch that the client stated, and one out of bounds counts as the nearest bound.", []string{"HF1-ATT-06"}, attachBatch),
 		within(30, each("attach/halved", "A path that died with a batch under way gets batches of at most half that size, down to 1 KiB.", []string{"HF1-ATT-07"}, attachHalved)),
 		each("attach/version", "A version of v is picked; unknown extensions are ignored, and not in force.", []string{"HF1-ATT-09"}, attachVersion),
-		each("attach/no-version", "An open without a common version is refused version, with the server's own list.", []string{"HF1-ATT-09"}, func(t *suite.T, s *server.Session, kind string) {
-			r := s.Refuse(kind, "version", server.Open{Extra: map[string]any{"v": []int{2, 9}}})
-			if list, _ := r.Fields()["v"].([]any); !slices.Contains(list, any(1.0)) {
-				t.Fatalf("the refusal does not tell version 1: %s", r)
-			}
-		}),
-		each("attach/early-messages", "Log lines that follow the !open are taken.", []string{"HF1-WHO-04"}, func(_ *suite.T, s *server.Session, kind string) {
-			s.Open(kind, server.Open{Meta: server.App("echo"), Lines: []string{"tearly", "bAAEC"}})
-			s.Expect("tearly", "bAAEC")
-		}),
+		each("attach/no-version", "An open without a common version is refused version, with the server's own list.", []string{"HF1-ATT-09"}, attachNoVersion),
+		each("attach/early-messages", "Log lines that follow the !open are taken.", []string{"HF1-WHO-04"}, attachEarlyMessages),
 	)
 }
 
@@ -225,4 +217,16 @@ func attachVersion(t *suite.T, s *server.Session, kind string) {
 	}
 	p.Send("tone")
 	s.Expect("tone")
+}
+
+func attachNoVersion(t *suite.T, s *server.Session, kind string) {
+	r := s.Refuse(kind, "version", server.Open{Extra: map[string]any{"v": []int{2, 9}}})
+	if list, _ := r.Fields()["v"].([]any); !slices.Contains(list, any(1.0)) {
+		t.Fatalf("the refusal does not tell version 1: %s", r)
+	}
+}
+
+func attachEarlyMessages(_ *suite.T, s *server.Session, kind string) {
+	s.Open(kind, server.Open{Meta: server.App("echo"), Lines: []string{"tearly", "bAAEC"}})
+	s.Expect("tearly", "bAAEC")
 }

@@ -134,15 +134,7 @@ func errorCases() suite.Set {
 		each("errors/ends-the-path", "A fault on a WebSocket ends its attachment; a refused up or poll leaves the attachment as it is.", []string{"HF1-ERR-01"}, errorsPath),
 		each("errors/two-transports", "The same protocol error on attachments of two transports in a row ends the session with its code.", []string{"HF1-ERR-02"}, errorsTwo),
 		each("errors/not-in-a-row", "With an accepted batch between, or other errors, it does not.", []string{"HF1-ERR-02"}, errorsNot),
-		each("errors/end", "!refused is followed by the end of that carrier.", []string{"HF1-ERR-03"}, func(_ *suite.T, s *server.Session, kind string) {
-			s.Refuse(kind, "auth", server.Open{Auth: "refuse"})
-			p := s.Open(kind, server.Open{Meta: server.App("echo")})
-			p.SendRaw("@1 0\nwrong\n")
-			p.Refused(server.Within)
-			if kind == suite.WS {
-				p.End(server.Within)
-			}
-		}),
+		each("errors/end", "!refused is followed by the end of that carrier.", []string{"HF1-ERR-03"}, errorsEnd),
 	)
 }
 
@@ -205,4 +197,14 @@ func errorsNot(_ *suite.T, s *server.Session, kind string) {
 	r = s.Reattach(kind)
 	r.Send("tone")
 	s.Expect("tone")
+}
+
+func errorsEnd(_ *suite.T, s *server.Session, kind string) {
+	s.Refuse(kind, "auth", server.Open{Auth: "refuse"})
+	p := s.Open(kind, server.Open{Meta: server.App("echo")})
+	p.SendRaw("@1 0\nwrong\n")
+	p.Refused(server.Within)
+	if kind == suite.WS {
+		p.End(server.Within)
+	}
 }

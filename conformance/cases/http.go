@@ -21,18 +21,10 @@ func httpCases() suite.Set {
 	}
 	return suite.Set{
 		one("http/headers", "Every answer, errors included, has no-store, nosniff and no-referrer; bodies no-transform too.", "HF1-HTTP-05", 0, httpHeaders),
-		one("http/content-type", "Every protocol outcome is answered with status 200 and text/plain.", "HF1-HTTP-03", 0, func(t *suite.T, g *server.Target) {
-			r := g.Post(t.Context(), wire.WrapBody("up", "nonce-nonce-nonce", "@1 0\n!up {}\n"), nil)
-			_, err := r.Body("up", "nonce-nonce-nonce")
-			blame(t, err)
-		}),
+		one("http/content-type", "Every protocol outcome is answered with status 200 and text/plain.", "HF1-HTTP-03", 0, httpContentType),
 		one("http/splits", "Any split of the body's bytes is accepted.", "HF1-HTTP-07", 0, httpSplits),
-		one("http/stalled-body", "A body that does not come is given up, in bounded time.", "HF1-HTTP-07", 40*time.Second, func(t *suite.T, g *server.Target) {
-			httpSlow(t, g, time.Hour)
-		}),
-		one("http/slow-body", "A body that comes too slowly is given up, in bounded time.", "HF1-HTTP-07", 40*time.Second, func(t *suite.T, g *server.Target) {
-			httpSlow(t, g, 300*time.Millisecond)
-		}),
+		one("http/stalled-body", "A body that does not come is given up, in bounded time.", "HF1-HTTP-07", 40*time.Second, httpStalledBody),
+		one("http/slow-body", "A body that comes too slowly is given up, in bounded time.", "HF1-HTTP-07", 40*time.Second, httpSlowBody),
 	}
 }
 
@@ -125,4 +117,18 @@ func httpSlow(t *suite.T, g *server.Target, pause time.Duration) {
 			fmt.Fprint(c, "x")
 		}
 	}
+}
+
+func httpContentType(t *suite.T, g *server.Target) {
+	r := g.Post(t.Context(), wire.WrapBody("up", "nonce-nonce-nonce", "@1 0\n!up {}\n"), nil)
+	_, err := r.Body("up", "nonce-nonce-nonce")
+	blame(t, err)
+}
+
+func httpStalledBody(t *suite.T, g *server.Target) {
+	httpSlow(t, g, time.Hour)
+}
+
+func httpSlowBody(t *suite.T, g *server.Target) {
+	httpSlow(t, g, 300*time.Millisecond)
 }

@@ -18,9 +18,7 @@ func streamCases() suite.Set {
 	return slices.Concat(
 		stream("stream/at-once", "Headers, comment and opened come at once, and headers that keep proxies from holding them back.", "HF1-SSE-01", streamAtOnce),
 		stream("stream/beacons", "Beacon 1 comes in an event of its own right after the first, beacon 2 300 ms later.", "HF1-SSE-02", streamBeacons),
-		stream("stream/refused", "A refusal is the first event, and the stream ends.", "HF1-ERR-03", func(t *suite.T, s *server.Session) {
-			s.Refuse(suite.SSE, "auth", server.Open{Auth: "refuse"})
-		}),
+		stream("stream/refused", "A refusal is the first event, and the stream ends.", "HF1-ERR-03", streamRefused),
 		stream("stream/ticket", "A ticket opens one stream, once; a spent or unknown one is answered 204.", "HF1-SSE-06", streamTicket),
 		stream("stream/ticket-without-nonce", "A stream opened by ticket without a nonce has the nonce -.", "HF1-SSE-06", streamTicketDash),
 		within(45, stream("stream/ticket-expires", "A ticket serves for 30 s.", "HF1-SSE-06", streamTicketExpires)),
@@ -120,11 +118,7 @@ func socketCases() suite.Set {
 		socket("socket/client-first", "The client speaks first: nothing is sent before its !open.", []string{"HF1-WSK-01"}, socketFirst),
 		socket("socket/first-frame", "A first frame that is no !open is a fault.", []string{"HF1-WSK-01"}, socketNoOpen),
 		socket("socket/subprotocol", "No subprotocol is needed; holdfast.v1 is selected if it is offered.", []string{"HF1-WSK-02"}, socketSubprotocol),
-		socket("socket/extensions", "No extension is used that was not negotiated.", []string{"HF1-WSK-02"}, func(_ *suite.T, s *server.Session) {
-			p := s.Open(suite.WS, server.Open{Meta: server.App("source", "count", 50, "size", 1000)})
-			s.WaitMessages(50, server.Within)
-			p.Drop()
-		}),
+		socket("socket/extensions", "No extension is used that was not negotiated.", []string{"HF1-WSK-02"}, socketExtensions),
 		socket("socket/handshake", "101 answers only a full, valid handshake; else there is an HTTP error.", []string{"HF1-WSK-03"}, socketHandshake),
 		socket("socket/fragments", "A frame may come in fragments, with control frames between.", []string{"HF1-BAT-01"}, socketFragments),
 	)
@@ -200,4 +194,14 @@ func socketFragments(_ *suite.T, s *server.Session) {
 	_ = p.Socket.WriteFrame(0x00, cut-7, []byte(text[7:cut])) // within a character
 	_ = p.Socket.WriteFrame(0x80, len(text)-cut, []byte(text[cut:]))
 	s.Expect(fmt.Sprintf("t%s", strings.Repeat("é", 100)))
+}
+
+func streamRefused(t *suite.T, s *server.Session) {
+	s.Refuse(suite.SSE, "auth", server.Open{Auth: "refuse"})
+}
+
+func socketExtensions(_ *suite.T, s *server.Session) {
+	p := s.Open(suite.WS, server.Open{Meta: server.App("source", "count", 50, "size", 1000)})
+	s.WaitMessages(50, server.Within)
+	p.Drop()
 }

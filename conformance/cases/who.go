@@ -25,11 +25,7 @@ func whoCases() suite.Set {
 		each("who/tombstone", "Every request of an ended session's run, and every run-less open of its key, is answered with !closed.", []string{"HF1-WHO-11"}, whoTombstone),
 		each("origin/passes", "An Origin passes if its host is the server's or the request is of the same origin, and a missing one passes.", []string{"HF1-WHO-09"}, originPasses),
 		each("origin/of-the-session", "The Origin that created a session may attach to it.", []string{"HF1-WHO-09"}, originCreator),
-		each("origin/refused", "What the session may yet allow is decided in band: a foreign Origin is refused origin.", []string{"HF1-WHO-09"}, func(_ *suite.T, s *server.Session, kind string) {
-			s.Refuse(kind, "origin", server.Open{Header: map[string]string{"Origin": "https://foreign.example"}})
-			s.Open(kind, server.Open{Att: 9}).Drop()
-			s.Refuse(kind, "origin", server.Open{Header: map[string]string{"Origin": "https://foreign.example"}})
-		}),
+		each("origin/refused", "What the session may yet allow is decided in band: a foreign Origin is refused origin.", []string{"HF1-WHO-09"}, originRefused),
 	)
 }
 
@@ -232,4 +228,10 @@ func originCreator(_ *suite.T, s *server.Session, kind string) {
 	p.Send("tone")
 	s.Expect("tone")
 	s.Refuse(kind, "origin", server.Open{Header: map[string]string{"Origin": "https://other.example"}})
+}
+
+func originRefused(_ *suite.T, s *server.Session, kind string) {
+	s.Refuse(kind, "origin", server.Open{Header: map[string]string{"Origin": "https://foreign.example"}})
+	s.Open(kind, server.Open{Att: 9}).Drop()
+	s.Refuse(kind, "origin", server.Open{Header: map[string]string{"Origin": "https://foreign.example"}})
 }

@@ -14,15 +14,8 @@ func windowCases() suite.Set {
 	return slices.Concat(
 		within(45, each("window/kept", "At most win bytes are unacknowledged; when the ack comes, more may.", []string{"HF1-NUM-10"}, windowKept)),
 		within(30, each("window/message-too-large", "A receiver of a message above maxMessage ends the session, 4304.", []string{"HF1-NUM-10"}, windowTooLarge)),
-		each("window/sender-refuses", "A sender refuses a message above maxMessage.", []string{"HF1-NUM-10"}, func(_ *suite.T, s *server.Session, kind string) {
-			s.Open(kind, server.Open{Meta: server.App("oversize")})
-			s.Expect("trefused")
-		}),
-		each("batch/ill-formed-text", "Text that is not well-formed Unicode is refused, not altered.", []string{"HF1-BAT-07"}, func(_ *suite.T, s *server.Session, kind string) {
-			s.Open(kind, server.Open{Meta: server.App("illformed")})
-			s.Expect("trefused")
-			s.Quiet(100 * time.Millisecond)
-		}),
+		each("window/sender-refuses", "A sender refuses a message above maxMessage.", []string{"HF1-NUM-10"}, windowSenderRefuses),
+		each("batch/ill-formed-text", "Text that is not well-formed Unicode is refused, not altered.", []string{"HF1-BAT-07"}, batchIllFormedText),
 		each("batch/sent-lines", "No line that is sent is above 1,536 bytes: larger messages are split, text between scalar values.", []string{"HF1-BAT-08"}, batchSentLines),
 		each("batch/sink", "What is sent arrives, whole and unaltered.", []string{"HF1-NUM-02"}, batchSink),
 		each("batch/nothing-acts", "Of a batch that breaks a rule the ack and the controls do not act either.", []string{"HF1-BAT-01"}, batchNothing),
@@ -197,4 +190,15 @@ func batchAnnounced(t *suite.T, s *server.Session, kind string) {
 	if x.Response.StatusCode != 413 {
 		t.Fatalf("a body of 1 GiB was announced, and answered %d, not 413", x.Response.StatusCode)
 	}
+}
+
+func windowSenderRefuses(_ *suite.T, s *server.Session, kind string) {
+	s.Open(kind, server.Open{Meta: server.App("oversize")})
+	s.Expect("trefused")
+}
+
+func batchIllFormedText(_ *suite.T, s *server.Session, kind string) {
+	s.Open(kind, server.Open{Meta: server.App("illformed")})
+	s.Expect("trefused")
+	s.Quiet(100 * time.Millisecond)
 }
