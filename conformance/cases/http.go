@@ -46,8 +46,8 @@ func httpHeaders(t *suite.T, g *server.Target) {
 	}
 }
 
-// begin writes the head of a POST on a connection of its own.
-func begin(t *suite.T, g *server.Target, length string) io.ReadWriteCloser {
+// startPost writes the head of a POST on a connection of its own.
+func startPost(t *suite.T, g *server.Target, length string) io.ReadWriteCloser {
 	c, err := g.Dial(t.Context())
 	if err != nil {
 		t.Fatalf("%v", err)
@@ -62,10 +62,10 @@ func httpSplits(t *suite.T, g *server.Target) {
 	s := server.NewSession(t)
 	batch := "@1 0\n" + s.OpenLine(server.Open{Meta: server.App("echo")}) + "té€\U0001F600\r\n"
 	body := "\ufeff" + wire.WrapBody("open", "nonce-nonce-nonce", batch)
-	for head, form := range map[string]string{ // a server may ask for a length, 411
+	for head, form := range map[string]string{ // a server may require a length with 411
 		fmt.Sprintf("Content-Length: %d", len(body)): "%s", "Transfer-Encoding: chunked": "1\r\n%s\r\n",
 	} {
-		c := begin(t, g, head)
+		c := startPost(t, g, head)
 		for i := range len(body) {
 			fmt.Fprintf(c, form, body[i:i+1])
 			if i%40 == 0 {
@@ -88,8 +88,8 @@ func httpSplits(t *suite.T, g *server.Target) {
 }
 
 func httpSlow(t *suite.T, g *server.Target, pause time.Duration) {
-	c := begin(t, g, "Content-Length: 60000")
-	began := time.Now()
+	c := startPost(t, g, "Content-Length: 60000")
+	start := time.Now()
 	answer := make(chan error, 1)
 	go func() {
 		b := make([]byte, 12)
@@ -108,10 +108,10 @@ func httpSlow(t *suite.T, g *server.Target, pause time.Duration) {
 			if err != nil && !errors.Is(err, io.EOF) {
 				t.Fatalf("a slow body was answered with %v", err)
 			}
-			t.Logf("a slow body was given up after %v", time.Since(began))
+			t.Logf("a slow body was given up after %v", time.Since(start))
 			return
 		case <-time.After(min(pause, 31*time.Second)):
-			if time.Since(began) > 30*time.Second {
+			if time.Since(start) > 30*time.Second {
 				t.Fatalf("a body that is not there after 30 s is still waited for")
 			}
 			fmt.Fprint(c, "x")

@@ -27,9 +27,9 @@ func streamCases() suite.Set {
 }
 
 func streamAtOnce(t *suite.T, s *server.Session) {
-	began := time.Now()
+	start := time.Now()
 	s.Open(suite.SSE, server.Open{Meta: server.App("slow", "delay", 3000)})
-	if took := time.Since(began); took > 3*time.Second {
+	if took := time.Since(start); took > 3*time.Second {
 		t.Fatalf("opened came after %v", took)
 	}
 }
@@ -49,10 +49,10 @@ func streamBeacons(t *suite.T, s *server.Session) {
 }
 
 // ticket asks for one, for the next attachment.
-func ticket(t *suite.T, s *server.Session, p *server.Path) (ticket string, att, u uint64) {
+func ticket(t *suite.T, s *server.Session, p *server.Attachment) (ticket string, att, u uint64) {
 	att, u = s.Att+1, s.U+1
 	s.Att, s.U = att, u
-	b := p.Up(line("!ticket", map[string]any{"att": att, "u": u, "recv": s.Recv()}))
+	b := p.Up(controlLine("!ticket", map[string]any{"att": att, "u": u, "recv": s.Recv()}))
 	if b == nil || b.Find("!ticket") == nil {
 		t.Skipf("the server gives no tickets: %v", b)
 	}
@@ -66,7 +66,7 @@ func ticket(t *suite.T, s *server.Session, p *server.Path) (ticket string, att, 
 func streamTicket(t *suite.T, s *server.Session) {
 	p := s.Open(suite.SSE, server.Open{Meta: server.App("echo")})
 	k, att, u := ticket(t, s, p)
-	q := s.Follow("?ticket="+k+"&nonce=nonce-of-a-ticket", "nonce-of-a-ticket", att)
+	q := s.FollowTicket("?ticket="+k+"&nonce=nonce-of-a-ticket", "nonce-of-a-ticket", att)
 	selection(t, q.Control("!opened", server.Within), u, att)
 	q.Up("tone")
 	s.Expect("tone")
@@ -84,7 +84,7 @@ func streamTicket(t *suite.T, s *server.Session) {
 func streamTicketDash(t *suite.T, s *server.Session) {
 	p := s.Open(suite.SSE, server.Open{Meta: server.App("echo")})
 	k, att, u := ticket(t, s, p)
-	q := s.Follow("?ticket="+k, "-", att)
+	q := s.FollowTicket("?ticket="+k, "-", att)
 	selection(t, q.Control("!opened", server.Within), u, att)
 }
 
@@ -93,7 +93,7 @@ func streamTicketExpires(t *suite.T, s *server.Session) {
 	k, _, _ := ticket(t, s, p)
 	for range 8 {
 		t.Sleep(4 * time.Second)
-		p.Up(`!pong {"i":1}`) // so that the session lives
+		p.Up(`!pong {"i":1}`) // so that the session stays
 	}
 	if r := s.Target.Request(t.Context(), http.MethodGet, "?ticket="+k, "", nil); r.Err != nil || r.Status != http.StatusNoContent {
 		t.Fatalf("a ticket of 32 s ago was answered with status %d, %v, not 204", r.Status, r.Err)
@@ -138,7 +138,7 @@ func socketFirst(t *suite.T, s *server.Session) {
 
 func socketNoOpen(t *suite.T, s *server.Session) {
 	for _, b := range []string{"@1 0\ntone\n", "@1 0\n", "@1 0\n!ping {\"i\":1}\n", "hello", "@1 0\ntone\n" + s.OpenLine(server.Open{})} {
-		p := s.Begin(suite.WS, b, nil)
+		p := s.Start(suite.WS, b, nil)
 		e, ok := p.Wait(server.Within, func(e server.Event) bool { return true })
 		if !ok || e.Batch != nil && (e.Batch.Find("!refused") == nil || e.Batch.Find("!refused").Text("reason") != "malformed") {
 			t.Fatalf("the first frame %q was answered by %s", b, e)
@@ -197,7 +197,7 @@ func socketFragments(_ *suite.T, s *server.Session) {
 }
 
 func streamRefused(t *suite.T, s *server.Session) {
-	s.Refuse(suite.SSE, "auth", server.Open{Auth: "refuse"})
+	s.ExpectRefused(suite.SSE, "auth", server.Open{Auth: "refuse"})
 }
 
 func socketExtensions(_ *suite.T, s *server.Session) {

@@ -30,7 +30,7 @@ func whoCases() suite.Set {
 }
 
 func whoID(t *suite.T, s *server.Session, kind string) {
-	s.Open(kind, server.Open{}) // it checks both
+	s.Open(kind, server.Open{}) // Open checks both
 	other := server.NewSession(t)
 	other.Open(kind, server.Open{})
 	if other.Run == s.Run || len(s.Run) < 16 {
@@ -51,7 +51,7 @@ func whoSameKey(_ *suite.T, s *server.Session, kind string) {
 		s.T.Fatalf("a second open of the key made the run %s beside %s", s.Run, run)
 	}
 	_ = p
-	s.Quiet(300 * time.Millisecond)
+	s.ExpectNone(300 * time.Millisecond)
 }
 
 func whoRefused(_ *suite.T, s *server.Session, kind string) {
@@ -83,8 +83,8 @@ func whoRace(t *suite.T, s *server.Session, kind string) {
 		go func() {
 			defer all.Done()
 			n := strings.Replace(line, `"att":1`, `"att":`+string(rune('1'+i)), 1)
-			p := s.Begin(kind, "@1 0\n"+n+"tone\nttwo\n", nil)
-			if e, ok := p.Raced(server.Within); ok {
+			p := s.Start(kind, "@1 0\n"+n+"tone\nttwo\n", nil)
+			if e, ok := p.WaitRun(server.Within); ok {
 				mu.Lock()
 				runs[e] = true
 				mu.Unlock()
@@ -117,7 +117,7 @@ func whoWrongRun(_ *suite.T, s *server.Session, kind string) {
 	if b := p.Up("tlost", `!detach {"code":4004}`); b == nil || b.Find("!refused") == nil || b.Find("!refused").Text("reason") != "unknown" {
 		s.T.Fatalf("an up with a wrong run was answered by %v", b)
 	}
-	s.Refuse(kind, "unknown", server.Open{Lines: []string{"tlost"}})
+	s.ExpectRefused(kind, "unknown", server.Open{Lines: []string{"tlost"}})
 	if kind == suite.Poll {
 		if b := p.Poll(server.Poll{P: 1000, Lines: []string{"tlost"}}); b == nil || b.Find("!refused") == nil || b.Find("!refused").Text("reason") != "unknown" {
 			s.T.Fatalf("a poll with a wrong run was answered by %v", b)
@@ -131,12 +131,12 @@ func whoWrongRun(_ *suite.T, s *server.Session, kind string) {
 }
 
 func whoAuth(_ *suite.T, s *server.Session, kind string) {
-	s.Refuse(kind, "auth", server.Open{Auth: "refuse"})
+	s.ExpectRefused(kind, "auth", server.Open{Auth: "refuse"})
 	s.Run = "wrongwrongwrongwrong"
-	s.Refuse(kind, "auth", server.Open{Auth: "refuse"})
+	s.ExpectRefused(kind, "auth", server.Open{Auth: "refuse"})
 	s.Run = ""
 	p := s.Open(kind, server.Open{Auth: "alice", Meta: server.App("echo")})
-	s.Refuse(kind, "auth", server.Open{Auth: "refuse"})
+	s.ExpectRefused(kind, "auth", server.Open{Auth: "refuse"})
 	p.Send("tone")
 	s.Expect("tone")
 }
@@ -144,14 +144,14 @@ func whoAuth(_ *suite.T, s *server.Session, kind string) {
 func whoOneAnswer(t *suite.T, s *server.Session, kind string) {
 	s.Open(kind, server.Open{Auth: "alice", Meta: server.App("echo")})
 	run := s.Run
-	answers := map[string]string{"the wrong principal": string(s.Refuse(kind, "unknown", server.Open{Auth: "bob"}).JSON)}
-	answers["no principal"] = string(s.Refuse(kind, "unknown", server.Open{}).JSON)
-	answers["the wrong principal, without run"] = string(s.Refuse(kind, "unknown", server.Open{Auth: "bob", NoRun: true}).JSON)
+	answers := map[string]string{"the wrong principal": string(s.ExpectRefused(kind, "unknown", server.Open{Auth: "bob"}).JSON)}
+	answers["no principal"] = string(s.ExpectRefused(kind, "unknown", server.Open{}).JSON)
+	answers["the wrong principal, without run"] = string(s.ExpectRefused(kind, "unknown", server.Open{Auth: "bob", NoRun: true}).JSON)
 	s.Run = "wrongwrongwrongwrong"
-	answers["a wrong run"] = string(s.Refuse(kind, "unknown", server.Open{Auth: "alice"}).JSON)
+	answers["a wrong run"] = string(s.ExpectRefused(kind, "unknown", server.Open{Auth: "alice"}).JSON)
 	stranger := server.NewSession(t)
 	stranger.Run = run
-	answers["an unknown session"] = string(stranger.Refuse(kind, "unknown", server.Open{Auth: "alice"}).JSON)
+	answers["an unknown session"] = string(stranger.ExpectRefused(kind, "unknown", server.Open{Auth: "alice"}).JSON)
 	for what, a := range answers {
 		if a != answers["an unknown session"] {
 			t.Fatalf("%s is answered by %s, an unknown session by %s", what, a, answers["an unknown session"])
@@ -164,11 +164,11 @@ func whoOneAnswer(t *suite.T, s *server.Session, kind string) {
 }
 
 func whoNotRepeated(t *suite.T, s *server.Session, kind string) {
-	p := s.OpenStill(kind, server.Open{Meta: server.App("echo")})
+	p := s.OpenWithoutPolls(kind, server.Open{Meta: server.App("echo")})
 	t.Sleep(23 * time.Second)
 	p.Drop()
 	old := s.Run
-	s.Refuse(kind, "unknown", server.Open{})
+	s.ExpectRefused(kind, "unknown", server.Open{})
 	s.Run, s.Att, s.U = "", 0, 0
 	s.Open(kind, server.Open{})
 	if s.Run == old {
@@ -177,7 +177,7 @@ func whoNotRepeated(t *suite.T, s *server.Session, kind string) {
 }
 
 func whoRepeated(t *suite.T, s *server.Session, kind string) {
-	p := s.OpenStill(kind, server.Open{Meta: server.App("echo")})
+	p := s.OpenWithoutPolls(kind, server.Open{Meta: server.App("echo")})
 	p.Send(`!ping {"i":1}`)
 	p.Drop()
 	t.Sleep(22 * time.Second)
@@ -194,8 +194,8 @@ func whoTombstone(t *suite.T, s *server.Session, kind string) {
 	p.Control("!closed", server.Within)
 	p.Drop()
 	answers := map[string]server.Event{
-		"up":   {On: "up", Batch: s.Late(1).Up("tlate")},
-		"poll": {On: "poll", Batch: s.Late(1).Poll(server.Poll{P: 9, Hold: time.Second})},
+		"up":   {On: "up", Batch: s.Assume(1).Up("tlate")},
+		"poll": {On: "poll", Batch: s.Assume(1).Poll(server.Poll{P: 9, Hold: time.Second})},
 	}
 	_, answers["open"] = s.Attempt(kind, server.Open{})
 	_, answers["open without run"] = s.Attempt(kind, server.Open{NoRun: true})
@@ -227,11 +227,11 @@ func originCreator(_ *suite.T, s *server.Session, kind string) {
 	p := s.Open(kind, server.Open{Header: map[string]string{"Origin": "https://rewritten.example"}})
 	p.Send("tone")
 	s.Expect("tone")
-	s.Refuse(kind, "origin", server.Open{Header: map[string]string{"Origin": "https://other.example"}})
+	s.ExpectRefused(kind, "origin", server.Open{Header: map[string]string{"Origin": "https://other.example"}})
 }
 
 func originRefused(_ *suite.T, s *server.Session, kind string) {
-	s.Refuse(kind, "origin", server.Open{Header: map[string]string{"Origin": "https://foreign.example"}})
+	s.ExpectRefused(kind, "origin", server.Open{Header: map[string]string{"Origin": "https://foreign.example"}})
 	s.Open(kind, server.Open{Att: 9}).Drop()
-	s.Refuse(kind, "origin", server.Open{Header: map[string]string{"Origin": "https://foreign.example"}})
+	s.ExpectRefused(kind, "origin", server.Open{Header: map[string]string{"Origin": "https://foreign.example"}})
 }

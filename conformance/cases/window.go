@@ -126,12 +126,12 @@ func batchNothing(t *suite.T, s *server.Session, kind string) {
 	p.SendRaw("@2 1\n!ping {\"i\":9}\ntlost\nwrong\n")
 	p.NoControl("!pong", 300*time.Millisecond)
 	p.Drop()
-	q := s.OpenStill(kind, server.Open{Recv: new(uint64)})
+	q := s.OpenWithoutPolls(kind, server.Open{Recv: new(uint64)})
 	if kind == suite.Poll {
 		q.Poll(server.Poll{Recv: new(uint64)})
 	}
 	if b := q.Lines(server.Within); b.First != 1 {
-		t.Fatalf("the ack of a batch that was refused has acted: the path begins with line %d", b.First)
+		t.Fatalf("the ack of a batch that was refused has acted: the attachment begins with line %d", b.First)
 	}
 	if q.Opened.Number("recv") != 1 {
 		t.Fatalf("a line of a batch that was refused was taken: recv is %d", q.Opened.Number("recv"))
@@ -139,7 +139,7 @@ func batchNothing(t *suite.T, s *server.Session, kind string) {
 }
 
 // sized is a batch of exactly n bytes that holds one text.
-func sized(s *server.Session, p *server.Path, n int) (batch, line string) {
+func sized(s *server.Session, p *server.Attachment, n int) (batch, line string) {
 	head := fmt.Sprintf("@%d %d\n", s.Up()+1, s.Ack())
 	rest := n - len(head) - 2
 	if p.Kind != suite.WS {
@@ -200,5 +200,5 @@ func windowSenderRefuses(_ *suite.T, s *server.Session, kind string) {
 func batchIllFormedText(_ *suite.T, s *server.Session, kind string) {
 	s.Open(kind, server.Open{Meta: server.App("illformed")})
 	s.Expect("trefused")
-	s.Quiet(100 * time.Millisecond)
+	s.ExpectNone(100 * time.Millisecond)
 }

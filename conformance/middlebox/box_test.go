@@ -63,7 +63,7 @@ func TestLoopbackOnly(t *testing.T) {
 	}
 }
 
-// real starts a server and a box on real sockets.
+// realBox starts a server and a box on real sockets.
 func realBox(t *testing.T, modes string) (url, target string) {
 	t.Helper()
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -167,14 +167,14 @@ func TestCloseWhileDialing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ours, theirs := net.Pipe() // the server reads and never says a word
+		ours, theirs := net.Pipe() // the server reads and never answers
 		defer ours.Close()
 		go func() { _, _ = io.Copy(io.Discard, ours) }()
 		client := make(chan net.Conn)
 		b.Dial = func(context.Context) (net.Conn, error) {
 			c := <-client
 			b.end()
-			_, _ = io.Copy(io.Discard, c) // what is open by now ends
+			_, _ = io.Copy(io.Discard, c) // until what is open has ended
 			return theirs, nil
 		}
 		url, err := b.Listen("127.0.0.1:0")

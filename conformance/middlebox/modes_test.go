@@ -65,7 +65,7 @@ func TestAnswers(t *testing.T) {
 		t.Run(c.mode, func(t *testing.T) {
 			inLab(t, c.mode, func(l *lab) {
 				status, body, took, err := l.post("/echo", c.kind, c.body)
-				time.Sleep(time.Second) // copies arrive
+				time.Sleep(time.Second) // until the copies have arrived
 				if err != nil || status != c.status || int(l.hits.Load()) != c.hits || !strings.Contains(body, c.contains) || took != c.took {
 					t.Errorf("%d %q, %d requests, %s, %v", status, body, l.hits.Load(), took, err)
 				}
@@ -190,7 +190,7 @@ func TestSocket(t *testing.T) {
 }
 
 func (l *lab) talk(glued string) string {
-	began := time.Now()
+	start := time.Now()
 	if glued != "" {
 		glued = frame(glued)
 	}
@@ -219,7 +219,7 @@ func (l *lab) talk(glued string) string {
 		default:
 			what = string(f[2:])
 		}
-		got = append(got, fmt.Sprintf("%s@%d", what, time.Since(began).Milliseconds()))
+		got = append(got, fmt.Sprintf("%s@%d", what, time.Since(start).Milliseconds()))
 		if err != nil {
 			return strings.Join(got, " ")
 		}

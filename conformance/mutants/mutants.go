@@ -18,8 +18,8 @@ type Mutant struct {
 	Of          string `json:"of"` // server, go (the client), js (the client)
 	Requirement string `json:"requirement"`
 	File        string `json:"file"` // from the repository's root
-	Old         string `json:"old"`  // there exactly once
-	New         string `json:"new"`  // {m} is true in the mutant alone
+	Old         string `json:"old"`  // must be there exactly once
+	New         string `json:"new"`  // {m} is true only in the mutant
 }
 
 //go:embed mutants.json

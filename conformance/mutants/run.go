@@ -61,9 +61,9 @@ func build(ctx context.Context, root, folder string, all []Mutant) (*lab, error)
 // judge has the suite judge a mutant by the cases of a pattern; without a mutant's ID the intact program.
 func (l *lab) judge(ctx context.Context, m Mutant, pattern string) Verdict {
 	v := Verdict{Mutant: m}
-	began := time.Now()
+	start := time.Now()
 	v.Killed, v.By, v.Err = l.suite(ctx, m, pattern)
-	v.Took = time.Since(began)
+	v.Took = time.Since(start)
 	return v
 }
 

@@ -30,7 +30,7 @@ func (p *Prober) stream(ctx context.Context) Finding {
 	}
 	req.Header.Set("Content-Type", "text/plain")
 	req.Header.Set("Accept", "text/event-stream")
-	began := time.Now()
+	start := time.Now()
 	res, err := p.client.Do(req)
 	if err != nil {
 		f.Saw = "the head of a stream does not come: something holds the answer until it ends"
@@ -45,21 +45,21 @@ func (p *Prober) stream(ctx context.Context) Finding {
 	for beacons < 2 {
 		b, err := events.Next()
 		if err != nil {
-			f.Saw = fmt.Sprintf("%d of 2 beacons came within %s: events are held back, or the stream is cut: %v", beacons, time.Since(began).Round(100*time.Millisecond), err)
+			f.Saw = fmt.Sprintf("%d of 2 beacons came within %s: events are held back, or the stream is cut: %v", beacons, time.Since(start).Round(100*time.Millisecond), err)
 			return f
 		}
 		if b.Find("?beacon") != nil {
 			beacons++
 		}
 	}
-	if took := time.Since(began); took > 3*time.Second {
+	if took := time.Since(start); took > 3*time.Second {
 		f.Saw = fmt.Sprintf("the second beacon came after %s: events are held back", took.Round(100*time.Millisecond))
 		return f
 	}
 	return Finding{Probe: "stream", Fit: true, Saw: "events come as they are sent"}
 }
 
-// websocket opens a WebSocket, asks for pongs, and sees whether it lives.
+// websocket opens a WebSocket, asks for pongs, and sees whether it stays open.
 func (p *Prober) websocket(ctx context.Context) Finding {
 	f := Finding{Probe: "websocket", Fix: []Fix{
 		{"nginx", `proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade"; proxy_read_timeout 60s;`},
@@ -87,7 +87,7 @@ func (p *Prober) websocket(ctx context.Context) Finding {
 	return Finding{Probe: "websocket", Fit: true, Saw: "a WebSocket opens, answers, takes 60 KiB and lives for 3 s"}
 }
 
-// converse pings for 3 s; the last ping has much with it.
+// converse pings for 3 s; the last ping comes with much data.
 func converse(c *websocket.Conn, open string) error {
 	if err := c.WriteMessage(websocket.TextMessage, []byte(open)); err != nil {
 		return err

@@ -1,5 +1,4 @@
-// Package network is the deployment test: whether a Holdfast endpoint at a URL can be reached as each transport needs it, through whatever
-// proxy, CDN or balancer stands before it, and which line of its configuration would mend what is wrong. It speaks by its own hands.
+// Package network is the deployment test. It finds out whether a Holdfast endpoint can be reached in the way that each transport needs, through the proxy, CDN or balancer in front of it, and which line of its configuration would repair a fault. It does not use our client.
 package network
 
 import (
@@ -23,19 +22,19 @@ type Finding struct {
 	Probe string `json:"probe"` // poll, body, hold, websocket, stream, cache
 	Fit   bool   `json:"fit"`
 	Saw   string `json:"saw"`
-	Fix   []Fix  `json:"fix,omitempty"` // of a common cause
+	Fix   []Fix  `json:"fix,omitempty"` // for a common cause
 }
 
-// Fix is the line that would mend it.
+// Fix is the line of configuration that would repair it.
 type Fix struct {
 	Product string `json:"product"`
 	Line    string `json:"line"`
 }
 
-// Prober probes one endpoint. Its zero value but URL works.
+// Prober probes one endpoint. Only URL must be set.
 type Prober struct {
 	URL *url.URL
-	// Hold is how long a poll and a silent stream are let wait. Default 22 s.
+	// Hold is how long a poll waits. Default 22 s.
 	Hold time.Duration
 
 	client *http.Client
@@ -74,7 +73,7 @@ func nonce() string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// post sends a body and reads the answer; its error tells people what is wrong with it.
+// post sends a body and reads the answer. Its error says in plain words what is wrong.
 func (p *Prober) post(ctx context.Context, kind, batch string) (*wire.Batch, http.Header, error) {
 	n := nonce()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.URL.String(), strings.NewReader(wire.WrapBody(kind, n, batch)))
@@ -122,7 +121,7 @@ func (p *Prober) open(att int, u string) string {
 
 func (p *Prober) address() string { return `"key":"` + p.key + `","run":"` + p.run + `","att":1` }
 
-// poll opens a session, and has something answered at once, twice: a cache would give the first answer again.
+// poll opens a session and sends two requests that are answered at once. A cache would give the first answer again.
 func (p *Prober) poll(ctx context.Context) Finding {
 	f := Finding{Probe: "poll"}
 	b, header, err := p.post(ctx, "open", p.open(1, `"u":1,`))
@@ -152,7 +151,7 @@ func (p *Prober) poll(ctx context.Context) Finding {
 	return f
 }
 
-// body sends as much as a batch may have.
+// body sends as much as a batch may hold.
 func (p *Prober) body(ctx context.Context) Finding {
 	line := "?grease-body {\"x\":\"" + strings.Repeat("x", 7000) + "\"}\n"
 	batch := "@1 0\n!up {" + p.address() + "}\n" + strings.Repeat(line, 8)
@@ -164,13 +163,13 @@ func (p *Prober) body(ctx context.Context) Finding {
 	return Finding{Probe: "body", Fit: true, Saw: fmt.Sprintf("a body of %d bytes passes", len(batch))}
 }
 
-// hold has a poll wait.
+// hold lets a poll wait.
 func (p *Prober) hold(ctx context.Context) Finding {
-	began := time.Now()
+	start := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, p.Hold+10*time.Second)
 	defer cancel()
 	_, _, err := p.post(ctx, "poll", fmt.Sprintf("@1 0\n!poll {%s,\"p\":1,\"recv\":0,\"hold\":%d}\n", p.address(), p.Hold.Milliseconds()))
-	took := time.Since(began).Round(100 * time.Millisecond)
+	took := time.Since(start).Round(100 * time.Millisecond)
 	if err != nil {
 		seconds := int(p.Hold.Seconds()) + 10
 		return Finding{Probe: "hold", Saw: fmt.Sprintf("a poll that waits is cut after %s: %v", took, err), Fix: []Fix{

@@ -17,7 +17,7 @@ type Reply struct {
 	Err    error // no answer, or one that did not end
 }
 
-// maxReply bounds what is read of an answer: the largest batch there is, and what is around it.
+// maxReply bounds what is read of an answer: the largest batch there is, and what surrounds it.
 const maxReply = 1<<20 + 4096
 
 // Post sends a body as it is. Header may be nil.
@@ -74,7 +74,7 @@ func (r *Reply) Body(kind, nonce string) (*wire.Batch, error) {
 	return b.Batch, nil
 }
 
-// checkHeaders checks those of a body or a stream.
+// checkHeaders checks the headers of a body or a stream.
 func checkHeaders(h http.Header, media string) error {
 	if got := strings.ToLower(strings.ReplaceAll(h.Get("Content-Type"), " ", "")); got != strings.ReplaceAll(media, " ", "") {
 		return &wire.Error{Requirement: "HF1-HTTP-03", Text: "Content-Type " + h.Get("Content-Type")}
@@ -85,7 +85,7 @@ func checkHeaders(h http.Header, media string) error {
 	return CheckAnyHeaders(h)
 }
 
-// CheckAnyHeaders checks those of every answer (HF1-HTTP-05).
+// CheckAnyHeaders checks the headers that each answer must have (HF1-HTTP-05).
 func CheckAnyHeaders(h http.Header) error {
 	for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"} {
 		if got := h.Get(name); !strings.EqualFold(got, want) {

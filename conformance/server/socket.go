@@ -43,8 +43,7 @@ func (f Frame) CloseCode() int {
 	return int(binary.BigEndian.Uint16(f.Payload))
 }
 
-// Socket is a WebSocket client without opinions: what it is told to send it sends, what comes it shows. One goroutine may read and others
-// write.
+// Socket is a WebSocket client that adds no rules of its own: it sends what it is told and shows what comes. One goroutine may read while others write.
 type Socket struct {
 	conn net.Conn
 	r    *bufio.Reader
@@ -92,7 +91,7 @@ func (s *Socket) ReadResponse() (err error) {
 	return err
 }
 
-// Handshake is a WebSocket's request with the given fields replaced ("" leaves one out) and added.
+// Handshake is the request of a WebSocket, with the given fields replaced or added. "" leaves a field out.
 func (t *Target) Handshake(fields map[string]string) (request, key string) {
 	nonce := make([]byte, 16)
 	_, _ = rand.Read(nonce)
@@ -122,7 +121,7 @@ func (t *Target) Handshake(fields map[string]string) (request, key string) {
 	return b.String() + "\r\n", key
 }
 
-// Socket opens a WebSocket. An answer that is not 101 is no error: see Response.
+// Socket opens a WebSocket. An answer other than 101 is no error: see Response.
 func (t *Target) Socket(ctx context.Context, fields map[string]string) (*Socket, error) {
 	request, key := t.Handshake(fields)
 	s, err := t.Exchange(ctx, request)
@@ -204,10 +203,10 @@ func (s *Socket) Read() (f Frame, err error) {
 	return f, err
 }
 
-// ReadBytes reads plain bytes, for what is no WebSocket.
+// ReadBytes reads plain bytes, for a connection that is no WebSocket.
 func (s *Socket) ReadBytes(b []byte) (int, error) { return s.r.Read(b) }
 
-// ReadWithin bounds the next reads in time; 0 takes the bound away.
+// ReadWithin bounds the time of the next reads; 0 removes the bound.
 func (s *Socket) ReadWithin(d time.Duration) {
 	at := time.Time{}
 	if d > 0 {

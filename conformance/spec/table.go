@@ -15,13 +15,13 @@ type Tested struct {
 	Mutants map[string][]string // by requirement, nil while there are none
 }
 
-// The lines between which the table stands in docs/conformance.md.
+// The lines around the table in docs/conformance.md.
 const (
 	begin = "<!-- table: written by `go test ./conformance/cmd/holdfast-conformance -update` -->\n"
 	end   = "<!-- end of the table -->\n"
 )
 
-// Replace puts the table into the document in place of the old one.
+// Replace puts the table into the document instead of the old one.
 func Replace(doc, table string) (string, error) {
 	head, rest, found := strings.Cut(doc, begin)
 	_, tail, also := strings.Cut(rest, end)

@@ -27,7 +27,7 @@ type Flags struct {
 	FailFast, Strict    bool
 }
 
-// Add adds them to a command's own.
+// Add adds them to the flags of a command.
 func (f *Flags) Add(set *flag.FlagSet) {
 	set.BoolVar(&f.List, "list", false, "list the cases and run none")
 	set.StringVar(&f.Pattern, "run", "", "run the cases whose `PATTERN` (a regular expression) matches ID or requirement")
@@ -49,7 +49,7 @@ func (f *Flags) Profiles() []string {
 	return strings.Split(f.Profile, ",")
 }
 
-// Main selects, runs and reports, and returns the exit code. Target is asked once, when there is something to run.
+// Main selects and runs cases, reports, and returns the exit code. Target is called once, when there is something to run.
 func Main(ctx context.Context, name string, cases Set, f *Flags, target func() (any, error), stdout, stderr io.Writer) int {
 	fail := func(code int, err error) int {
 		fmt.Fprintf(stderr, "holdfast-conformance: %v\n", err)
@@ -74,7 +74,7 @@ func Main(ctx context.Context, name string, cases Set, f *Flags, target func() (
 	if f.JSON {
 		progress = stderr
 	}
-	began := time.Now()
+	start := time.Now()
 	results := Run(ctx, cases, Options{
 		Strict: f.Strict,
 		Seed:   f.Seed, Parallel: f.Parallel, Target: t, FailFast: f.FailFast,
@@ -84,7 +84,7 @@ func Main(ctx context.Context, name string, cases Set, f *Flags, target func() (
 			}
 		},
 	})
-	took := time.Since(began)
+	took := time.Since(start)
 	if f.JSON {
 		err = WriteJSON(stdout, name, f.Seed, results, took)
 	}

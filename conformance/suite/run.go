@@ -24,7 +24,7 @@ const (
 type Result struct {
 	Case        *Case
 	Status      Status
-	Requirement string // the one that is broken
+	Requirement string // the requirement that is broken
 	Message     string // what was seen, or why it was skipped
 	Log         []string
 	Took        time.Duration
@@ -32,17 +32,17 @@ type Result struct {
 
 // Options says how to run.
 type Options struct {
-	// Seed makes the cases' random choices the same.
+	// Seed makes the random choices of the cases repeatable.
 	Seed uint64
 	// Parallel bounds the cases that run at a time. Default 16.
 	Parallel int
-	// Target is handed to the cases.
+	// Target is passed to the cases.
 	Target any
-	// Strict makes skipped cases failed ones.
+	// Strict counts skipped cases as failed.
 	Strict bool
 	// FailFast ends the run after the first failure.
 	FailFast bool
-	// Done is told of each result as it comes, by one goroutine at a time.
+	// Done is called with each result as it comes, by one goroutine at a time.
 	Done func(Result)
 }
 
@@ -79,7 +79,7 @@ func Run(ctx context.Context, cases Set, opt Options) []Result {
 			mu.Lock()
 			defer mu.Unlock()
 			if ctx.Err() != nil && opt.FailFast {
-				return // the first failure is told already, and ended the others
+				return // the first failure was reported already, and has ended the others
 			}
 			results[i] = &r
 			if opt.Done != nil {

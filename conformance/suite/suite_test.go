@@ -31,9 +31,9 @@ func TestRun(t *testing.T) {
 			one("a/waits", func(t *T) { t.Sleep(time.Hour) }),
 			one("a/hangs", func(*T) { time.Sleep(time.Minute) }), // does not look at the context
 		}
-		began := time.Now()
+		start := time.Now()
 		got := Run(t.Context(), set, Options{})
-		if took := time.Since(began); took > DefaultLimit+3*time.Second {
+		if took := time.Since(start); took > DefaultLimit+3*time.Second {
 			t.Errorf("it took %v", took)
 		}
 		for i, want := range []Result{
@@ -53,7 +53,7 @@ func TestRun(t *testing.T) {
 		if len(got[1].Log) != 1 || cleaned != 1 {
 			t.Errorf("log %q, cleaned %d", got[1].Log, cleaned)
 		}
-		time.Sleep(time.Hour) // what hangs ends
+		time.Sleep(time.Hour) // virtual time, in which the case that hangs comes to its end
 	})
 }
 

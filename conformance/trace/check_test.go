@@ -37,17 +37,17 @@ func TestGood(t *testing.T) {
 // TestBroken: one trace for each way to break an invariant, made from the good one.
 func TestBroken(t *testing.T) {
 	for name, c := range map[string]struct{ invariant, old, new string }{
-		"doubled":          {"I1", `{"time":4,"session":"s","side":"server","what":"enqueue"`, `{"time":4,"session":"s","side":"server","what":"deliver","number":1,"digest":"aa"}` + "\n" + `{"time":4,"session":"s","side":"server","what":"enqueue"`},
-		"altered":          {"I1", `"deliver","number":1,"digest":"aa"`, `"deliver","number":1,"digest":"ab"`},
-		"left out":         {"I1", `"deliver","number":1,"digest":"aa"`, `"deliver","number":3,"digest":"bb"`},
-		"freed unasked":    {"I2", `"free","number":1`, `"free","number":3`},
-		"acked untaken":    {"I2", `"ack","number":3}`, `"ack","number":4}`},
-		"ack falls":        {"I3", `"ack","number":3}`, `"ack","number":0}`},
-		"ended by a reset": {"I4", `"cause":"closed"`, `"cause":"reset"`},
-		"hole on a path":   {"I5", `"att":2,"first":1,"number":1`, `"att":2,"first":2,"number":2`},
-		"u falls":          {"I6", `"att":2,"u":2`, `"att":2,"u":1`},
-		"never arrives":    {"I7", `{"time":9,"session":"s","side":"client","what":"deliver","number":1,"digest":"cc"}` + "\n", ""},
-		"too many paths":   {"I6", `{"time":5,"session":"s","what":"kill","att":1}`, strings.Repeat(`{"time":5,"session":"s","side":"server","what":"attach","att":@}`+"\n", 5)},
+		"doubled":               {"I1", `{"time":4,"session":"s","side":"server","what":"enqueue"`, `{"time":4,"session":"s","side":"server","what":"deliver","number":1,"digest":"aa"}` + "\n" + `{"time":4,"session":"s","side":"server","what":"enqueue"`},
+		"altered":               {"I1", `"deliver","number":1,"digest":"aa"`, `"deliver","number":1,"digest":"ab"`},
+		"left out":              {"I1", `"deliver","number":1,"digest":"aa"`, `"deliver","number":3,"digest":"bb"`},
+		"freed unasked":         {"I2", `"free","number":1`, `"free","number":3`},
+		"acked untaken":         {"I2", `"ack","number":3}`, `"ack","number":4}`},
+		"ack falls":             {"I3", `"ack","number":3}`, `"ack","number":0}`},
+		"ended by a reset":      {"I4", `"cause":"closed"`, `"cause":"reset"`},
+		"hole on an attachment": {"I5", `"att":2,"first":1,"number":1`, `"att":2,"first":2,"number":2`},
+		"u falls":               {"I6", `"att":2,"u":2`, `"att":2,"u":1`},
+		"never arrives":         {"I7", `{"time":9,"session":"s","side":"client","what":"deliver","number":1,"digest":"cc"}` + "\n", ""},
+		"too many attachments":  {"I6", `{"time":5,"session":"s","what":"kill","att":1}`, strings.Repeat(`{"time":5,"session":"s","side":"server","what":"attach","att":@}`+"\n", 5)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if strings.Count(good, c.old) != 1 {

@@ -1,5 +1,4 @@
-// Package trace holds what happened to sessions as JSON lines, and checks the seven invariants of docs/protocol.md over it: in the runs of
-// the suite, and in traces from the field.
+// Package trace records what happens to sessions as JSON lines, and checks the seven invariants of docs/protocol.md on them. It serves the suite's own runs and traces of deployed systems.
 package trace
 
 import (
@@ -24,7 +23,7 @@ import (
 //	end      Side holds the session for ended, because of Cause: close, closed, refused, ttl, local are the protocol's own
 //	calm     from now on some path passes batches both ways; what was sent before has to arrive within Within ms (default 100,000)
 type Event struct {
-	Time     int64  `json:"time"` // ms, from any beginning that all sides of a trace share
+	Time     int64  `json:"time"` // ms, from any start that all sides of a trace share
 	Session  string `json:"session"`
 	Side     string `json:"side,omitempty"` // client or server
 	What     string `json:"what"`
@@ -70,5 +69,5 @@ func (r *Recorder) Add(e Event) {
 	if e.Time == 0 {
 		e.Time = time.Since(r.began).Milliseconds()
 	}
-	_ = r.out.Encode(e) // a trace that cannot be written is short, and says so
+	_ = r.out.Encode(e) // an error shows as a trace that ends too early
 }

@@ -77,7 +77,7 @@ func TestVectors(t *testing.T) {
 				b, err = Parse(v.Wire)
 			}
 			switch {
-			case v.Breaks == "HF1-BAT-05", v.Limit != 0, strings.Contains(v.ID, "long"): // batches and lines of sizes that no sender makes
+			case v.Breaks == "HF1-BAT-05", v.Limit != 0, strings.Contains(v.ID, "long"): // no sender makes batches and lines of such sizes
 			case v.Breaks != "":
 				refused++
 				if err == nil {

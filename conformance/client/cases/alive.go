@@ -13,7 +13,7 @@ import (
 	"github.com/holdfast-rt/holdfast/conformance/wire"
 )
 
-// aliveCases: section 10. Their times are the protocol's, with room for a busy machine above.
+// aliveCases are about section 10. They use the times of the protocol, with room for a busy machine.
 func aliveCases() suite.Set {
 	return slices.Concat(
 		over("ws sse", "liv/pong", "LIV-02",
@@ -22,13 +22,13 @@ func aliveCases() suite.Set {
 			"With lines outstanding and no progress of the ack for max(2 s, 4 RTT) the client pings; no pong for "+
 				"as long again: it attaches beside.", livStall),
 		over("ws sse", "liv/silent", "LIV-05",
-			"A path that is silent for longer than the server promised is joined by another.", livSilent),
+			"An attachment that is silent for longer than the server promised is joined by another.", livSilent),
 		over("sse", "liv/contradicted", "LIV-05",
-			"A path that a !reply contradicts (sent above what came) is joined by another.", livContradicted),
+			"An attachment that a !reply contradicts (sent above what came) is joined by another.", livContradicted),
 		over("ws", "liv/attach-deadline", "LIV-06",
 			"An attach that is not opened within 10 s is given up.", livAttachDeadline),
 		several("liv/frozen", "LIV-07",
-			"Deadlines are judged by wall clock: after a sleep of the process a dead path is found at once.",
+			"Deadlines are judged by wall clock: after a sleep of the process a dead attachment is found at once.",
 			livFrozen),
 		over("ws", "liv/at-once", "LIV-12",
 			"After the first visible cut the client reconnects at once.", livAtOnce),
@@ -39,7 +39,7 @@ func aliveCases() suite.Set {
 
 func livPong(w *world) {
 	w.connect(client.Command{})
-	var p *script.Path
+	var p *script.Attachment
 	w.s.Do(func() {
 		p = w.s.Live("")
 		p.Control(`!ping {"i":4711}`)
@@ -48,29 +48,29 @@ func livPong(w *world) {
 }
 
 func livStall(w *world) {
-	var first *script.Path
+	var first *script.Attachment
 	pinged := 0
 	w.s.Lossy = true
-	w.s.Frame = func(p *script.Path, b *wire.Batch) bool {
+	w.s.Frame = func(p *script.Attachment, b *wire.Batch) bool {
 		if first == nil || p != first {
 			return true
 		}
 		if b.Find("!ping") != nil {
 			pinged++
 		}
-		return false // the way up is dead
+		return false // nothing reaches the server any more
 	}
 	w.connect(client.Command{})
-	w.s.Until(soon, "HF1-WHO-10", "a packet after opened", func() bool { return w.s.Repeated })
+	w.s.Until(soon, "HF1-WHO-10", "a packet after opened", func() bool { return w.s.Confirmed })
 	w.s.Do(func() { first = w.s.Live("") })
-	began := time.Now()
+	start := time.Now()
 	w.send("stalled")
-	w.s.Until(12*time.Second, "HF1-LIV-04", "an attachment beside", func() bool { return len(w.s.Paths) > 1 })
+	w.s.Until(12*time.Second, "HF1-LIV-04", "another attachment", func() bool { return len(w.s.Attachments) > 1 })
 	w.s.Do(func() {
 		if pinged == 0 {
 			w.s.Fault("HF1-LIV-04", "the client has not asked by a ping before it attached beside")
 		}
-		if d := time.Since(began); d < 3*time.Second {
+		if d := time.Since(start); d < 3*time.Second {
 			w.s.Fault("HF1-LIV-04", "the client attached beside after %s, 4 s are due", d)
 		}
 	})
@@ -81,17 +81,17 @@ func livSilent(w *world) {
 	w.s.Silent = true
 	w.connect(client.Command{})
 	w.hello()
-	w.s.Until(12*time.Second, "HF1-LIV-05", "an attachment beside", func() bool { return len(w.s.Paths) > 1 })
+	w.s.Until(12*time.Second, "HF1-LIV-05", "another attachment", func() bool { return len(w.s.Attachments) > 1 })
 }
 
 func livContradicted(w *world) {
-	var first *script.Path
-	w.s.Send = func(p *script.Path, batch string) []string {
+	var first *script.Attachment
+	w.s.Send = func(p *script.Attachment, batch string) []string {
 		if first == nil {
 			first = p
 		}
 		if p == first && strings.Contains(batch, "\ntdown") {
-			return nil // the stream has lost it, and goes on with pings that tell nothing
+			return nil // the stream lost the line, and its pings do not show that
 		}
 		if p == first && w.s.Sent > 0 && !strings.Contains(batch, "!opened") {
 			_, rest, _ := strings.Cut(batch, "\n")
@@ -101,9 +101,9 @@ func livContradicted(w *world) {
 	}
 	w.connect(client.Command{})
 	w.Sleep(500 * time.Millisecond)
-	w.s.Say("tdown")
+	w.s.Enqueue("tdown")
 	w.send("asks")
-	w.s.Until(12*time.Second, "HF1-LIV-05", "an attachment beside", func() bool { return len(w.s.Paths) > 1 })
+	w.s.Until(12*time.Second, "HF1-LIV-05", "another attachment", func() bool { return len(w.s.Attachments) > 1 })
 	w.gets(later, "HF1-LIV-05", "down")
 }
 
@@ -114,16 +114,16 @@ func livAttachDeadline(w *world) {
 		}
 		return 0
 	}
-	w.begin(client.Command{})
+	w.start(client.Command{})
 	w.event(20*time.Second, "HF1-LIV-06", "the client is open after an upgrade that was never answered", "open")
 }
 
 func livAtOnce(w *world) {
 	w.connect(client.Command{})
 	w.hello()
-	before := w.path()
+	before := w.attachment()
 	w.s.Do(before.Kill)
-	w.again(2500*time.Millisecond, "HF1-LIV-12", "a new attachment", before)
+	w.reattached(2500*time.Millisecond, "HF1-LIV-12", "a new attachment", before)
 }
 
 func livBackoff(w *world) {
@@ -152,9 +152,9 @@ func livBackoff(w *world) {
 	w.s.Do(nil)
 }
 
-// livFrozen stops the client's processes while the server dies, so it has an adapter of its own.
+// livFrozen stops the processes of the client while the server dies, so it needs its own adapter.
 func livFrozen(w *world) {
-	p, err := w.target.Another(w.Context())
+	p, err := w.target.StartAnother(w.Context())
 	if err != nil {
 		w.Fatalf("the adapter did not start: %v", err)
 	}
@@ -168,14 +168,14 @@ func livFrozen(w *world) {
 	w.hello()
 	p.Signal(syscall.SIGSTOP)
 	w.Cleanup(func() { p.Signal(syscall.SIGCONT) })
-	var dead *script.Path
+	var dead *script.Attachment
 	w.s.Do(func() {
 		dead = w.s.Live("")
 		w.s.Silent = true
 		w.s.Lossy = true
-		w.s.Frame = func(p *script.Path, _ *wire.Batch) bool { return p != dead }
+		w.s.Frame = func(p *script.Attachment, _ *wire.Batch) bool { return p != dead }
 	})
 	w.Sleep(9 * time.Second)
 	p.Signal(syscall.SIGCONT)
-	w.again(5*time.Second, "HF1-LIV-07", "an attachment beside the path that died meanwhile", dead)
+	w.reattached(5*time.Second, "HF1-LIV-07", "an attachment beside the one that died meanwhile", dead)
 }

@@ -14,7 +14,7 @@ import (
 
 var both = []string{script.WebSocket, script.LongPoll}
 
-// chooseCases: racing, selecting and switching.
+// chooseCases are about the race of transports, the selection and the change between transports.
 func chooseCases() suite.Set {
 	return slices.Concat(
 		several("sel/race", "SEL-02 LIV-10",
@@ -31,7 +31,7 @@ func chooseCases() suite.Set {
 			"An unanswered !use is repeated, after max(1 s, 2 round trips); until it is confirmed no new u is "+
 				"given out.", selUseAgain),
 		over("ws", "sel/other-att", "SEL-06 SEL-07",
-			"A path is taken for selected only if a sel names it with the client's own highest u: no lines before "+
+			"An attachment is taken for selected only if a sel names it with the client's own highest u: no lines before "+
 				"that.", selOtherAtt),
 		over("ws sse poll", "sel/move", "SEL-10 SEL-03",
 			"?move asks the client to attach anew and to select that.", selMove),
@@ -42,13 +42,13 @@ func chooseCases() suite.Set {
 }
 
 func selRace(w *world) {
-	w.s.Send = func(p *script.Path, batch string) []string {
+	w.s.Send = func(p *script.Attachment, batch string) []string {
 		if p.Transport == script.WebSocket {
-			return nil // it never says that it is open
+			return nil // it never opens
 		}
 		return []string{batch}
 	}
-	w.begin(client.Command{Transports: both})
+	w.start(client.Command{Transports: both})
 	w.s.Until(later, "HF1-LIV-10", "the next transport", func() bool { return w.s.Find(script.LongPoll) != nil })
 	w.s.Do(func() {
 		p, q := w.s.Find(script.WebSocket), w.s.Find(script.LongPoll)
@@ -59,26 +59,26 @@ func selRace(w *world) {
 		if p.U != q.U || p.U == 0 {
 			w.s.Fault("HF1-SEL-02", "the opens that race carry the u %d and %d", p.U, q.U)
 		}
-		if d := q.Began.Sub(p.Began); d > 2500*time.Millisecond {
+		if d := q.OpenedAt.Sub(p.OpenedAt); d > 2500*time.Millisecond {
 			w.s.Fault("HF1-LIV-10", "the next transport came after %s", d)
 		}
 	})
 	w.hello()
-	if w.keys() > 1 {
+	if w.countSessions() > 1 {
 		w.Break("HF1-LIV-10", "the transports that race have different keys")
 	}
 }
 
 func livRaceBlackHole(w *world) {
 	w.s.Upgrade = func(int, *http.Request) int { return -1 }
-	w.begin(client.Command{Transports: both})
+	w.start(client.Command{Transports: both})
 	w.event(4*time.Second, "HF1-LIV-10", "the client is open over another transport", "open")
 	w.hello()
 }
 
 func livNextAtOnce(w *world) {
 	w.s.Upgrade = func(int, *http.Request) int { return 403 }
-	w.begin(client.Command{Transports: both})
+	w.start(client.Command{Transports: both})
 	w.event(3*time.Second, "HF1-LIV-10", "the client is open over another transport", "open")
 	w.hello()
 }
@@ -86,7 +86,7 @@ func livNextAtOnce(w *world) {
 func selUseAgain(w *world) {
 	lost := 0
 	var us []uint64
-	w.s.Frame = func(_ *script.Path, b *wire.Batch) bool {
+	w.s.Frame = func(_ *script.Attachment, b *wire.Batch) bool {
 		if l := b.Find("!use"); l != nil {
 			us = append(us, l.Number("u"))
 			lost++
@@ -98,7 +98,7 @@ func selUseAgain(w *world) {
 	w.s.Do(func() { w.s.Live("").Control("?move {}") })
 	w.s.Until(12*time.Second, "HF1-SEL-04", "a second !use", func() bool { return len(us) > 1 })
 	w.s.Do(func() {
-		if len(w.s.Paths) > 2 {
+		if len(w.s.Attachments) > 2 {
 			w.s.Fault("HF1-SEL-04", "the client has attached anew instead of repeating its !use")
 		} else if us[0] != us[1] {
 			w.s.Fault("HF1-SEL-07", "!use with u %d, before %d was confirmed", us[1], us[0])
@@ -109,7 +109,7 @@ func selUseAgain(w *world) {
 
 func selOtherAtt(w *world) {
 	altered := false
-	w.s.Send = func(p *script.Path, batch string) []string {
+	w.s.Send = func(p *script.Attachment, batch string) []string {
 		if strings.Contains(batch, "!opened") && !altered {
 			altered = true
 			w.s.U, w.s.Att = 1, 99
@@ -118,18 +118,18 @@ func selOtherAtt(w *world) {
 		return []string{batch}
 	}
 	early := false
-	w.s.Frame = func(_ *script.Path, b *wire.Batch) bool {
+	w.s.Frame = func(_ *script.Attachment, b *wire.Batch) bool {
 		if b.Logs() > 0 && w.s.Att == 99 && b.Find("!use") == nil {
 			early = true
 		}
 		return true
 	}
-	w.begin(client.Command{})
-	w.s.Until(soon, "HF1-SEL-06", "!use on the path, with a u above the server's", func() bool { return w.s.U > 1 })
+	w.start(client.Command{})
+	w.s.Until(soon, "HF1-SEL-06", "!use on the attachment, with a u above the server's", func() bool { return w.s.U > 1 })
 	w.hello()
 	w.s.Do(func() {
 		if early {
-			w.s.Fault("HF1-SEL-06", "log lines on a path that is not selected")
+			w.s.Fault("HF1-SEL-06", "log lines on an attachment that is not selected")
 		}
 	})
 	w.s.Do(nil)
@@ -137,7 +137,7 @@ func selOtherAtt(w *world) {
 
 func selMove(w *world) {
 	w.connect(client.Command{})
-	before := w.path()
+	before := w.attachment()
 	asked := false
 	w.s.Do(func() {
 		w.s.Alter = func(_ *script.Request, r *script.Reply) {
@@ -155,15 +155,15 @@ func selMove(w *world) {
 		w.send("wakes a reply")
 		w.s.Got(later, "HF1-SEL-10", "wakes a reply")
 	}
-	w.again(later, "HF1-SEL-10", "a new attachment", before)
+	w.reattached(later, "HF1-SEL-10", "a new attachment", before)
 	w.s.Until(later, "HF1-SEL-10", "the selection of the new attachment", func() bool { return w.s.Att > before.Att })
-	w.s.Say("tdown")
+	w.s.Enqueue("tdown")
 	w.gets(later, "HF1-SEL-10", "down")
 }
 
 func livTwoDeaths(w *world) {
 	var last time.Time
-	w.s.Send = func(p *script.Path, batch string) []string {
+	w.s.Send = func(p *script.Attachment, batch string) []string {
 		if p.Transport == script.WebSocket && strings.Contains(batch, "!opened") && w.s.Upgrades < 4 {
 			p.KillSoon(200 * time.Millisecond)
 		}
@@ -180,10 +180,10 @@ func livTwoDeaths(w *world) {
 	w.s.Until(25*time.Second, "HF1-LIV-11", "the better transport is tried again when its rest is over", func() bool { return w.s.Upgrades > n && time.Since(last) < time.Minute })
 }
 
-// selPromote has the WebSocket open late, beside long polls.
+// selPromote lets the WebSocket open late, beside long polls.
 func selPromote(w *world) {
 	opened := false
-	w.s.Send = func(p *script.Path, batch string) []string {
+	w.s.Send = func(p *script.Attachment, batch string) []string {
 		if p.Transport != script.WebSocket || opened || !strings.Contains(batch, "!opened") {
 			return []string{batch}
 		}
@@ -192,7 +192,7 @@ func selPromote(w *world) {
 		return nil
 	}
 	var used time.Time
-	w.s.Frame = func(p *script.Path, b *wire.Batch) bool {
+	w.s.Frame = func(p *script.Attachment, b *wire.Batch) bool {
 		if b.Find("!use") == nil || !used.IsZero() {
 			return true
 		}
@@ -200,19 +200,19 @@ func selPromote(w *world) {
 		if p.Pinged() == 0 {
 			w.s.Fault("HF1-LIV-09", "!use before a ping round trip")
 		}
-		if d := time.Since(p.Began); d < 9*time.Second {
+		if d := time.Since(p.OpenedAt); d < 9*time.Second {
 			w.s.Fault("HF1-LIV-09", "!use after %s of life, 10 s is what proves a transport", d)
 		}
 		return true
 	}
-	w.begin(client.Command{Transports: both})
+	w.start(client.Command{Transports: both})
 	w.s.Until(later, "HF1-LIV-10", "long polls carry the session", func() bool { p := w.s.Live(script.LongPoll); return p != nil && p.Att == w.s.Att })
-	w.s.Say("tbefore")
+	w.s.Enqueue("tbefore")
 	w.gets(later, "HF1-SEL-09", "before")
 	w.s.Until(20*time.Second, "HF1-LIV-11", "the WebSocket is selected", func() bool { return !used.IsZero() })
-	w.s.Say("tafter")
+	w.s.Enqueue("tafter")
 	w.gets(later, "HF1-SEL-09", "before", "after")
-	w.s.Until(8*time.Second, "HF1-SEL-09", "the old path is closed", func() bool { p := w.s.Find(script.LongPoll); return p.Detached || !p.Polling() })
+	w.s.Until(8*time.Second, "HF1-SEL-09", "the old attachment is closed", func() bool { p := w.s.Find(script.LongPoll); return p.Detached || !p.Polling() })
 	w.send("up")
 	w.s.Got(later, "HF1-SEL-06", "up")
 }

@@ -37,7 +37,7 @@ func numberCases() suite.Set {
 		over("ws", "num/lost-opened", "WSK-04",
 			"The loss of the first frame of the server is survived.", numLostOpened),
 		over("ws", "num/rewind", "NUM-07 WSK-04",
-			"On !rewind the client goes on, on that path, from the position stated: frames of its own may get lost.",
+			"On !rewind the client goes on, on that attachment, from the position stated: frames of its own may get lost.",
 			numRewind),
 		over("ws", "num/low-position", "NUM-08",
 			"A position is never below the highest ack known: a low recv is no error, and nothing that was "+
@@ -58,7 +58,7 @@ func numRising(w *world) {
 		for i := range 4 {
 			up, down = append(up, fmt.Sprint("up ", round, i)), append(down, fmt.Sprint("down ", round, i))
 		}
-		w.s.Say("t"+down[len(down)-4], "t"+down[len(down)-3], "t"+down[len(down)-2], "t"+down[len(down)-1])
+		w.s.Enqueue("t"+down[len(down)-4], "t"+down[len(down)-3], "t"+down[len(down)-2], "t"+down[len(down)-1])
 		w.send(up[len(up)-4:]...)
 		w.gets(2*later, "HF1-NUM-02", down...)
 		w.s.Got(2*later, "HF1-NUM-01", up...)
@@ -72,7 +72,7 @@ func numRising(w *world) {
 
 func numOldLines(w *world) {
 	w.connect(client.Command{})
-	w.s.Say("tone", "ttwo")
+	w.s.Enqueue("tone", "ttwo")
 	w.gets(later, "HF1-NUM-02", "one", "two")
 	w.s.Holds = func() bool { return true }
 	w.send("from the client")
@@ -80,7 +80,7 @@ func numOldLines(w *world) {
 	w.do("drained")
 	again := "@1 1\ntone\nttwo\n!ping {\"i\":77}\ntthree\n"
 	w.s.Do(func() {
-		w.s.Send = func(p *script.Path, batch string) []string {
+		w.s.Send = func(p *script.Attachment, batch string) []string {
 			if strings.Contains(batch, "\ntthree") {
 				return []string{again}
 			}
@@ -92,7 +92,7 @@ func numOldLines(w *world) {
 			}
 		}
 	})
-	w.s.Say("tthree")
+	w.s.Enqueue("tthree")
 	w.gets(later, "HF1-NUM-02", "one", "two", "three")
 	w.event(soon, "HF1-NUM-03", "what was sent is acknowledged", "drained")
 }
@@ -100,7 +100,7 @@ func numOldLines(w *world) {
 func numRetain(w *world) {
 	lost := 0
 	w.s.Lossy = true
-	w.s.Frame = func(p *script.Path, b *wire.Batch) bool {
+	w.s.Frame = func(p *script.Attachment, b *wire.Batch) bool {
 		if b.Logs() > 0 && lost == 0 {
 			lost++
 			p.Kill()
@@ -132,7 +132,7 @@ func numDrained(w *world) {
 	w.send("slow")
 	w.s.Got(later, "HF1-NUM-04", "slow")
 	w.do("drained")
-	if w.c.Look(w.Context(), time.Second, func(all []client.Event) bool { return all[len(all)-1].Event == "drained" }) {
+	if w.c.WaitFor(w.Context(), time.Second, func(all []client.Event) bool { return all[len(all)-1].Event == "drained" }) {
 		w.Fatalf("the client holds for taken what was only received")
 	}
 	w.s.Do(func() { release = true })
@@ -142,7 +142,7 @@ func numDrained(w *world) {
 
 func numAckTaken(w *world) {
 	w.connect(client.Command{Hold: true})
-	w.s.Say("ta", "tb", "tc")
+	w.s.Enqueue("ta", "tb", "tc")
 	w.s.Never(time.Second, "HF1-NUM-05", "an ack although the application has taken nothing", func() bool { return w.s.Acked > 0 })
 	w.do("take")
 	w.gets(soon, "HF1-NUM-05", "a", "b", "c")
@@ -151,10 +151,10 @@ func numAckTaken(w *world) {
 
 func numAckWhole(w *world) {
 	w.connect(client.Command{})
-	w.s.Say("tone", "+ttw")
+	w.s.Enqueue("tone", "+ttw")
 	w.s.Until(later, "HF1-NUM-11", "an ack of the first message", func() bool { return w.s.Acked == 1 })
 	w.s.Never(700*time.Millisecond, "HF1-NUM-05", "an ack of a piece", func() bool { return w.s.Acked > 1 })
-	w.s.Say("to")
+	w.s.Enqueue("to")
 	w.gets(soon, "HF1-NUM-02", "one", "two")
 	w.s.Until(later, "HF1-NUM-11", "an ack", func() bool { return w.s.Acked == 3 })
 }
@@ -163,32 +163,32 @@ func numLowerAck(w *world) {
 	w.connect(client.Command{})
 	w.send("a", "b")
 	w.s.Got(later, "HF1-NUM-05", "a", "b")
-	w.s.Say("tx")
+	w.s.Enqueue("tx")
 	w.gets(later, "HF1-NUM-05", "x")
 	w.s.Do(func() { w.s.Live("").Raw("@2 0\n?grease-low\n") })
 	w.send("c")
 	w.s.Got(later, "HF1-NUM-05", "a", "b", "c")
 	w.s.Do(func() { w.s.Live("").Kill() })
-	w.goesOn([]string{"a", "b", "c"}, []string{"x"})
+	w.stillWorks([]string{"a", "b", "c"}, []string{"x"})
 }
 
 func numGap(w *world) {
 	w.connect(client.Command{})
-	done, began := false, time.Time{}
+	done, start := false, time.Time{}
 	w.s.Do(func() {
-		w.s.Send = func(p *script.Path, batch string) []string {
+		w.s.Send = func(p *script.Attachment, batch string) []string {
 			if done || !strings.Contains(batch, "\ntone") {
 				return []string{batch}
 			}
-			done, began = true, time.Now()
+			done, start = true, time.Now()
 			return []string{"@2 0\ntdecoy\n", "@3 0\ntdecoy\n", "@3 0\n?grease-gap\n", "@4 0\ntdecoy\n"}
 		}
 	})
-	w.s.Say("tone", "ttwo", "tthree", "tfour")
-	var p *script.Path
+	w.s.Enqueue("tone", "ttwo", "tthree", "tfour")
+	var p *script.Attachment
 	w.s.Until(soon, "HF1-NUM-06", "!rewind", func() bool { p = w.s.Live(""); return p != nil && p.Rewinds > 0 })
 	w.s.Never(150*time.Millisecond, "HF1-NUM-06", "more than one !rewind in 250 ms", func() bool {
-		return p.Rewinds > 1+int(time.Since(began)/(250*time.Millisecond)) // a busy client may read slowly
+		return p.Rewinds > 1+int(time.Since(start)/(250*time.Millisecond)) // a busy client may read slowly
 	})
 	w.s.Do(w.s.Flush)
 	w.gets(later, "HF1-NUM-06", "one", "two", "three", "four")
@@ -196,31 +196,31 @@ func numGap(w *world) {
 
 func numLostFrame(w *world) {
 	n := 0
-	w.s.Send = func(_ *script.Path, batch string) []string {
+	w.s.Send = func(_ *script.Attachment, batch string) []string {
 		if n++; n%3 == 0 {
 			return nil
 		}
 		return []string{batch}
 	}
-	w.begin(client.Command{})
+	w.start(client.Command{})
 	var down []string
 	for i := range 6 {
 		down = append(down, fmt.Sprint("down ", i))
-		w.s.Say("t" + down[i])
+		w.s.Enqueue("t" + down[i])
 		w.gets(3*later, "HF1-WSK-04", down...)
 	}
 }
 
 func numLostOpened(w *world) {
 	lost := false
-	w.s.Send = func(_ *script.Path, batch string) []string {
+	w.s.Send = func(_ *script.Attachment, batch string) []string {
 		if !lost {
 			lost = true
 			return nil
 		}
 		return []string{batch}
 	}
-	w.begin(client.Command{})
+	w.start(client.Command{})
 	w.s.Until(30*time.Second, "HF1-WSK-04", "another attempt", func() bool { return w.s.Opens > 1 })
 	w.hello()
 }
@@ -228,7 +228,7 @@ func numLostOpened(w *world) {
 func numRewind(w *world) {
 	lost := 0
 	w.s.Lossy = true
-	w.s.Frame = func(_ *script.Path, b *wire.Batch) bool {
+	w.s.Frame = func(_ *script.Attachment, b *wire.Batch) bool {
 		if b.Logs() > 0 && lost < 3 {
 			lost++
 			return false
@@ -244,8 +244,8 @@ func numRewind(w *world) {
 	}
 	w.s.Got(later, "HF1-NUM-07", up...)
 	w.s.Do(func() {
-		if len(w.s.Paths) > 1 {
-			w.s.Fault("HF1-NUM-07", "the client has left the path instead")
+		if len(w.s.Attachments) > 1 {
+			w.s.Fault("HF1-NUM-07", "the client has left the attachment instead")
 		}
 	})
 	w.s.Do(nil)
@@ -257,15 +257,15 @@ func numLowPosition(w *world) {
 	w.s.Got(later, "HF1-NUM-08", "a", "b", "c")
 	w.do("drained")
 	w.event(later, "HF1-NUM-11", "the messages are acknowledged", "drained")
-	before := w.path()
+	before := w.attachment()
 	w.s.Do(func() {
-		w.s.Send = func(_ *script.Path, batch string) []string { // the opened of a server that answers late
+		w.s.Send = func(_ *script.Attachment, batch string) []string { // like an !opened that was written earlier
 			if strings.Contains(batch, "!opened") {
 				batch = strings.Replace(batch, `"recv":3`, `"recv":0`, 1)
 			}
 			return []string{batch}
 		}
-		w.s.Frame = func(_ *script.Path, b *wire.Batch) bool {
+		w.s.Frame = func(_ *script.Attachment, b *wire.Batch) bool {
 			if b.Logs() > 0 && b.First < 4 {
 				w.s.Fault("HF1-NUM-08", "lines from %d on, where 3 were acknowledged", b.First)
 			}
@@ -273,7 +273,7 @@ func numLowPosition(w *world) {
 		}
 		before.Kill()
 	})
-	w.again(later, "HF1-NUM-08", "a new attachment", before)
+	w.reattached(later, "HF1-NUM-08", "a new attachment", before)
 	w.send("d")
 	w.s.Got(later, "HF1-NUM-08", "a", "b", "c", "d")
 	w.s.Do(func() { w.s.Live("").Raw("@1 4\n!rewind {\"recv\":1}\n") })
@@ -288,23 +288,23 @@ func numBeyond(w *world) {
 	w.s.Got(later, "HF1-NUM-09", "a")
 	w.do("drained")
 	c := batchCase{Refuse: "@1 9\ntdecoy\n"}
-	c.instead(w, c.Refuse)
-	w.s.Say("tfirst")
+	c.replaceFirst(w, c.Refuse)
+	w.s.Enqueue("tfirst")
 	w.gets(later, "HF1-NUM-09", "first")
 	w.Sleep(200 * time.Millisecond)
-	if w.has("drained") {
+	if w.hasEvent("drained") {
 		w.Fatalf("the client took an ack of 9 for one of its first message")
 	}
 }
 
 func numBeyondOpened(w *world) {
-	w.s.Send = func(_ *script.Path, batch string) []string {
+	w.s.Send = func(_ *script.Attachment, batch string) []string {
 		if w.s.Opens == 1 && strings.Contains(batch, "!opened") {
 			batch = strings.Replace(batch, `"recv":0`, `"recv":5`, 1)
 		}
 		return []string{batch}
 	}
-	w.begin(client.Command{})
+	w.start(client.Command{})
 	w.s.Until(later, "HF1-NUM-09", "another attempt", func() bool { return w.s.Opens > 1 })
 	w.hello()
 }
@@ -312,13 +312,13 @@ func numBeyondOpened(w *world) {
 func numAckAlone(w *world) {
 	w.connect(client.Command{})
 	for i := range 3 {
-		w.s.Say("tx")
+		w.s.Enqueue("tx")
 		w.s.Until(2500*time.Millisecond, "HF1-NUM-11", "an ack", func() bool { return w.s.Acked == uint64(i+1) })
 	}
 	var many []string
 	for range 40 {
 		many = append(many, "tm")
 	}
-	w.s.Say(many...)
+	w.s.Enqueue(many...)
 	w.s.Until(2500*time.Millisecond, "HF1-NUM-11", "an ack", func() bool { return w.s.Acked == 43 })
 }

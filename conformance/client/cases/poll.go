@@ -12,7 +12,7 @@ import (
 	"github.com/holdfast-rt/holdfast/conformance/suite"
 )
 
-// pollCases: section 8 and 9, from the client's side.
+// pollCases are about sections 8 and 9, as the client sees them.
 func pollCases() suite.Set {
 	return slices.Concat(
 		over("poll", "pol/few", "POL-04 POL-05",
@@ -52,7 +52,7 @@ func polFew(w *world) {
 		w.Sleep(20 * time.Millisecond)
 	}
 	w.gets(later, "HF1-POL-04", want...)
-	w.Sleep(400 * time.Millisecond) // the count lags by 300 ms
+	w.Sleep(400 * time.Millisecond) // the server counts 300 ms later
 	w.s.Do(nil)
 }
 
@@ -71,29 +71,29 @@ func polBusy(w *world) {
 	w.send("a")
 	w.s.Got(later, "HF1-POL-09", "a")
 	w.s.Do(func() {
-		for i, pause := 1, 90*time.Millisecond; i < len(came); i, pause = i+1, 2*pause { // with a tenth for rounding
+		for i, pause := 1, 90*time.Millisecond; i < len(came); i, pause = i+1, 2*pause { // 10 % less, for rounding
 			if d := came[i].Sub(came[i-1]); d < pause {
 				w.s.Fault("HF1-POL-09", "the up that was answered %d times was made again after %s", i, d)
 			}
 		}
-		if len(w.s.Paths) > 1 {
+		if len(w.s.Attachments) > 1 {
 			w.s.Fault("HF1-POL-09", "four busy answers have ended the attachment")
 		}
 	})
-	w.goesOn([]string{"a"}, nil)
+	w.stillWorks([]string{"a"}, nil)
 }
 
 func polUpAgain(w *world) {
-	first, began := 0, time.Time{}
+	first, start := 0, time.Time{}
 	w.s.Request = func(q *script.Request) *script.Reply {
 		if q.Kind != "up" || q.Batch.Logs() == 0 {
 			return nil
 		}
 		if first++; first == 1 {
-			began = time.Now()
+			start = time.Now()
 			return &script.Reply{Never: true}
 		}
-		if d := time.Since(began); first == 2 && d < 1800*time.Millisecond {
+		if d := time.Since(start); first == 2 && d < 1800*time.Millisecond {
 			w.s.Fault("HF1-LIV-06", "the next up came %s after one that was not answered", d)
 		}
 		return nil
@@ -101,7 +101,7 @@ func polUpAgain(w *world) {
 	w.connect(client.Command{})
 	w.send("a")
 	w.s.Got(12*time.Second, "HF1-POL-05", "a")
-	w.goesOn([]string{"a"}, nil)
+	w.stillWorks([]string{"a"}, nil)
 }
 
 func polTight(w *world) {
@@ -124,10 +124,10 @@ func polTight(w *world) {
 	if len(at) < 5 {
 		w.Fatalf("%d polls in 4 s", len(at))
 	}
-	if len(at) > 44 { // ten in a second take 100 ms each
+	if len(at) > 44 { // every 100 ms would make 40
 		w.Fatalf("%d polls in 4 s, all answered empty at once", len(at))
 	}
-	// Of two polls one may have come late, and so the next close upon it: five tell.
+	// Two polls prove nothing: the first may have come late and the next soon after it. Five do.
 	for i := range len(at) - 4 {
 		if d := at[i+4].Sub(at[i]); d < 290*time.Millisecond {
 			w.Fatalf("five polls within %s, all answered empty at once", d)
@@ -137,22 +137,22 @@ func polTight(w *world) {
 
 func polDeadline(w *world) {
 	w.s.Hold = 5000
-	n, began := 0, time.Time{}
+	n, start := 0, time.Time{}
 	w.s.Request = func(q *script.Request) *script.Reply {
 		if q.Kind != "poll" {
 			return nil
 		}
 		if n++; n == 1 {
-			began = time.Now()
+			start = time.Now()
 			return &script.Reply{Never: true}
 		}
-		if d := time.Since(began); n == 2 && d < 5*time.Second {
+		if d := time.Since(start); n == 2 && d < 5*time.Second {
 			w.s.Fault("HF1-LIV-06", "the next poll came after %s, hold is 5 s", d)
 		}
 		return nil
 	}
 	w.connect(client.Command{})
-	w.s.Until(12*time.Second, "HF1-LIV-06", "another poll or attachment", func() bool { return n > 1 || len(w.s.Paths) > 1 })
+	w.s.Until(12*time.Second, "HF1-LIV-06", "another poll or attachment", func() bool { return n > 1 || len(w.s.Attachments) > 1 })
 }
 
 func sseAccept(w *world) {
@@ -161,21 +161,21 @@ func sseAccept(w *world) {
 }
 
 func sseHeld(w *world) {
-	w.s.Send = func(p *script.Path, batch string) []string {
+	w.s.Send = func(p *script.Attachment, batch string) []string {
 		if p.Transport == script.SSE && strings.Contains(batch, `?beacon {"i":2}`) {
-			return nil // it stands for all that comes as late; pongs come, so that nothing else tells
+			return nil // stands for all that is held back; pongs come, so no other rule finds it
 		}
 		return []string{batch}
 	}
 	w.connect(client.Command{Transports: []string{script.SSE, script.LongPoll}})
-	w.s.Until(5*time.Second, "HF1-SSE-03", "an attachment beside the stream that holds back", func() bool { return len(w.s.Paths) > 1 })
-	w.goesOn(nil, nil)
+	w.s.Until(5*time.Second, "HF1-SSE-03", "another attachment than the stream that holds back", func() bool { return len(w.s.Attachments) > 1 })
+	w.stillWorks(nil, nil)
 }
 
 func ssePostsWait(w *world) {
 	w.connect(client.Command{Transports: []string{script.SSE, script.LongPoll}})
-	first := w.path()
-	w.s.Until(soon, "HF1-WHO-10", "a packet after opened", func() bool { return w.s.Repeated })
+	first := w.attachment()
+	w.s.Until(soon, "HF1-WHO-10", "a packet after opened", func() bool { return w.s.Confirmed })
 	w.s.Do(func() {
 		w.s.Request = func(q *script.Request) *script.Reply {
 			if q.Kind == "up" && q.Batch.Lines[0].Number("att") == first.Att {
@@ -185,7 +185,7 @@ func ssePostsWait(w *world) {
 		}
 	})
 	w.send("a")
-	another := func() bool { return len(w.s.Paths) > 1 }
+	another := func() bool { return len(w.s.Attachments) > 1 }
 	for range 8 { // less than the attach deadline
 		w.s.Do(func() { first.Control("?grease-heard") })
 		if w.s.Within(time.Second, another) {
@@ -204,15 +204,15 @@ func ssePostsWait(w *world) {
 func sseNoEndLine(w *world) {
 	w.connect(client.Command{})
 	w.s.Do(func() { w.s.Live(script.SSE).Bytes("data:@1 0\ndata:tdecoy\n\n") })
-	w.goesOn(nil, nil)
+	w.stillWorks(nil, nil)
 }
 
 func sseTail(w *world) {
 	w.connect(client.Command{})
-	before := w.path()
+	before := w.attachment()
 	w.s.Do(func() { before.Bytes("data:@1 0\ndata:tdecoy\ndata:.\n") })
 	w.Sleep(100 * time.Millisecond)
 	w.s.Do(before.Kill)
-	w.again(later, "HF1-SSE-04", "a new stream", before)
-	w.goesOn(nil, nil)
+	w.reattached(later, "HF1-SSE-04", "a new stream", before)
+	w.stillWorks(nil, nil)
 }

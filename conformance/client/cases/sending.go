@@ -12,10 +12,10 @@ import (
 	"github.com/holdfast-rt/holdfast/conformance/wire"
 )
 
-// everything is text that tries an encoder.
-const everything = "back\\slash\nline\r\n\x00\x01\ufeff\u0085\u2028\u2029\U0001f600 \\n\\\\ end"
+// awkwardText is text that is hard to encode.
+const awkwardText = "back\\slash\nline\r\n\x00\x01\ufeff\u0085\u2028\u2029\U0001f600 \\n\\\\ end"
 
-// sendingCases: what the client writes. The server parses it strictly all the time; these cases bring it about.
+// sendingCases are about what the client writes. The server parses everything strictly; these cases make the client write it.
 func sendingCases() suite.Set {
 	return slices.Concat(
 		over("all", "bat/sends-text", "BAT-02 BAT-01",
@@ -37,7 +37,7 @@ func sendingCases() suite.Set {
 		over("ws sse poll", "att/max-batch", "ATT-06",
 			"No batch is sent above the maxBatch that the server stated.", attMaxBatch),
 		over("ws", "att/halves", "ATT-07",
-			"A path that died with a batch under way is given batches of at most half its size.", attHalves),
+			"An attachment that died with a batch under way is given batches of at most half its size.", attHalves),
 		over("all", "att/early", "ATT-08",
 			"Early messages ride only in an open without run, 4 KiB of them at most; the others follow.", attEarly),
 		over("ws poll", "num/window", "NUM-10",
@@ -49,8 +49,8 @@ func sendingCases() suite.Set {
 
 func batSendsText(w *world) {
 	w.connect(client.Command{})
-	w.send(everything, "", "plain")
-	w.s.Got(later, "HF1-BAT-02", everything, "", "plain")
+	w.send(awkwardText, "", "plain")
+	w.s.Got(later, "HF1-BAT-02", awkwardText, "", "plain")
 }
 
 func batSendsBinary(w *world) {
@@ -98,8 +98,8 @@ func batTooLarge(w *world) {
 			w.s.Fault("HF1-BAT-05", "the client states a maxBatch of %d, it was told 2048", p.Lim)
 		}
 	})
-	c.instead(w, large)
-	w.s.Say("tfirst", "tsecond")
+	c.replaceFirst(w, large)
+	w.s.Enqueue("tfirst", "tsecond")
 	w.gets(later, "HF1-BAT-05", "first", "second")
 }
 
@@ -107,7 +107,7 @@ func batBinaryForm(w *world) {
 	w.connect(client.Command{})
 	said := false
 	w.s.Do(func() {
-		w.s.Send = func(p *script.Path, batch string) []string {
+		w.s.Send = func(p *script.Attachment, batch string) []string {
 			if said || !strings.Contains(batch, "\ntfirst") {
 				return []string{batch}
 			}
@@ -118,16 +118,16 @@ func batBinaryForm(w *world) {
 			return []string{"@4 0\nbSGk=\n"}
 		}
 	})
-	w.s.Say("tfirst", "tfirst", "tfirst", "tfirst")
+	w.s.Enqueue("tfirst", "tfirst", "tfirst", "tfirst")
 	w.gets(later, "HF1-BAT-14", "binary raw\n\x00\xff", "binary half whole", "binary Hi")
 }
 
 func batBinaryFormWrong(w *world) {
 	w.connect(client.Command{})
-	before := w.path()
+	before := w.attachment()
 	said := false
 	w.s.Do(func() {
-		w.s.Send = func(p *script.Path, batch string) []string {
+		w.s.Send = func(p *script.Attachment, batch string) []string {
 			if said || !strings.Contains(batch, "\ntfirst") {
 				return []string{batch}
 			}
@@ -136,9 +136,9 @@ func batBinaryFormWrong(w *world) {
 			return nil
 		}
 	})
-	w.s.Say("tfirst")
+	w.s.Enqueue("tfirst")
 	w.gets(later, "HF1-BAT-06", "first")
-	w.again(later, "HF1-ERR-01", "a new attachment after an undecodable frame", before)
+	w.reattached(later, "HF1-ERR-01", "a new attachment after an undecodable frame", before)
 }
 
 func attMaxBatch(w *world) {
@@ -151,9 +151,9 @@ func attMaxBatch(w *world) {
 
 func attHalves(w *world) {
 	var size, largest int
-	var killed *script.Path
+	var killed *script.Attachment
 	w.s.Lossy = true
-	w.s.Frame = func(p *script.Path, b *wire.Batch) bool {
+	w.s.Frame = func(p *script.Attachment, b *wire.Batch) bool {
 		if size == 0 && b.Size > 8000 {
 			size, killed = b.Size, p
 			p.Kill()
@@ -190,7 +190,7 @@ func attEarly(w *world) {
 		}
 		return nil
 	}
-	w.begin(client.Command{})
+	w.start(client.Command{})
 	w.send(texts...)
 	w.Sleep(500 * time.Millisecond)
 	w.s.Do(func() { refuse = false })

@@ -11,7 +11,7 @@ import (
 	"github.com/holdfast-rt/holdfast/conformance/suite"
 )
 
-// webCases: HTTP and WebSocket, and what they must not be taken for.
+// webCases are about HTTP and WebSocket, and what a client must not conclude from them.
 func webCases() suite.Set {
 	return slices.Concat(
 		httpStatuses(),
@@ -29,7 +29,7 @@ func webCases() suite.Set {
 		over("all", "who/run", "WHO-03",
 			"The run is repeated in every later !open, !poll and !up.", whoRun),
 		over("ws sse poll", "who/other-run", "WHO-06",
-			"An opened that shows another run than the known one is a fault of that path.", whoOtherRun),
+			"An opened that shows another run than the known one is a fault of that attachment.", whoOtherRun),
 		over("all", "who/repeats", "WHO-10",
 			"At least one packet goes out once opened was read, so that the session is not dropped.", whoRepeats),
 		several("who/no-logs", "WHO-12",
@@ -39,6 +39,7 @@ func webCases() suite.Set {
 	)
 }
 
+// httpStatuses makes a case for each answer that is not the protocol's.
 func httpStatuses() (out suite.Set) {
 	for what, r := range map[string]*script.Reply{
 		"404": {Status: 404, Body: "no"}, "500": {Status: 500, Body: "no"}, "403": {Status: 403, Body: "no"}, "410": {Status: 410, Body: "gone"},
@@ -61,15 +62,16 @@ func httpStatuses() (out suite.Set) {
 				w.s.Live("").Kill()
 			})
 			w.send("up")
-			w.s.Say("tdown")
+			w.s.Enqueue("tdown")
 			w.gets(3*later, "HF1-HTTP-04", "down")
 			w.s.Got(3*later, "HF1-HTTP-04", "up")
-			w.goesOn([]string{"up"}, []string{"down"})
+			w.stillWorks([]string{"up"}, []string{"down"})
 		})...)
 	}
 	return out
 }
 
+// httpUpgrades makes a case for each answer to an upgrade that is not 101.
 func httpUpgrades() (out suite.Set) {
 	for what, status := range map[string]int{"404": 404, "503": 503, "200": 200} {
 		out = append(out, over("ws", "http/upgrade-"+what, "HTTP-04 CLO-02", "An upgrade that is refused is a fault of the carrier and no news of the session.", func(w *world) {
@@ -83,7 +85,7 @@ func httpUpgrades() (out suite.Set) {
 			}
 			w.connect(client.Command{})
 			w.s.Do(func() { w.s.Live("").Kill() })
-			w.goesOn(nil, nil)
+			w.stillWorks(nil, nil)
 		})...)
 	}
 	return out
@@ -98,7 +100,7 @@ func httpRedirect(w *world) {
 		return nil
 	}
 	w.connect(client.Command{})
-	w.goesOn(nil, nil)
+	w.stillWorks(nil, nil)
 }
 
 func httpSimple(w *world) {
@@ -110,7 +112,7 @@ func httpSimple(w *world) {
 		}
 		w.s.Live("").Kill()
 	})
-	w.goesOn([]string{"hello from the client"}, []string{"hello from the server"})
+	w.stillWorks([]string{"hello from the client"}, []string{"hello from the server"})
 }
 
 func httpStreamNonce(w *world) {
@@ -125,7 +127,7 @@ func httpStreamNonce(w *world) {
 		return nil
 	}
 	w.connect(client.Command{})
-	w.goesOn(nil, nil)
+	w.stillWorks(nil, nil)
 }
 
 func wskFirst(w *world) {
@@ -151,14 +153,14 @@ func whoKey(w *world) {
 func whoRun(w *world) {
 	w.connect(client.Command{})
 	w.hello()
-	w.Sleep(3100 * time.Millisecond) // an !open without run that raced may come until then
+	w.Sleep(3100 * time.Millisecond) // until then an !open without run may come that took part in the race
 	for range 2 {
-		before := w.path()
+		before := w.attachment()
 		w.s.Do(before.Kill)
-		w.again(later, "HF1-WHO-03", "a new attachment", before)
+		w.reattached(later, "HF1-WHO-03", "a new attachment", before)
 		w.s.Until(later, "HF1-WHO-03", "an attachment that lives", func() bool { return w.s.Live("") != nil })
 	}
-	w.goesOn([]string{"hello from the client"}, []string{"hello from the server"})
+	w.stillWorks([]string{"hello from the client"}, []string{"hello from the server"})
 }
 
 func whoOtherRun(w *world) {
@@ -173,11 +175,11 @@ func whoOtherRun(w *world) {
 		return "@1 1\n" + strings.Replace(strings.SplitN(batch, "\n", 2)[1], w.s.Run, strings.Repeat("x", 20), 1) + "tdecoy\ntdecoy\n"
 	}
 	w.s.Do(func() {
-		w.s.Send = func(_ *script.Path, batch string) []string { return []string{wrong(batch)} }
+		w.s.Send = func(_ *script.Attachment, batch string) []string { return []string{wrong(batch)} }
 		w.s.Alter = func(_ *script.Request, r *script.Reply) { r.Batch = wrong(r.Batch) }
 		w.s.Live("").Kill()
 	})
-	w.goesOn([]string{"hello from the client"}, []string{"hello from the server"})
+	w.stillWorks([]string{"hello from the client"}, []string{"hello from the server"})
 	w.s.Do(func() {
 		if shown < 2 {
 			w.s.Fault("HF1-WHO-06", "the client was content with the opened of another run")
@@ -188,7 +190,7 @@ func whoOtherRun(w *world) {
 
 func whoRepeats(w *world) {
 	w.connect(client.Command{})
-	w.s.Until(2*time.Second, "HF1-WHO-10", "a packet after opened", func() bool { return w.s.Repeated })
+	w.s.Until(2*time.Second, "HF1-WHO-10", "a packet after opened", func() bool { return w.s.Confirmed })
 }
 
 func whoNoLogs(w *world) {
@@ -196,7 +198,7 @@ func whoNoLogs(w *world) {
 	w.send("payload-73c1e0")
 	w.s.Got(later, "HF1-WHO-12", "payload-73c1e0")
 	w.s.Do(func() {
-		w.s.Live("").Raw("@1 0\nxpayload-73c1e0\n") // an error to tell of
+		w.s.Live("").Raw("@1 0\nxpayload-73c1e0\n") // an error that the client may log
 	})
 	w.Sleep(300 * time.Millisecond)
 	var key string
@@ -217,7 +219,7 @@ func attRising(w *world) {
 	}
 	w.s.Do(func() {
 		var last uint64
-		for _, p := range w.s.Paths {
+		for _, p := range w.s.Attachments {
 			if p.Att <= last {
 				w.s.Fault("HF1-ATT-01", "the attachment %d comes after %d", p.Att, last)
 			}

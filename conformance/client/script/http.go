@@ -25,22 +25,22 @@ type Request struct {
 	done    bool
 }
 
-// Reply is what becomes of a request.
+// Reply says how a request is answered.
 type Reply struct {
 	Status int    // 0: 200
-	Batch  string // in the body of the request's kind and nonce
-	Body   string // the whole body instead
+	Batch  string // goes into a body with the request's kind and nonce
+	Body   string // the whole body, instead of Batch
 	Header map[string]string
 	Wait   time.Duration // before it
 	Never  bool          // no answer: the connection stays
 	Abort  bool          // the connection is cut, after Body if there is one
-	stream *Path
+	stream *Attachment
 }
 
-// Is tells whether the request's batch has that control.
+// Is reports whether the request's batch has that control.
 func (q *Request) Is(control string) bool { return q.Batch.Find(control) != nil }
 
-// honest answers as the server has decided, unless the case alters it.
+// honest answers as the server has decided, unless the case alters the answer.
 func (q *Request) honest(r *Reply) {
 	if q.s.Alter != nil && !q.done {
 		batch, body := r.Batch, r.Body
@@ -63,12 +63,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store, no-transform")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Referrer-Policy", "no-referrer")
-	if r.URL.Path != s.where && r.URL.Path != "/trap" {
+	if r.URL.Path != s.urlPath && r.URL.Path != "/trap" {
 		w.WriteHeader(http.StatusNotFound)
 		return
 	}
 	s.mu.Lock()
-	s.outside(r)
+	s.checkExposed(r)
 	s.mu.Unlock()
 	switch {
 	case r.URL.Path == "/trap":
@@ -82,8 +82,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// outside judges what proxies and logs see of a request.
-func (s *Server) outside(r *http.Request) {
+// checkExposed judges what proxies and logs see of a request.
+func (s *Server) checkExposed(r *http.Request) {
 	switch {
 	case r.URL.Path == "/trap":
 		s.Trap++
@@ -114,7 +114,7 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request) {
 	}
 	q := &Request{Raw: string(raw), Header: r.Header, At: time.Now(), s: s, replies: make(chan *Reply, 1)}
 	s.mu.Lock()
-	s.arrive(q)
+	s.handlePost(q)
 	s.mu.Unlock()
 	var a *Reply
 	select {
@@ -129,19 +129,19 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request) {
 	s.write(w, r, q, a)
 }
 
-// arrive judges a request and answers it, at once or later.
-func (s *Server) arrive(q *Request) {
+// handlePost judges a request and answers it, at once or later.
+func (s *Server) handlePost(q *Request) {
 	q.N = len(s.Requests) + 1
 	s.Requests = append(s.Requests, q)
 	s.t.Logf("<- %q", shorten(q.Raw))
 	body, err := wire.ParseBody([]byte(q.Raw))
 	if err != nil {
-		s.faulty(err)
+		s.faultFrom(err)
 		q.answer(&Reply{Status: http.StatusBadRequest})
 		return
 	}
 	q.Kind, q.Nonce, q.Batch = body.Kind, body.Nonce, body.Batch
-	// A browser sends a POST again by itself when a connection that it used before breaks: that copy is the same to the last byte.
+	// When a connection that it used before breaks, a browser may send the POST again by itself. That copy is equal to the last byte.
 	if before := s.nonces[q.Nonce]; q.Nonce == "-" || before != "" && before != q.Raw {
 		s.fault("HF1-HTTP-01", "the nonce %q was used before", q.Nonce)
 	}
@@ -155,7 +155,7 @@ func (s *Server) arrive(q *Request) {
 	if q.Kind == "stream" && !strings.Contains(q.Header.Get("Accept"), "text/event-stream") {
 		s.fault("HF1-SSE-05", "a stream is asked for with Accept: %s", q.Header.Get("Accept"))
 	}
-	s.crowd(q)
+	s.checkConcurrency(q)
 	if s.Refuse != "" {
 		s.Refusals++
 		q.answer(s.refusal(q))
@@ -173,9 +173,8 @@ func (s *Server) arrive(q *Request) {
 	s.change()
 }
 
-// crowd counts the requests of an attachment that are under way (HF1-POL-04, HF1-POL-05). One that the client has given up may look
-// alive for a moment.
-func (s *Server) crowd(q *Request) {
+// checkConcurrency counts the requests of an attachment that are in flight (HF1-POL-04, HF1-POL-05). It counts after a while, because a request that the client has given up may look open for a moment.
+func (s *Server) checkConcurrency(q *Request) {
 	if q.Kind != "poll" && q.Kind != "up" || q.Is("!use") || s.Lossy {
 		return
 	}
@@ -202,7 +201,7 @@ func (s *Server) crowd(q *Request) {
 	})
 }
 
-// refusal is the answer of a server that refuses everything: to a stream it is the first event, and the stream ends.
+// refusal is the answer of a server that refuses everything. On a stream it is the first event, and the stream ends.
 func (s *Server) refusal(q *Request) *Reply {
 	if q.Kind != "stream" {
 		return &Reply{Batch: "@1 0\n" + s.Refuse + "\n"}
@@ -210,7 +209,7 @@ func (s *Server) refusal(q *Request) *Reply {
 	return q.event("@1 0", s.Refuse)
 }
 
-// event answers a stream by one event, and no other.
+// event answers a stream with one event and no other.
 func (q *Request) event(lines ...string) *Reply {
 	return &Reply{
 		Header: map[string]string{"Content-Type": "text/event-stream"},
@@ -249,18 +248,18 @@ func (s *Server) serve(q *Request) {
 	q.honest(r)
 }
 
-// poll answers a poll, or has it hang.
+// poll answers a poll, or lets it hang.
 func (s *Server) poll(q *Request) *Reply {
 	p, r := s.addressed(q)
 	if r != nil {
 		return r
 	}
 	l := &q.Batch.Lines[0]
-	p.Asked++
+	p.Polls++
 	if recv := l.Number("recv"); recv > s.Sent {
 		s.fault("HF1-NUM-09", "!poll with a position of %d where %d lines were sent", recv, s.Sent)
 	} else {
-		p.moves(max(recv, q.Batch.Ack))
+		p.setPosition(max(recv, q.Batch.Ack))
 	}
 	if n := l.Number("p"); n < p.p {
 		return &Reply{Batch: s.head(s.Acked+1) + s.ReplyLine() + "\n"}
@@ -339,13 +338,13 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, q *Request, a *Re
 }
 
 // stream serves an event stream until it is ended.
-func (s *Server) stream(w http.ResponseWriter, r *http.Request, q *Request, p *Path) {
+func (s *Server) stream(w http.ResponseWriter, r *http.Request, q *Request, p *Attachment) {
 	c := http.NewResponseController(w)
 	w.Header().Set("Content-Type", "text/event-stream")
 	over := make(chan struct{})
 	first := "data:" + "holdfast/1 stream " + q.Nonce + "\n"
 	s.mu.Lock()
-	if !p.Alive { // a case has killed it since it was opened
+	if !p.Alive { // a case has killed it after it was opened
 		q.Over = time.Now()
 		s.mu.Unlock()
 		panic(http.ErrAbortHandler)
@@ -374,7 +373,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, q *Request, p *P
 	}
 	_, _ = fmt.Fprintf(w, ":%s\n\n", strings.Repeat(" ", 2048))
 	p.send(s.head(s.Acked+1) + s.Opened(p) + "\n")
-	p.alive()
+	p.keepAlive()
 	p.Control(`?beacon {"i":1}`)
 	s.flush()
 	s.change()
@@ -389,7 +388,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, q *Request, p *P
 	case <-r.Context().Done():
 	}
 	s.mu.Lock()
-	p.dies()
+	p.noteEnd()
 	p.write, p.raw = nil, nil
 	q.Over = time.Now()
 	s.change()

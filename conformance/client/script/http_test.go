@@ -11,8 +11,7 @@ import (
 	"github.com/holdfast-rt/holdfast/conformance/wire"
 )
 
-// TestKilledBeforeItBegins: a stream that a case kills when it was opened and has not begun is broken like any other; the client must
-// not wait for it.
+// TestKilledBeforeItBegins checks a stream that a case kills after it was opened and before it has begun. It must break like any other, because the client must not wait for it.
 func TestKilledBeforeItBegins(t *testing.T) {
 	ends := suite.Case{ID: "test/kill", Requirements: []string{"HF1-ATT-01"}, Limit: 5 * time.Second, Run: func(t *suite.T) {
 		s := New(t)

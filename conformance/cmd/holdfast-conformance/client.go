@@ -42,7 +42,7 @@ func runClient(ctx context.Context, args []string, _ io.Reader, stdout, stderr i
 		return suite.ExitUsage
 	}
 	if *sweep > 0 {
-		cases.Unhurried(all)
+		cases.AllowFullSweeps(all)
 	}
 	ctx, end := context.WithCancel(ctx)
 	defer end()

@@ -44,7 +44,7 @@ func run(ctx context.Context, pattern string, parallel int) int {
 	if err != nil || len(all) == 0 {
 		return fail(fmt.Errorf("no mutant matches %q: %w", pattern, err))
 	}
-	began := time.Now()
+	start := time.Now()
 	killed, survived, err := mutants.Run(ctx, root, all, parallel, func(v mutants.Verdict) {
 		switch {
 		case v.Err != nil:
@@ -58,7 +58,7 @@ func run(ctx context.Context, pattern string, parallel int) int {
 	if err != nil {
 		return fail(err)
 	}
-	fmt.Printf("%d mutants in %.0f s\nmutants: %d passed, %d failed\n", len(all), time.Since(began).Seconds(), killed, survived)
+	fmt.Printf("%d mutants in %.0f s\nmutants: %d passed, %d failed\n", len(all), time.Since(start).Seconds(), killed, survived)
 	if survived > 0 {
 		return 1
 	}

@@ -17,19 +17,19 @@ const (
 	LongPoll  = "longpoll"
 )
 
-// Path is an attachment: a WebSocket, an event stream, or a series of polls.
-type Path struct {
+// Attachment is a WebSocket, an event stream, or a series of polls.
+type Attachment struct {
 	Att       uint64
 	Transport string
-	Began     time.Time
+	OpenedAt  time.Time
 	Alive     bool
 	Detached  bool // the client has ended it
 	Frames    []*wire.Batch
 	Ack       uint64 // of the open
 	Position  uint64 // the client stated in its open
 	U         uint64 // of the open, 0 without
-	Asked     int    // polls
-	Upped     int    // ups
+	Polls     int
+	Ups       int
 	Pongs     int
 	Rewinds   int
 	Uses      int
@@ -43,55 +43,55 @@ type Path struct {
 	wrote  time.Time
 	pings  int
 	pinged int                      // by the client
-	poll   *Request                 // that hangs
+	poll   *Request                 // the one that hangs
 	write  func(frame string) error // of a WebSocket or stream
 	raw    func(s string)           // of a stream
-	close  func(code int)           // of a WebSocket or stream: 0 without ceremony
+	close  func(code int)           // of a WebSocket or stream: 0: without a close frame
 }
 
-// Find returns the newest path of a transport, "" for any. The server is locked.
-func (s *State) Find(transport string) *Path {
-	for i := len(s.Paths) - 1; i >= 0; i-- {
-		if p := s.Paths[i]; transport == "" || p.Transport == transport {
+// Find returns the newest attachment of a transport, "" for any. The server is locked.
+func (s *State) Find(transport string) *Attachment {
+	for i := len(s.Attachments) - 1; i >= 0; i-- {
+		if p := s.Attachments[i]; transport == "" || p.Transport == transport {
 			return p
 		}
 	}
 	return nil
 }
 
-// Live returns the newest living path of a transport. The server is locked.
-func (s *State) Live(transport string) *Path {
-	for i := len(s.Paths) - 1; i >= 0; i-- {
-		if p := s.Paths[i]; p.Alive && (transport == "" || p.Transport == transport) {
+// Live returns the newest attachment of a transport that has not ended. The server is locked.
+func (s *State) Live(transport string) *Attachment {
+	for i := len(s.Attachments) - 1; i >= 0; i-- {
+		if p := s.Attachments[i]; p.Alive && (transport == "" || p.Transport == transport) {
 			return p
 		}
 	}
 	return nil
 }
 
-func (s *State) path(att uint64) *Path {
-	for i := len(s.Paths) - 1; i >= 0; i-- {
-		if s.Paths[i].Att == att {
-			return s.Paths[i]
+func (s *State) attachment(att uint64) *Attachment {
+	for i := len(s.Attachments) - 1; i >= 0; i-- {
+		if s.Attachments[i].Att == att {
+			return s.Attachments[i]
 		}
 	}
 	return nil
 }
 
-// Kill ends the path's carrier without a word. The server is locked.
-func (p *Path) Kill() { p.end(nil) }
+// Kill ends the connection of the attachment without any notice. The server is locked.
+func (p *Attachment) Kill() { p.end(nil) }
 
-// CloseWith ends a WebSocket by a close frame. The server is locked.
-func (p *Path) CloseWith(code int) {
-	p.dies()
+// CloseWith ends a WebSocket with a close frame. The server is locked.
+func (p *Attachment) CloseWith(code int) {
+	p.noteEnd()
 	if p.close != nil {
 		p.close(code)
 	}
 	p.s.change()
 }
 
-func (p *Path) end(r *Reply) {
-	p.dies()
+func (p *Attachment) end(r *Reply) {
+	p.noteEnd()
 	if p.close != nil {
 		p.close(0)
 	}
@@ -105,13 +105,13 @@ func (p *Path) end(r *Reply) {
 	p.s.change()
 }
 
-// Raw sends a frame or an event as it is; the batch's lines end with LF. The server is locked.
-func (p *Path) Raw(batch string) {
+// Raw sends a frame or an event as it is; the lines of the batch end with LF. The server is locked.
+func (p *Attachment) Raw(batch string) {
 	p.s.Forged = true
 	p.put(batch)
 }
 
-func (p *Path) put(batch string) {
+func (p *Attachment) put(batch string) {
 	p.s.t.Logf("-> %s/%d %q", p.Transport, p.Att, shorten(batch))
 	p.wrote = time.Now()
 	if p.write != nil {
@@ -121,8 +121,8 @@ func (p *Path) put(batch string) {
 	}
 }
 
-// Bytes writes to an event stream as it is. The server is locked.
-func (p *Path) Bytes(s string) {
+// Bytes writes bytes to an event stream as they are. The server is locked.
+func (p *Attachment) Bytes(s string) {
 	p.s.Forged = true
 	if p.raw != nil {
 		p.s.t.Logf("-> %s/%d bytes %q", p.Transport, p.Att, shorten(s))
@@ -130,7 +130,7 @@ func (p *Path) Bytes(s string) {
 	}
 }
 
-func (p *Path) send(batch string) {
+func (p *Attachment) send(batch string) {
 	out := []string{batch}
 	if p.s.Send != nil {
 		out = p.s.Send(p, batch)
@@ -142,12 +142,12 @@ func (p *Path) send(batch string) {
 }
 
 // Control sends controls on a WebSocket or stream, under an honest head. The server is locked.
-func (p *Path) Control(controls ...string) {
+func (p *Attachment) Control(controls ...string) {
 	p.send(p.s.head(p.next) + strings.Join(controls, "\n") + "\n")
 }
 
-// alive pings a path that was silent, as a server must (HF1-LIV-01).
-func (p *Path) alive() {
+// keepAlive pings an attachment that was silent, as a server must (HF1-LIV-01).
+func (p *Attachment) keepAlive() {
 	if !p.Alive || p.s.Silent {
 		return
 	}
@@ -155,25 +155,25 @@ func (p *Path) alive() {
 		p.pings++
 		p.Control(fmt.Sprintf(`!ping {"i":%d}`, p.pings))
 	}
-	p.s.later(200*time.Millisecond, p.alive)
+	p.s.later(200*time.Millisecond, p.keepAlive)
 }
 
 // head is an honest head; it states the ack.
 func (s *Server) head(first uint64) string {
 	ack := s.Taken
 	if s.Holds != nil && s.Holds() {
-		ack = s.told
+		ack = s.ackSent
 	}
-	if ack > s.told {
-		s.told = ack
+	if ack > s.ackSent {
+		s.ackSent = ack
 		s.acked("client", messagesTo(s.upEnds, ack))
 	}
-	return wire.Head(first, s.told)
+	return wire.Head(first, s.ackSent)
 }
 
-// flush sends what there is on the selected path.
+// flush sends what there is on the selected attachment.
 func (s *Server) flush() {
-	p := s.path(s.Att)
+	p := s.attachment(s.Att)
 	if p == nil || !p.Alive {
 		return
 	}
@@ -193,14 +193,14 @@ func (s *Server) flush() {
 	}
 }
 
-// lines makes a batch of what is next on a path, as large as the client takes.
-func (s *Server) lines(p *Path) string {
+// lines makes a batch of what is next on an attachment, as large as the client takes.
+func (s *Server) lines(p *Attachment) string {
 	var b strings.Builder
 	first := p.next
 	b.WriteString(s.head(first))
 	for p.next <= uint64(len(s.down)) {
 		l := s.down[p.next-1]
-		if b.Len()+len(l) > int(p.Lim)-600 { // room for what else rides along
+		if b.Len()+len(l) > int(p.Lim)-600 { // room for the controls of the same batch
 			break
 		}
 		b.WriteString(l)
@@ -213,11 +213,11 @@ func (s *Server) lines(p *Path) string {
 	return b.String()
 }
 
-// Opened is an honest opened for a path.
-func (s *Server) Opened(p *Path) string {
+// Opened is an honest opened for an attachment.
+func (s *Server) Opened(p *Attachment) string {
 	return fmt.Sprintf(`!opened {"v":1,"id":"%s","run":"%s","node":"script","att":%d,"recv":%d,"sel":{"u":%d,"att":%d},`+
 		`"lim":{"maxBatch":%d,"maxMessage":%d},"win":%d,"ping":%d,"hold":%d,"ttl":%d,"challenge":"%s"}`,
-		identify(s.Key), s.Run, p.Att, s.Recv, s.U, s.Att, s.MaxBatch, s.MaxMessage, s.Win, s.Ping, s.Hold, s.TTL, p.Challenge)
+		sessionID(s.Key), s.Run, p.Att, s.Recv, s.U, s.Att, s.MaxBatch, s.MaxMessage, s.Win, s.Ping, s.Hold, s.TTL, p.Challenge)
 }
 
 // ReplyLine is an honest !reply.
@@ -225,11 +225,11 @@ func (s *Server) ReplyLine() string {
 	return fmt.Sprintf(`!reply {"recv":%d,"sent":%d,"sel":{"u":%d,"att":%d}}`, s.Recv, s.Sent, s.U, s.Att)
 }
 
-// End ends the session as a server does that has closed it. The server is locked.
+// End ends the session in the way of a server that has closed it. The server is locked.
 func (s *Server) End(code int, reason string) {
 	s.Ended = s.Closed(code, reason)
 	s.record(trace.Event{What: "end", Cause: "close"})
-	for _, p := range s.Paths {
+	for _, p := range s.Attachments {
 		if !p.Alive {
 			continue
 		}
@@ -245,7 +245,7 @@ func (s *Server) End(code int, reason string) {
 	s.change()
 }
 
-// Closed is an honest final word.
+// Closed is an honest !closed.
 func (s *Server) Closed(code int, reason string) string {
 	s.acked("client", messagesTo(s.upEnds, s.Taken))
 	return fmt.Sprintf(`!closed {"code":%d,"reason":%q,"recv":%d,"ack":%d}`, code, reason, s.Taken, s.Acked)
@@ -258,14 +258,14 @@ func shorten(s string) string {
 	return s
 }
 
-// KillSoon ends the path's carrier without a word after a while.
-func (p *Path) KillSoon(d time.Duration) { p.s.later(d, p.Kill) }
+// KillSoon is Kill after a while.
+func (p *Attachment) KillSoon(d time.Duration) { p.s.later(d, p.Kill) }
 
 // RawSoon is Raw after a while.
-func (p *Path) RawSoon(d time.Duration, batch string) { p.s.later(d, func() { p.Raw(batch) }) }
+func (p *Attachment) RawSoon(d time.Duration, batch string) { p.s.later(d, func() { p.Raw(batch) }) }
 
-// Pinged counts the pings of the client on the path. The server is locked.
-func (p *Path) Pinged() int { return p.pinged }
+// Pinged counts the client's pings on the attachment. The server is locked.
+func (p *Attachment) Pinged() int { return p.pinged }
 
-// Polling tells whether a poll of the path hangs. The server is locked.
-func (p *Path) Polling() bool { return p.poll != nil && p.poll.Over.IsZero() && !p.poll.done }
+// Polling reports whether a poll of the attachment hangs. The server is locked.
+func (p *Attachment) Polling() bool { return p.poll != nil && p.poll.Over.IsZero() && !p.poll.done }
