@@ -15,14 +15,14 @@ func attachCases() suite.Set {
 		each("attach/lost", "An attachment ends when its WebSocket or stream is lost, or when the client detaches.", []string{"HF1-ATT-02"}, attachLost),
 		each("attach/ended", "An att that ended stays ended: its late open, poll, and up with !use are answered by !detach with gone.", []string{"HF1-ATT-03"}, attachEnded),
 		each("attach/never-opened", "A poll or a !use of an att that was never opened is answered by !detach with gone.", []string{"HF1-ATT-03"}, attachNever, suite.Poll),
-		each("attach/low-numbers", "An att that lies 64 or more below the highest is taken for ended, and one that was never used is not.", []string{"HF1-ATT-03"}, attachLow),
+		each("attach/low-numbers", "An att that is 64 or more below the highest counts as ended; one above that which was never used does not.", []string{"HF1-ATT-03"}, attachLow),
 		each("attach/other-transport", "The att of an attachment on another transport is answered by !detach with gone.", []string{"HF1-ATT-02"}, attachOther),
 		each("attach/four", "A fifth attachment ends the oldest that is not selected.", []string{"HF1-ATT-04"}, attachFour),
 		each("attach/from-recv", "A selected attachment begins at recv+1 and is consecutive.", []string{"HF1-ATT-05"}, attachFrom),
 		each("attach/max-batch", "No batch is above the maxBatch that the client stated, and one out of bounds counts as the nearest bound.", []string{"HF1-ATT-06"}, attachBatch),
-		within(30, each("attach/halved", "An attachment that died with a batch under way gets batches of at most half that size, down to 1 KiB.", []string{"HF1-ATT-07"}, attachHalved)),
+		within(30, each("attach/halved", "An attachment that died with a batch in flight gets batches of at most half that size, down to 1 KiB.", []string{"HF1-ATT-07"}, attachHalved)),
 		each("attach/version", "A version of v is picked; unknown extensions are ignored, and not in force.", []string{"HF1-ATT-09"}, attachVersion),
-		each("attach/no-version", "An open without a common version is refused version, with the server's own list.", []string{"HF1-ATT-09"}, attachNoVersion),
+		each("attach/no-version", "An open without a common version is refused with version and the server's own list.", []string{"HF1-ATT-09"}, attachNoVersion),
 		each("attach/early-messages", "Log lines that follow the !open are taken.", []string{"HF1-WHO-04"}, attachEarlyMessages),
 	)
 }
@@ -205,7 +205,7 @@ func attachHalved(t *suite.T, s *server.Session, kind string) {
 		p.Drop()
 		t.Sleep(200 * time.Millisecond) // until the server has seen that the attachment ended
 		if most := max(last/2, 1024) + 700; round > 0 && size > most {
-			t.Fatalf("after an attachment died with a batch of %d bytes under way, the next gets one of %d bytes", last, size)
+			t.Fatalf("after an attachment died with a batch of %d bytes in flight, the next gets one of %d bytes", last, size)
 		}
 		last = size
 	}
@@ -223,7 +223,7 @@ func attachVersion(t *suite.T, s *server.Session, kind string) {
 func attachNoVersion(t *suite.T, s *server.Session, kind string) {
 	r := s.ExpectRefused(kind, "version", server.Open{Extra: map[string]any{"v": []int{2, 9}}})
 	if list, _ := r.Fields()["v"].([]any); !slices.Contains(list, any(1.0)) {
-		t.Fatalf("the refusal does not tell version 1: %s", r)
+		t.Fatalf("the refusal does not name version 1: %s", r)
 	}
 }
 

@@ -16,10 +16,10 @@ func closeCases() suite.Set {
 		each("close/by-client", "When the application has taken the client's !close the session ends: !closed on every attachment, with the lines taken.",
 			[]string{"HF1-CLO-03", "HF1-CLO-01"}, closeByClient),
 		each("close/earlier-first", "Earlier messages are delivered before a !close is reported.", []string{"HF1-CLO-01"}, closeEarlier),
-		each("close/by-server", "After its own !close a server receives on until the ack covers it, and then says !closed.", []string{"HF1-CLO-04"}, closeByServer),
-		within(30, each("close/grace", "After its own !close a server waits for the ack for 10 s, and then says !closed.", []string{"HF1-CLO-04"}, closeGrace)),
+		each("close/by-server", "After its own !close a server still receives until the ack covers it, and then sends !closed.", []string{"HF1-CLO-04"}, closeByServer),
+		within(30, each("close/grace", "After its own !close a server waits for the ack for 10 s, and then sends !closed.", []string{"HF1-CLO-04"}, closeGrace)),
 		each("close/not-by-carriers", "No end of a carrier ends a session: no close code, no reset, no undecodable batch.", []string{"HF1-CLO-02"}, closeNot),
-		each("close/fates", "At the end the application is told the fate of each of its messages.", []string{"HF1-CLO-05"}, closeFates),
+		each("close/fates", "At the end the application learns what became of each of its messages.", []string{"HF1-CLO-05"}, closeFates),
 	)
 }
 
@@ -125,7 +125,7 @@ func closeFates(t *suite.T, s *server.Session, kind string) {
 		t.Sleep(20 * time.Millisecond)
 	}
 	if got.Exact == nil || got.Sent != 5 || got.Delivered != 3 {
-		t.Fatalf("of 5 messages 3 were acknowledged, and the application was told of %d sent and %d delivered", got.Sent, got.Delivered)
+		t.Fatalf("of 5 messages 3 were acknowledged, but the application learned of %d sent and %d delivered", got.Sent, got.Delivered)
 	}
 }
 

@@ -13,11 +13,11 @@ import (
 func numberCases() suite.Set {
 	return slices.Concat(
 		each("numbers/source", "Log lines are numbered from 1, one by one, and come in order.", []string{"HF1-NUM-01", "HF1-NUM-02"}, numbersSource),
-		each("numbers/across-paths", "A number is for ever, whatever carries it: none is skipped or used for other content when attachments change.",
+		each("numbers/across-paths", "A number never changes its content: none is skipped or used again when attachments change.",
 			[]string{"HF1-NUM-01"}, numbersAcross),
 		each("numbers/duplicates", "Each message is delivered once, whole and in order, however often its lines come.", []string{"HF1-NUM-02"}, numbersDuplicates),
 		each("numbers/old-lines", "The ack and the controls of a batch whose log lines are old act.", []string{"HF1-NUM-03"}, numbersOld),
-		each("numbers/kept", "A line is kept until the peer's ack covers it; that it was written proves nothing.", []string{"HF1-NUM-04"}, numbersKept),
+		each("numbers/kept", "A line is kept until the peer's ack covers it; a completed write proves nothing.", []string{"HF1-NUM-04"}, numbersKept),
 		each("numbers/taken", "An ack is the number of the last line of the last message that the application has taken.", []string{"HF1-NUM-05"}, numbersTaken),
 		each("numbers/gap", "Of a batch whose first is above recv+1 no line is taken, and the sender learns the position.",
 			[]string{"HF1-NUM-06", "HF1-WSK-04", "HF1-POL-05", "HF1-NUM-02"}, numbersGap),
@@ -137,9 +137,9 @@ func numbersGap(t *suite.T, s *server.Session, kind string) {
 			t.Fatalf("the gap was answered by %s", r)
 		}
 	case reply == nil || reply.Find("!reply") == nil:
-		t.Break("HF1-POL-05", "a batch from the future was answered by %v", reply)
+		t.Break("HF1-POL-05", "a batch with a gap before it was answered by %v", reply)
 	case reply.Find("!reply").Number("recv") != 0:
-		t.Fatalf("a batch from the future was answered by %v", reply)
+		t.Fatalf("a batch with a gap before it was answered by %v", reply)
 	}
 	s.ExpectNone(200 * time.Millisecond)
 	p.Send("tone", "ttwo")

@@ -21,7 +21,7 @@ func streamCases() suite.Set {
 		stream("stream/refused", "A refusal is the first event, and the stream ends.", "HF1-ERR-03", streamRefused),
 		stream("stream/ticket", "A ticket opens one stream, once; a spent or unknown one is answered 204.", "HF1-SSE-06", streamTicket),
 		stream("stream/ticket-without-nonce", "A stream opened by ticket without a nonce has the nonce -.", "HF1-SSE-06", streamTicketDash),
-		within(45, stream("stream/ticket-expires", "A ticket serves for 30 s.", "HF1-SSE-06", streamTicketExpires)),
+		within(45, stream("stream/ticket-expires", "A ticket is valid for 30 s.", "HF1-SSE-06", streamTicketExpires)),
 		stream("stream/ticket-of-an-ended-session", "A ticket is bound to the run: after the session it is answered 204.", "HF1-SSE-06", streamTicketEnded),
 	)
 }
@@ -58,7 +58,7 @@ func ticket(t *suite.T, s *server.Session, p *server.Attachment) (ticket string,
 	}
 	k := b.Find("!ticket")
 	if ttl := k.Number("ttl"); k.Text("ticket") == "" || ttl == 0 || ttl > 30000 {
-		t.Fatalf("a ticket lives for 30 s at most: %s", k)
+		t.Fatalf("a ticket is valid for 30 s at most: %s", k)
 	}
 	return k.Text("ticket"), att, u
 }
@@ -115,11 +115,11 @@ func socketCases() suite.Set {
 		return each(id, says, checks, func(t *suite.T, s *server.Session, _ string) { run(t, s) }, suite.WS)
 	}
 	return slices.Concat(
-		socket("socket/client-first", "The client speaks first: nothing is sent before its !open.", []string{"HF1-WSK-01"}, socketFirst),
+		socket("socket/client-first", "The client sends first: nothing is sent before its !open.", []string{"HF1-WSK-01"}, socketFirst),
 		socket("socket/first-frame", "A first frame that is no !open is a fault.", []string{"HF1-WSK-01"}, socketNoOpen),
 		socket("socket/subprotocol", "No subprotocol is needed; holdfast.v1 is selected if it is offered.", []string{"HF1-WSK-02"}, socketSubprotocol),
 		socket("socket/extensions", "No extension is used that was not negotiated.", []string{"HF1-WSK-02"}, socketExtensions),
-		socket("socket/handshake", "101 answers only a full, valid handshake; else there is an HTTP error.", []string{"HF1-WSK-03"}, socketHandshake),
+		socket("socket/handshake", "101 answers only a full, valid handshake; any other gets an HTTP error.", []string{"HF1-WSK-03"}, socketHandshake),
 		socket("socket/fragments", "A frame may come in fragments, with control frames between.", []string{"HF1-BAT-01"}, socketFragments),
 	)
 }

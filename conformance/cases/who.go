@@ -13,7 +13,7 @@ import (
 func whoCases() suite.Set {
 	return slices.Concat(
 		each("who/id", "The id is derived from the key, and the run is random.", []string{"HF1-WHO-02", "HF1-WHO-03"}, whoID),
-		each("who/same-key", "An open without run creates the session or attaches to the one of that key: a repeated open never makes two.", []string{"HF1-WHO-04"}, whoSameKey),
+		each("who/same-key", "An open without run creates the session or attaches to the one of that key: a repeated open never makes a second one.", []string{"HF1-WHO-04"}, whoSameKey),
 		each("who/refused-makes-none", "An open that is refused makes no session: nothing of a batch that breaks a rule acts.",
 			[]string{"HF1-BAT-01", "HF1-WHO-04"}, whoRefused),
 		each("who/race", "Opens that race never make two sessions, and early messages come once.", []string{"HF1-WHO-04"}, whoRace),
@@ -23,9 +23,9 @@ func whoCases() suite.Set {
 		within(45, each("who/not-repeated", "A session whose run the client has not repeated within 20 s is dropped, and leaves no tombstone.", []string{"HF1-WHO-10"}, whoNotRepeated)),
 		within(45, each("who/repeated", "One later packet is enough for the session to stay.", []string{"HF1-WHO-10"}, whoRepeated)),
 		each("who/tombstone", "Every request of an ended session's run, and every run-less open of its key, is answered with !closed.", []string{"HF1-WHO-11"}, whoTombstone),
-		each("origin/passes", "An Origin passes if its host is the server's or the request is of the same origin, and a missing one passes.", []string{"HF1-WHO-09"}, originPasses),
+		each("origin/passes", "An Origin passes if its host is the server's, if the request is of the same origin, or if it is missing.", []string{"HF1-WHO-09"}, originPasses),
 		each("origin/of-the-session", "The Origin that created a session may attach to it.", []string{"HF1-WHO-09"}, originCreator),
-		each("origin/refused", "What the session may yet allow is decided in band: a foreign Origin is refused origin.", []string{"HF1-WHO-09"}, originRefused),
+		each("origin/refused", "What the session may still allow is decided in the protocol: another Origin is refused with origin.", []string{"HF1-WHO-09"}, originRefused),
 	)
 }
 
@@ -48,7 +48,7 @@ func whoSameKey(_ *suite.T, s *server.Session, kind string) {
 	s.SetUp(0)
 	p := s.Open(kind, server.Open{NoRun: true, U: number(2), Lines: []string{"tearly"}})
 	if s.Run != run {
-		s.T.Fatalf("a second open of the key made the run %s beside %s", s.Run, run)
+		s.T.Fatalf("a second open of the key made a second run, %s, besides %s", s.Run, run)
 	}
 	_ = p
 	s.ExpectNone(300 * time.Millisecond)
@@ -172,7 +172,7 @@ func whoNotRepeated(t *suite.T, s *server.Session, kind string) {
 	s.Run, s.Att, s.U = "", 0, 0
 	s.Open(kind, server.Open{})
 	if s.Run == old {
-		t.Fatalf("the session lives, although nothing came in 23 s that repeats its run")
+		t.Fatalf("the session still exists, although nothing in 23 s has repeated its run")
 	}
 }
 

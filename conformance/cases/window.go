@@ -18,9 +18,9 @@ func windowCases() suite.Set {
 		each("batch/ill-formed-text", "Text that is not well-formed Unicode is refused, not altered.", []string{"HF1-BAT-07"}, batchIllFormedText),
 		each("batch/sent-lines", "No line that is sent is above 1,536 bytes: larger messages are split, text between scalar values.", []string{"HF1-BAT-08"}, batchSentLines),
 		each("batch/sink", "What is sent arrives, whole and unaltered.", []string{"HF1-NUM-02"}, batchSink),
-		each("batch/nothing-acts", "Of a batch that breaks a rule the ack and the controls do not act either.", []string{"HF1-BAT-01"}, batchNothing),
+		each("batch/nothing-acts", "If a batch breaks a rule, its ack and its controls do not act either.", []string{"HF1-BAT-01"}, batchNothing),
 		each("batch/max-batch", "A batch of maxBatch bytes is taken, a larger one is not.", []string{"HF1-BAT-05"}, batchMax),
-		each("batch/announced-size", "A batch that says it is larger than maxBatch is refused before it has come.", []string{"HF1-BAT-05"}, batchAnnounced, suite.WS, suite.Poll),
+		each("batch/announced-size", "A batch that announces a size above maxBatch is refused before all of it has come.", []string{"HF1-BAT-05"}, batchAnnounced, suite.WS, suite.Poll),
 	)
 }
 

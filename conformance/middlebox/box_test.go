@@ -107,9 +107,9 @@ func TestResetAndEnd(t *testing.T) {
 func TestSweep(t *testing.T) {
 	_, target := realBox(t, "")
 	var cuts []string
-	var told atomic.Int64
+	var reported atomic.Int64
 	n, err := Sweep(target, 1, 0, func(b *Box) error {
-		b.Cut = func(string) { told.Add(1) }
+		b.Cut = func(string) { reported.Add(1) }
 		url, err := b.Listen("127.0.0.1:0")
 		if err != nil {
 			return err
@@ -126,8 +126,8 @@ func TestSweep(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n < 150 || len(cuts) < n/2 || told.Load() < int64(n/2) {
-		t.Errorf("%d runs, %d were disturbed, and %d cuts told", n, len(cuts), told.Load())
+	if n < 150 || len(cuts) < n/2 || reported.Load() < int64(n/2) {
+		t.Errorf("%d runs, %d were disturbed, and %d cuts reported", n, len(cuts), reported.Load())
 	}
 	if i := slices.Index(cuts, "<nil>"); i >= 0 {
 		t.Errorf("a cut answer looked whole: the %d-th", i)

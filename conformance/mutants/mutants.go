@@ -49,7 +49,7 @@ func (m Mutant) edit(text, original string) (string, error) {
 	return strings.Replace(text, m.Old, strings.ReplaceAll(m.New, "{m}", fmt.Sprintf("mutantIs(%q)", m.ID)), 1), nil
 }
 
-// overlay writes the edited copies of the mutants of one program into a folder, and the file that tells go build of them.
+// overlay writes the edited copies of the mutants of one program into a folder, and the file that makes go build use them.
 func overlay(root, folder string, all []Mutant) (string, error) {
 	texts, packages := map[string]string{}, map[string]string{}
 	for _, m := range all {

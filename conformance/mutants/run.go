@@ -164,9 +164,9 @@ func (l *lab) bundle(m Mutant) (string, error) {
 	return to, os.WriteFile(to, []byte(text), 0o600)
 }
 
-// Run judges the mutants whose ID matches, several at a time, and first that the intact programs pass. It tells each verdict as it comes
+// Run judges all mutants, several at a time, after it has checked that the intact programs pass. It reports each verdict as it comes
 // and returns how many passed the test, by being killed, and how many did not.
-func Run(ctx context.Context, root string, all []Mutant, parallel int, tell func(Verdict)) (killed, survived int, err error) {
+func Run(ctx context.Context, root string, all []Mutant, parallel int, report func(Verdict)) (killed, survived int, err error) {
 	folder, err := os.MkdirTemp("", "holdfast-mutants-")
 	if err != nil {
 		return 0, 0, err
@@ -194,7 +194,7 @@ func Run(ctx context.Context, root string, all []Mutant, parallel int, tell func
 			} else {
 				survived++
 			}
-			tell(v)
+			report(v)
 		})
 	}
 	group.Wait()

@@ -84,7 +84,7 @@ func (p *Prober) websocket(ctx context.Context) Finding {
 		f.Saw = "101 came, and then: " + err.Error()
 		return f
 	}
-	return Finding{Probe: "websocket", Fit: true, Saw: "a WebSocket opens, answers, takes 60 KiB and lives for 3 s"}
+	return Finding{Probe: "websocket", Fit: true, Saw: "a WebSocket opens, answers, takes 60 KiB and stays open for 3 s"}
 }
 
 // converse pings for 3 s; the last ping comes with much data.

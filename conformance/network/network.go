@@ -43,7 +43,7 @@ type Prober struct {
 }
 
 // Run probes everything, one after another, and returns what it found. An error says that there is no endpoint to test.
-func (p *Prober) Run(ctx context.Context, tell func(Finding)) ([]Finding, error) {
+func (p *Prober) Run(ctx context.Context, report func(Finding)) ([]Finding, error) {
 	if p.Hold == 0 {
 		p.Hold = 22 * time.Second
 	}
@@ -59,7 +59,7 @@ func (p *Prober) Run(ctx context.Context, tell func(Finding)) ([]Finding, error)
 	for _, probe := range []func(context.Context) Finding{p.poll, p.body, p.stream, p.websocket, p.hold} {
 		f := probe(ctx)
 		all = append(all, f)
-		tell(f)
+		report(f)
 		if f.Probe == "poll" && !f.Fit && p.run == "" {
 			return all, errors.New("nothing at this URL answers the protocol; the other probes need that")
 		}

@@ -45,7 +45,7 @@ func Find(ctx context.Context, raw string, profiles []string) (*Target, error) {
 		}
 	}
 	if len(t.Transports) == 0 {
-		return nil, errors.New("the profile names no transport: give one of ws, sse, poll beside core")
+		return nil, errors.New("the profile names no transport: add one of ws, sse, poll to core")
 	}
 	candidates := []*url.URL{u, u.JoinPath("/holdfast")}
 	if u.Path == "" {
@@ -54,17 +54,17 @@ func Find(ctx context.Context, raw string, profiles []string) (*Target, error) {
 	var seen []string
 	for _, c := range candidates {
 		t.Endpoint = c
-		said, ok := t.speaksProtocol(ctx)
+		seenThere, ok := t.speaksProtocol(ctx)
 		if ok {
 			return t, nil
 		}
-		seen = append(seen, fmt.Sprintf("%s: %s", c, said))
+		seen = append(seen, fmt.Sprintf("%s: %s", c, seenThere))
 	}
 	return nil, fmt.Errorf("no Holdfast endpoint: %s", strings.Join(seen, "; "))
 }
 
 // speaksProtocol reports whether the server at that URL speaks the protocol: it must refuse a malformed `up` in a reply (HF1-HTTP-03).
-func (t *Target) speaksProtocol(ctx context.Context) (said string, ok bool) {
+func (t *Target) speaksProtocol(ctx context.Context) (saw string, ok bool) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	const nonce = "conformance-finds-you"

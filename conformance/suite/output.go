@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// WriteResult tells one result to people: a line, and for a failure the sentence, what was seen and the last of what passed.
+// WriteResult shows one result to people: a line, and for a failure the sentence, what was seen and the end of the log.
 func WriteResult(w io.Writer, r Result) {
 	switch r.Status {
 	case Passed:
@@ -25,7 +25,7 @@ func WriteResult(w io.Writer, r Result) {
 	}
 }
 
-// WriteSummary tells the requirements broken, and the counts: its last line is "NAME: N passed, N failed".
+// WriteSummary shows the broken requirements, and the counts: its last line is "NAME: N passed, N failed".
 func WriteSummary(w io.Writer, name string, results []Result, took time.Duration) {
 	broken := map[string][]string{}
 	var order []string

@@ -167,7 +167,7 @@ func TestMainCodes(t *testing.T) {
 		"list":     {t.Context(), passes, Flags{List: true}, errors.New("not asked"), ExitPassed},
 		"no match": {t.Context(), passes, Flags{Pattern: "x"}, nil, ExitUsage},
 		"profile":  {t.Context(), passes, Flags{Profile: "x"}, nil, ExitUsage},
-		"target":   {t.Context(), passes, Flags{}, errors.New("nobody there"), ExitUsage},
+		"target":   {t.Context(), passes, Flags{}, errors.New("no server there"), ExitUsage},
 		"bad set":  {t.Context(), Set{{}}, Flags{}, nil, ExitUsage},
 		"ended":    {ended, passes, Flags{}, nil, ExitFailed},
 		"report":   {t.Context(), passes, Flags{JUnit: "/nowhere/at/all"}, nil, ExitUsage},

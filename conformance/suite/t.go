@@ -39,7 +39,7 @@ type stopped struct {
 // Context ends when the case's time is over.
 func (t *T) Context() context.Context { return t.ctx }
 
-// Logf notes something that is told if the case fails.
+// Logf notes something that is shown if the case fails.
 func (t *T) Logf(format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -84,7 +84,7 @@ func (t *T) Sleep(d time.Duration) {
 	}
 }
 
-// run runs the case to its end and tells how it went.
+// run runs the case to its end and reports how it went.
 func (t *T) run(limit time.Duration) (r Result) {
 	ctx, cancel := context.WithTimeout(t.ctx, limit)
 	defer cancel()

@@ -144,7 +144,7 @@ func (c *checker) event(e Event) {
 	switch e.What {
 	case "enqueue":
 		if len(mine.order) > 0 && e.Number <= mine.order[len(mine.order)-1] {
-			c.violate("I1", e.Session, "the %s numbers a message %d after %d", e.Side, e.Number, mine.order[len(mine.order)-1])
+			c.violate("I1", e.Session, "the %s gives a message the number %d after %d", e.Side, e.Number, mine.order[len(mine.order)-1])
 		}
 		mine.sent[e.Number] = e.Digest
 		mine.order = append(mine.order, e.Number)
@@ -202,7 +202,7 @@ func (c *checker) checkAcks(id string, s *session, now int64) {
 		x, last := s.sides[name], s.sides[peer].last
 		x.early = slices.DeleteFunc(x.early, func(a pendingAck) bool {
 			if a.number > last && now > a.time+maxSkew {
-				c.violateAt(a.line, "I2", id, "the %s holds %d for taken, and its peer was given messages up to %d", name, a.number, last)
+				c.violateAt(a.line, "I2", id, "the %s counts %d as taken, but its peer was given only messages up to %d", name, a.number, last)
 			}
 			return a.number <= last || now > a.time+maxSkew
 		})

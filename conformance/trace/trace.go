@@ -20,7 +20,7 @@ import (
 //	lines    Side has sent the lines First to Number on the attachment Att
 //	use      the attachment Att was selected by U
 //	kill     the attachment Att is gone; without Att, a connection was cut, whosever it was
-//	end      Side holds the session for ended, because of Cause: close, closed, refused, ttl, local are the protocol's own
+//	end      Side takes the session as ended. Causes of the protocol are close, closed, refused, ttl and local
 //	calm     from now on some path passes batches both ways; what was sent before has to arrive within Within ms (default 100,000)
 type Event struct {
 	Time     int64  `json:"time"` // ms, from any start that all sides of a trace share
@@ -37,7 +37,7 @@ type Event struct {
 	Within   int64  `json:"within,omitempty"`
 }
 
-// Digest is that of a message: 12 hexadecimal digits of the SHA-256 of `t` or `b` and its bytes. It tells nothing of the payload.
+// Digest is that of a message: 12 hexadecimal digits of the SHA-256 of `t` or `b` and its bytes. It does not reveal the payload.
 func Digest(data string, binary bool) string {
 	kind := "t"
 	if binary {

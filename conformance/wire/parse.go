@@ -98,7 +98,7 @@ func ParseNumber(s string) (uint64, error) {
 	return n, nil
 }
 
-// IsName tells whether s is low to high characters of A-Z a-z 0-9 - _.
+// IsName reports whether s has low to high characters, all of A-Z a-z 0-9 - _.
 func IsName(s string, low, high int) bool {
 	if len(s) < low || len(s) > high {
 		return false

@@ -12,7 +12,7 @@ const MaxNumber = 1<<53 - 1
 // MaxLine is the longest log line that a peer may send, LF counted (HF1-BAT-08).
 const MaxLine = 1536
 
-// Kind tells what a line is.
+// Kind says what a line is.
 type Kind byte
 
 // The kinds of lines.

@@ -20,15 +20,15 @@ func aliveCases() suite.Set {
 			"!ping is answered by !pong: on a WebSocket there, to a stream's by up.", livPong),
 		over("ws", "liv/stall", "LIV-04",
 			"With lines outstanding and no progress of the ack for max(2 s, 4 RTT) the client pings; no pong for "+
-				"as long again: it attaches beside.", livStall),
+				"as long again: it opens another attachment.", livStall),
 		over("ws sse", "liv/silent", "LIV-05",
-			"An attachment that is silent for longer than the server promised is joined by another.", livSilent),
+			"An attachment that is silent for longer than the server promised gets another one beside it.", livSilent),
 		over("sse", "liv/contradicted", "LIV-05",
-			"An attachment that a !reply contradicts (sent above what came) is joined by another.", livContradicted),
+			"An attachment that a !reply contradicts (sent above what came) gets another one beside it.", livContradicted),
 		over("ws", "liv/attach-deadline", "LIV-06",
-			"An attach that is not opened within 10 s is given up.", livAttachDeadline),
+			"An attempt that is not answered by opened within 10 s is given up.", livAttachDeadline),
 		several("liv/frozen", "LIV-07",
-			"Deadlines are judged by wall clock: after a sleep of the process a dead attachment is found at once.",
+			"Deadlines are judged by wall clock: after a sleep of the process an attachment that died is found at once.",
 			livFrozen),
 		over("ws", "liv/at-once", "LIV-12",
 			"After the first visible cut the client reconnects at once.", livAtOnce),
@@ -68,10 +68,10 @@ func livStall(w *world) {
 	w.s.Until(12*time.Second, "HF1-LIV-04", "another attachment", func() bool { return len(w.s.Attachments) > 1 })
 	w.s.Do(func() {
 		if pinged == 0 {
-			w.s.Fault("HF1-LIV-04", "the client has not asked by a ping before it attached beside")
+			w.s.Fault("HF1-LIV-04", "the client has not pinged before it opened another attachment")
 		}
 		if d := time.Since(start); d < 3*time.Second {
-			w.s.Fault("HF1-LIV-04", "the client attached beside after %s, 4 s are due", d)
+			w.s.Fault("HF1-LIV-04", "the client opened another attachment after %s, not after 4 s", d)
 		}
 	})
 	w.s.Got(later, "HF1-LIV-04", "stalled")
@@ -177,5 +177,5 @@ func livFrozen(w *world) {
 	})
 	w.Sleep(9 * time.Second)
 	p.Signal(syscall.SIGCONT)
-	w.reattached(5*time.Second, "HF1-LIV-07", "an attachment beside the one that died meanwhile", dead)
+	w.reattached(5*time.Second, "HF1-LIV-07", "another attachment than the one that died meanwhile", dead)
 }

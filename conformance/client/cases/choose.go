@@ -21,11 +21,11 @@ func chooseCases() suite.Set {
 			"A transport that has not opened within clamp(2 RTT, 250 ms, 1 s) is joined by the next, with the "+
 				"same key and u.", selRace),
 		several("liv/race-black-hole", "LIV-10",
-			"A black-holed upgrade costs no more than the race delay.", livRaceBlackHole),
+			"A black-holed upgrade costs no more than the attempt delay.", livRaceBlackHole),
 		several("liv/next-at-once", "LIV-10",
 			"A transport that fails is followed by the next at once.", livNextAtOnce),
 		several("sel/promote", "LIV-11 SEL-03 SEL-06 SEL-09 LIV-09",
-			"A better transport that stands by is promoted once it is proven: opened, a ping round trip and 10 s "+
+			"A better transport that stands by is promoted once it is validated: opened, a ping round trip and 10 s "+
 				"of life. The old one is read until its detach and closed 5 s later at the latest.", selPromote),
 		several("sel/use-again", "SEL-04 SEL-07",
 			"An unanswered !use is repeated, after max(1 s, 2 round trips); until it is confirmed no new u is "+
@@ -57,7 +57,7 @@ func selRace(w *world) {
 			return
 		}
 		if p.U != q.U || p.U == 0 {
-			w.s.Fault("HF1-SEL-02", "the opens that race carry the u %d and %d", p.U, q.U)
+			w.s.Fault("HF1-SEL-02", "the opens in one race have the u %d and %d", p.U, q.U)
 		}
 		if d := q.OpenedAt.Sub(p.OpenedAt); d > 2500*time.Millisecond {
 			w.s.Fault("HF1-LIV-10", "the next transport came after %s", d)
@@ -99,7 +99,7 @@ func selUseAgain(w *world) {
 	w.s.Until(12*time.Second, "HF1-SEL-04", "a second !use", func() bool { return len(us) > 1 })
 	w.s.Do(func() {
 		if len(w.s.Attachments) > 2 {
-			w.s.Fault("HF1-SEL-04", "the client has attached anew instead of repeating its !use")
+			w.s.Fault("HF1-SEL-04", "the client has attached again instead of repeating its !use")
 		} else if us[0] != us[1] {
 			w.s.Fault("HF1-SEL-07", "!use with u %d, before %d was confirmed", us[1], us[0])
 		}
@@ -175,9 +175,9 @@ func livTwoDeaths(w *world) {
 	w.Sleep(500 * time.Millisecond)
 	var n int
 	w.s.Do(func() { n = w.s.Upgrades })
-	w.s.Never(12*time.Second, "HF1-LIV-09", "a transport that had died twice, young, was not given a rest", func() bool { return w.s.Upgrades > n })
+	w.s.Never(12*time.Second, "HF1-LIV-09", "a transport that had failed twice, early, was tried again without a cooldown", func() bool { return w.s.Upgrades > n })
 	w.hello()
-	w.s.Until(25*time.Second, "HF1-LIV-11", "the better transport is tried again when its rest is over", func() bool { return w.s.Upgrades > n && time.Since(last) < time.Minute })
+	w.s.Until(25*time.Second, "HF1-LIV-11", "the better transport is tried again when its cooldown is over", func() bool { return w.s.Upgrades > n && time.Since(last) < time.Minute })
 }
 
 // selPromote lets the WebSocket open late, beside long polls.
@@ -201,7 +201,7 @@ func selPromote(w *world) {
 			w.s.Fault("HF1-LIV-09", "!use before a ping round trip")
 		}
 		if d := time.Since(p.OpenedAt); d < 9*time.Second {
-			w.s.Fault("HF1-LIV-09", "!use after %s of life, 10 s is what proves a transport", d)
+			w.s.Fault("HF1-LIV-09", "!use at the age of %s; a transport is validated after 10 s", d)
 		}
 		return true
 	}

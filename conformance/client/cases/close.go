@@ -19,22 +19,22 @@ func closeCases() suite.Set {
 		over("ws poll", "clo/repeat-ack", "CLO-04",
 			"Having taken the server's !close the client repeats its ack until !closed.", cloRepeatAck),
 		over("all", "clo/ping-along", "CLO-04",
-			"With the ack of the server's !close the client pings: nothing else would tell it that the attachment has died.",
+			"With the ack of the server's !close the client pings: nothing else would show that the attachment has died.",
 			cloPingAlong),
 		over("all", "clo/mine", "CLO-01 CLO-05",
 			"The client's !close is the last line of its log; everything before it arrives, and every fate is "+
 				"delivered.", cloMine),
 		over("all", "clo/fates", "CLO-05",
-			"Each message's fate is told at the end: delivered up to the peer's final recv, not delivered above it.",
+			"At the end the client reports what became of each message: delivered up to the peer's final recv, not delivered above it.",
 			cloFates),
 		over("ws poll", "clo/unknown-fate", "CLO-05 ERR-04 CLO-06",
-			"Without a final word the fate of what was not acknowledged is unknown; nothing is sent again in "+
+			"Without a !closed the fate of what was not acknowledged is unknown; nothing is sent again in "+
 				"another session.", cloUnknownFate),
 		cloCodes(),
 		errRefusals(),
 		errWaits(),
 		over("ws", "err/unknown-once", "ERR-04",
-			"unknown ends the session only when no other attachment lives and it is repeated over more than 1 s.",
+			"unknown ends the session only when no other attachment is open and it is repeated over more than 1 s.",
 			errUnknownOnce),
 		errTwice(),
 		over("ws sse", "err/carrier", "ERR-01 BAT-01",
@@ -59,7 +59,7 @@ func cloAfterAll(w *world) {
 	w.s.Until(later, "HF1-CLO-04", "an ack of !close", func() bool { return w.s.Acked == 3 })
 	w.s.Do(func() { w.s.End(4123, "bye") })
 	if e := w.expectEnd(later, "HF1-CLO-01", 4123); !e.Remote || e.Reason != "bye" {
-		w.Fatalf("the end is told as %+v", e)
+		w.Fatalf("the end is reported as %+v", e)
 	}
 }
 
@@ -102,7 +102,7 @@ func cloMine(w *world) {
 	w.s.Got(soon, "HF1-CLO-01", "a", "b")
 	e := w.event(later, "HF1-CLO-05", "the end", "closed")
 	if e.Delivered < 2 || !e.Exact {
-		w.Break("HF1-CLO-05", "the server has taken both messages, and the client tells %+v", e)
+		w.Break("HF1-CLO-05", "the server has taken both messages, but the client reports %+v", e)
 	}
 }
 
@@ -119,7 +119,7 @@ func cloFates(w *world) {
 		w.s.Nudge()
 	}
 	if e := w.expectEnd(later, "HF1-CLO-05", 4200); e.Delivered != 1 || !e.Exact {
-		w.Break("HF1-CLO-05", "the final recv is 1, and the client tells delivered %d, exact %v", e.Delivered, e.Exact)
+		w.Break("HF1-CLO-05", "the final recv is 1, but the client reports delivered %d, exact %v", e.Delivered, e.Exact)
 	}
 }
 
@@ -130,7 +130,7 @@ func cloUnknownFate(w *world) {
 	w.s.Got(later, "HF1-CLO-05", "a")
 	w.refuseAll(`!refused {"reason":"unknown"}`)
 	if e := w.expectEnd(20*time.Second, "HF1-ERR-04", 4204); e.Delivered != 0 || e.Exact {
-		w.Break("HF1-CLO-05", "nobody can tell, and the client tells delivered %d, exact %v", e.Delivered, e.Exact)
+		w.Break("HF1-CLO-05", "nobody can know, but the client reports delivered %d, exact %v", e.Delivered, e.Exact)
 	}
 	var n int
 	w.s.Do(func() { n = len(w.s.Requests) + w.s.Upgrades })
@@ -158,7 +158,7 @@ func cloCodes() (out suite.Set) {
 // errRefusals makes a case for each reason that ends the session.
 func errRefusals() (out suite.Set) {
 	for reason, code := range map[string]int{"origin": 4306, "policy": 4306, "version": 4305, "auth": 4301} {
-		out = append(out, over("ws sse poll", "err/"+reason, "ERR-04", "A refusal is acted on as tabled.", func(w *world) {
+		out = append(out, over("ws sse poll", "err/"+reason, "ERR-04", "A refusal has the effect that the table of section 13 gives.", func(w *world) {
 			w.refuseAll(`!refused {"reason":"` + reason + `","v":[2]}`)
 			w.start(client.Command{Auth: raw("token")})
 			w.expectEnd(later, "HF1-ERR-04", code)
@@ -176,7 +176,7 @@ func errRefusals() (out suite.Set) {
 // errWaits makes a case for each reason after which the client tries again.
 func errWaits() (out suite.Set) {
 	for _, reason := range []string{"busy", "draining", "other"} {
-		out = append(out, over("ws poll", "err/"+reason, "ERR-04", "busy and draining: the client waits at least as long as it was told, and tries again; any other reason is as busy, 5 s.", func(w *world) {
+		out = append(out, over("ws poll", "err/"+reason, "ERR-04", "busy and draining: the client waits at least for retry, and tries again; any other reason counts as busy with 5 s.", func(w *world) {
 			line, least := `!refused {"reason":"`+reason+`","retry":2500}`, 2400*time.Millisecond
 			if reason == "other" {
 				line, least = `!refused {"reason":"whatever"}`, 4900*time.Millisecond

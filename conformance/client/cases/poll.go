@@ -16,7 +16,7 @@ import (
 func pollCases() suite.Set {
 	return slices.Concat(
 		over("poll", "pol/few", "POL-04 POL-05",
-			"One poll hangs, two requests are under way, one of them an up.", polFew),
+			"One poll hangs, two requests are in flight, one of them an up.", polFew),
 		over("sse poll", "pol/busy", "POL-09",
 			"An up that is answered 429 or 503 is made again after a pause that doubles, and does not end the "+
 				"attachment.", polBusy),
@@ -34,7 +34,7 @@ func pollCases() suite.Set {
 				"nothing is lost.", sseHeld),
 		several("sse/posts-wait", "SSE-09",
 			"A stream that is heard while what is posted for it goes unanswered is closed before another "+
-				"attachment is begun.", ssePostsWait),
+				"attachment is started.", ssePostsWait),
 		over("sse", "sse/no-end-line", "SSE-04",
 			"An event without its `.` line is discarded.", sseNoEndLine),
 		over("sse", "sse/tail", "SSE-04",
@@ -196,7 +196,7 @@ func ssePostsWait(w *world) {
 	w.s.Got(soon, "HF1-SSE-09", "a")
 	w.s.Do(func() {
 		if p := w.s.Live(""); p == nil || p.Transport != script.LongPoll {
-			w.s.Fault("HF1-SSE-09", "the transport does not rest")
+			w.s.Fault("HF1-SSE-09", "the transport is not in cooldown")
 		}
 	})
 }

@@ -37,9 +37,9 @@ func sendingCases() suite.Set {
 		over("ws sse poll", "att/max-batch", "ATT-06",
 			"No batch is sent above the maxBatch that the server stated.", attMaxBatch),
 		over("ws", "att/halves", "ATT-07",
-			"An attachment that died with a batch under way is given batches of at most half its size.", attHalves),
+			"An attachment that died with a batch in flight is given batches of at most half its size.", attHalves),
 		over("all", "att/early", "ATT-08",
-			"Early messages ride only in an open without run, 4 KiB of them at most; the others follow.", attEarly),
+			"Early messages are only in an open without run, 4 KiB of them at most; the others follow.", attEarly),
 		over("ws poll", "num/window", "NUM-10",
 			"At most win bytes are unacknowledged; what is above waits.", numWindow),
 		over("ws", "num/max-message", "NUM-10",
@@ -95,7 +95,7 @@ func batTooLarge(w *world) {
 	w.connect(client.Command{MaxBatch: 2048})
 	w.s.Do(func() {
 		if p := w.s.Live(""); p.Lim != 2048 {
-			w.s.Fault("HF1-BAT-05", "the client states a maxBatch of %d, it was told 2048", p.Lim)
+			w.s.Fault("HF1-BAT-05", "the client states a maxBatch of %d, the case asked for 2048", p.Lim)
 		}
 	})
 	c.replaceFirst(w, large)
@@ -105,13 +105,13 @@ func batTooLarge(w *world) {
 
 func batBinaryForm(w *world) {
 	w.connect(client.Command{})
-	said := false
+	replaced := false
 	w.s.Do(func() {
 		w.s.Send = func(p *script.Attachment, batch string) []string {
-			if said || !strings.Contains(batch, "\ntfirst") {
+			if replaced || !strings.Contains(batch, "\ntfirst") {
 				return []string{batch}
 			}
-			said = true
+			replaced = true
 			p.Binary([]byte("@1 0\nraw\n\x00\xff"))
 			p.Binary([]byte("@2 0 mark-1 +\nhalf "))
 			p.Binary([]byte("@3 0\nwhole"))
@@ -125,13 +125,13 @@ func batBinaryForm(w *world) {
 func batBinaryFormWrong(w *world) {
 	w.connect(client.Command{})
 	before := w.attachment()
-	said := false
+	replaced := false
 	w.s.Do(func() {
 		w.s.Send = func(p *script.Attachment, batch string) []string {
-			if said || !strings.Contains(batch, "\ntfirst") {
+			if replaced || !strings.Contains(batch, "\ntfirst") {
 				return []string{batch}
 			}
-			said = true
+			replaced = true
 			p.Binary([]byte("\ufeff@1 0\r\ndecoy"))
 			return nil
 		}

@@ -23,7 +23,7 @@ func webCases() suite.Set {
 		over("sse", "http/stream-nonce", "HTTP-01",
 			"A stream whose first event repeats another nonce is a fault of the carrier.", httpStreamNonce),
 		over("ws", "wsk/first", "WSK-01 WSK-02",
-			"The client speaks first, by an !open batch, and uses no extension that was not negotiated.", wskFirst),
+			"The client sends first, an !open batch, and uses no extension that was not negotiated.", wskFirst),
 		over("all", "who/key", "WHO-01 CLO-06",
 			"Each session has a fresh key of 32 bytes.", whoKey),
 		over("all", "who/run", "WHO-03",
@@ -46,7 +46,7 @@ func httpStatuses() (out suite.Set) {
 		"204": {Status: 204}, "reset": {Abort: true}, "cut": {Body: "holdfast/1 up AAAA", Abort: true},
 		"portal": {Body: "<!doctype html><title>Sign in</title>", Header: map[string]string{"Content-Type": "text/html"}},
 	} {
-		out = append(out, over("sse poll", "http/status-"+what, "HTTP-04 CLO-02", "A status but 200, a page, a reset is a fault of the carrier and no news of the session.", func(w *world) {
+		out = append(out, over("sse poll", "http/status-"+what, "HTTP-04 CLO-02", "A status but 200, a page or a reset is a fault of the carrier and says nothing about the session.", func(w *world) {
 			bad, n := false, 0
 			w.s.Lossy = true
 			w.s.Request = func(*script.Request) *script.Reply {
@@ -74,7 +74,7 @@ func httpStatuses() (out suite.Set) {
 // httpUpgrades makes a case for each answer to an upgrade that is not 101.
 func httpUpgrades() (out suite.Set) {
 	for what, status := range map[string]int{"404": 404, "503": 503, "200": 200} {
-		out = append(out, over("ws", "http/upgrade-"+what, "HTTP-04 CLO-02", "An upgrade that is refused is a fault of the carrier and no news of the session.", func(w *world) {
+		out = append(out, over("ws", "http/upgrade-"+what, "HTTP-04 CLO-02", "A refused upgrade is a fault of the carrier and says nothing about the session.", func(w *world) {
 			bad := 0
 			w.s.Upgrade = func(n int, _ *http.Request) int {
 				if n > 1 && bad < 3 {
@@ -158,7 +158,7 @@ func whoRun(w *world) {
 		before := w.attachment()
 		w.s.Do(before.Kill)
 		w.reattached(later, "HF1-WHO-03", "a new attachment", before)
-		w.s.Until(later, "HF1-WHO-03", "an attachment that lives", func() bool { return w.s.Live("") != nil })
+		w.s.Until(later, "HF1-WHO-03", "an open attachment", func() bool { return w.s.Live("") != nil })
 	}
 	w.stillWorks([]string{"hello from the client"}, []string{"hello from the server"})
 }
@@ -182,7 +182,7 @@ func whoOtherRun(w *world) {
 	w.stillWorks([]string{"hello from the client"}, []string{"hello from the server"})
 	w.s.Do(func() {
 		if shown < 2 {
-			w.s.Fault("HF1-WHO-06", "the client was content with the opened of another run")
+			w.s.Fault("HF1-WHO-06", "the client accepted the opened of another run")
 		}
 	})
 	w.s.Do(nil)
@@ -203,10 +203,10 @@ func whoNoLogs(w *world) {
 	w.Sleep(300 * time.Millisecond)
 	var key string
 	w.s.Do(func() { key = w.s.Key })
-	said := w.target.Output()
+	output := w.target.Output()
 	for what, secret := range map[string]string{"key": key, "token": "token-73c1e0", "payload": "payload-73c1e0"} {
-		if strings.Contains(said, secret) {
-			w.Fatalf("the client tells the session's %s in what it logs", what)
+		if strings.Contains(output, secret) {
+			w.Fatalf("the client logs the session's %s", what)
 		}
 	}
 }
@@ -215,7 +215,7 @@ func attRising(w *world) {
 	w.connect(client.Command{})
 	for range 3 {
 		w.s.Do(func() { w.s.Live("").Kill() })
-		w.s.Until(later, "HF1-ATT-01", "an attachment that lives", func() bool { return w.s.Live("") != nil })
+		w.s.Until(later, "HF1-ATT-01", "an open attachment", func() bool { return w.s.Live("") != nil })
 	}
 	w.s.Do(func() {
 		var last uint64

@@ -10,7 +10,7 @@ import (
 	"github.com/holdfast-rt/holdfast/conformance/wire"
 )
 
-// Transport names, as an adapter is told them.
+// Transport names, as the adapter protocol has them.
 const (
 	WebSocket = "websocket"
 	SSE       = "sse"

@@ -30,7 +30,7 @@ func (s *Server) open(transport string, b *wire.Batch) *Attachment {
 	s.Auths = append(s.Auths, string(f.Auth))
 	if key != s.Key || s.Run == "" {
 		if run != "" && s.Run != "" && s.Ended == "" {
-			s.fault("HF1-CLO-06", "another key while the session lives")
+			s.fault("HF1-CLO-06", "another key although the session has not ended")
 		}
 		s.newSession(key)
 	}
@@ -109,7 +109,7 @@ func (s *Server) addressed(q *Request) (*Attachment, *Reply) {
 	case s.Ended != "":
 		return nil, &Reply{Batch: s.head(1) + s.Ended + "\n"}
 	case p == nil:
-		s.fault("HF1-ATT-01", "a request of the attachment %d, which was never opened", l.Number("att"))
+		s.fault("HF1-ATT-01", "a request for the attachment %d, which was never opened", l.Number("att"))
 		return nil, &Reply{Batch: "@1 0\n!detach {\"code\":4004,\"gone\":true}\n"}
 	case !p.Alive && (q.Kind == "poll" || q.Batch.Find("!use") != nil):
 		return nil, &Reply{Batch: s.head(1) + "!detach {\"code\":4005,\"gone\":true}\n"}

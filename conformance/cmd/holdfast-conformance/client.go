@@ -19,7 +19,7 @@ func runClient(ctx context.Context, args []string, _ io.Reader, stdout, stderr i
 	set := flag.NewFlagSet("client", flag.ContinueOnError)
 	set.SetOutput(stderr)
 	set.Usage = func() {
-		fmt.Fprintln(stderr, "Usage: holdfast-conformance client [FLAGS] -- COMMAND…\n\nCOMMAND is an adapter of the client, docs/conformance.md tells of them.")
+		fmt.Fprintln(stderr, "Usage: holdfast-conformance client [FLAGS] -- COMMAND…\n\nCOMMAND is an adapter of the client: see docs/conformance.md.")
 		set.PrintDefaults()
 	}
 	server := set.String("server", "", "`URL` of a server that echoes, for the cases that go through the middlebox (default: one of the suite's own)")

@@ -14,7 +14,7 @@ import (
 
 var update = flag.Bool("update", false, "write the table into docs/conformance.md")
 
-// tested is what the table tells of.
+// tested is what the table shows.
 func tested(t *testing.T) []spec.Tested {
 	set, err := cases.Server()
 	if err != nil {
