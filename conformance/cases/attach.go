@@ -10,20 +10,40 @@ import (
 
 func attachCases() suite.Set {
 	return slices.Concat(
-		each("attach/same-att", "The same att again, on the same transport: the newest request carries the attachment and the older response ends at once.",
+		each("attach/same-att",
+			"The same att again, on the same transport: the newest request carries the attachment and the older "+
+				"response ends at once.",
 			[]string{"HF1-ATT-02"}, attachSame),
-		each("attach/lost", "An attachment ends when its WebSocket or stream is lost, or when the client detaches.", []string{"HF1-ATT-02"}, attachLost),
-		each("attach/ended", "An att that ended stays ended: its late open, poll, and up with !use are answered by !detach with gone.", []string{"HF1-ATT-03"}, attachEnded),
-		each("attach/never-opened", "A poll or a !use of an att that was never opened is answered by !detach with gone.", []string{"HF1-ATT-03"}, attachNever, suite.Poll),
-		each("attach/low-numbers", "An att that is 64 or more below the highest counts as ended; one above that which was never used does not.", []string{"HF1-ATT-03"}, attachLow),
-		each("attach/other-transport", "The att of an attachment on another transport is answered by !detach with gone.", []string{"HF1-ATT-02"}, attachOther),
-		each("attach/four", "A fifth attachment ends the oldest that is not selected.", []string{"HF1-ATT-04"}, attachFour),
-		each("attach/from-recv", "A selected attachment begins at recv+1 and is consecutive.", []string{"HF1-ATT-05"}, attachFrom),
-		each("attach/max-batch", "No batch is above the maxBatch that the client stated, and one out of bounds counts as the nearest bound.", []string{"HF1-ATT-06"}, attachBatch),
-		within(30, each("attach/halved", "An attachment that died with a batch in flight gets batches of at most half that size, down to 1 KiB.", []string{"HF1-ATT-07"}, attachHalved)),
-		each("attach/version", "A version of v is picked; unknown extensions are ignored, and not in force.", []string{"HF1-ATT-09"}, attachVersion),
-		each("attach/no-version", "An open without a common version is refused with version and the server's own list.", []string{"HF1-ATT-09"}, attachNoVersion),
-		each("attach/early-messages", "Log lines that follow the !open are taken.", []string{"HF1-WHO-04"}, attachEarlyMessages),
+		each("attach/lost", "An attachment ends when its WebSocket or stream is lost, or when the client detaches.",
+			[]string{"HF1-ATT-02"}, attachLost),
+		each("attach/ended", "An att that ended stays ended: its late open, poll, and up with !use are answered by "+
+			"!detach with gone.", []string{"HF1-ATT-03"}, attachEnded),
+		each("attach/never-opened",
+			"A poll or a !use of an att that was never opened is answered by !detach with gone.",
+			[]string{"HF1-ATT-03"}, attachNever, suite.Poll),
+		each("attach/low-numbers",
+			"An att that is 64 or more below the highest counts as ended; a higher one that was never used does not.",
+			[]string{"HF1-ATT-03"}, attachLow),
+		each("attach/other-transport",
+			"The att of an attachment on another transport is answered by !detach with gone.", []string{"HF1-ATT-02"},
+			attachOther),
+		each("attach/four", "A fifth attachment ends the oldest that is not selected.", []string{"HF1-ATT-04"},
+			attachFour),
+		each("attach/from-recv", "A selected attachment begins at recv+1 and is consecutive.", []string{"HF1-ATT-05"},
+			attachFrom),
+		each("attach/max-batch",
+			"No batch is above the maxBatch that the client stated, and one out of bounds counts as the nearest bound.",
+			[]string{"HF1-ATT-06"}, attachBatch),
+		within(30, each("attach/halved",
+			"An attachment that died with a batch in flight gets batches of at most half that size, down to 1 KiB.",
+			[]string{"HF1-ATT-07"}, attachHalved)),
+		each("attach/version", "A version of v is picked; unknown extensions are ignored, and not in force.",
+			[]string{"HF1-ATT-09"}, attachVersion),
+		each("attach/no-version",
+			"An open without a common version is refused with version and the server's own list.",
+			[]string{"HF1-ATT-09"}, attachNoVersion),
+		each("attach/early-messages", "Log lines that follow the !open are taken.", []string{"HF1-WHO-04"},
+			attachEarlyMessages),
 	)
 }
 
@@ -38,7 +58,9 @@ func attachSame(t *suite.T, s *server.Session, kind string) {
 		t.Break("HF1-SEL-01", "a retry of the selected attachment shows the selection u %d, att %d", u, att)
 	}
 	if kind == suite.Poll {
-		if _, ended := p.Wait(2500*time.Millisecond, func(e server.Event) bool { return e.On == "poll" && e.Batch != nil && e.Batch.Logs() == 0 }); !ended {
+		if _, ended := p.Wait(2500*time.Millisecond, func(e server.Event) bool {
+			return e.On == "poll" && e.Batch != nil && e.Batch.Logs() == 0
+		}); !ended {
 			t.Fatalf("the hanging poll was not ended by the newer open")
 		}
 		p.Send("ttwo")
@@ -98,7 +120,11 @@ func attachEnded(t *suite.T, s *server.Session, kind string) {
 			return server.Event{On: "poll", Batch: q.Poll(server.Poll{P: 9, Hold: time.Second})}
 		},
 		"a late !use": func() server.Event {
-			return server.Event{On: "up", Batch: s.Assume(old.Att).Up(`!use {"u":9,"att":1,"challenge":"` + old.Opened.Text("challenge") + `","recv":0}`)}
+			return server.Event{
+				On: "up",
+				Batch: s.Assume(old.Att).Up(`!use {"u":9,"att":1,"challenge":"` + old.Opened.Text("challenge") +
+					`","recv":0}`),
+			}
 		},
 	} {
 		t.Logf("%s", name)
@@ -198,21 +224,27 @@ func attachHalved(t *suite.T, s *server.Session, kind string) {
 		b := p.Lines(server.Within)
 		size := b.Size
 		for range 2 { // by the second one the server sends full batches
-			if e, more := p.Wait(50*time.Millisecond, func(e server.Event) bool { return e.Batch != nil && e.Batch.Logs() > 0 }); more {
+			if e, more := p.Wait(50*time.Millisecond, func(e server.Event) bool {
+				return e.Batch != nil && e.Batch.Logs() > 0
+			}); more {
 				size = max(size, e.Batch.Size)
 			}
 		}
 		p.Drop()
 		t.Sleep(200 * time.Millisecond) // until the server has seen that the attachment ended
 		if most := max(last/2, 1024) + 700; round > 0 && size > most {
-			t.Fatalf("after an attachment died with a batch of %d bytes in flight, the next gets one of %d bytes", last, size)
+			t.Fatalf("after an attachment died with a batch of %d bytes in flight, the next gets one of %d bytes",
+				last, size)
 		}
 		last = size
 	}
 }
 
 func attachVersion(t *suite.T, s *server.Session, kind string) {
-	p := s.Open(kind, server.Open{Meta: server.App("echo"), Extra: map[string]any{"v": []int{9, 1}, "x": []string{"zip", "grease-abcd"}, "unknown": 1}})
+	p := s.Open(kind, server.Open{
+		Meta:  server.App("echo"),
+		Extra: map[string]any{"v": []int{9, 1}, "x": []string{"zip", "grease-abcd"}, "unknown": 1},
+	})
 	if x, there := p.Opened.Fields()["x"]; there && len(x.([]any)) > 0 {
 		t.Fatalf("the extensions %v are in force, and this version defines none", x)
 	}

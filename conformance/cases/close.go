@@ -13,13 +13,23 @@ import (
 
 func closeCases() suite.Set {
 	return slices.Concat(
-		each("close/by-client", "When the application has taken the client's !close the session ends: !closed on every attachment, with the lines taken.",
+		each("close/by-client",
+			"When the application has taken the client's !close the session ends: !closed on every attachment, with "+
+				"the lines taken.",
 			[]string{"HF1-CLO-03", "HF1-CLO-01"}, closeByClient),
-		each("close/earlier-first", "Earlier messages are delivered before a !close is reported.", []string{"HF1-CLO-01"}, closeEarlier),
-		each("close/by-server", "After its own !close a server still receives until the ack covers it, and then sends !closed.", []string{"HF1-CLO-04"}, closeByServer),
-		within(30, each("close/grace", "After its own !close a server waits for the ack for 10 s, and then sends !closed.", []string{"HF1-CLO-04"}, closeGrace)),
-		each("close/not-by-carriers", "No end of a carrier ends a session: no close code, no reset, no undecodable batch.", []string{"HF1-CLO-02"}, closeNot),
-		each("close/fates", "At the end the application learns what became of each of its messages.", []string{"HF1-CLO-05"}, closeFates),
+		each("close/earlier-first", "Earlier messages are delivered before a !close is reported.",
+			[]string{"HF1-CLO-01"}, closeEarlier),
+		each("close/by-server",
+			"After its own !close a server still receives until the ack covers it, and then sends !closed.",
+			[]string{"HF1-CLO-04"}, closeByServer),
+		within(30, each("close/grace",
+			"After its own !close a server waits for the ack for 10 s, and then sends !closed.",
+			[]string{"HF1-CLO-04"}, closeGrace)),
+		each("close/not-by-carriers",
+			"No end of a carrier ends a session: no close code, no reset, no undecodable batch.",
+			[]string{"HF1-CLO-02"}, closeNot),
+		each("close/fates", "At the end the application learns what became of each of its messages.",
+			[]string{"HF1-CLO-05"}, closeFates),
 	)
 }
 
@@ -31,7 +41,8 @@ func closeByClient(t *suite.T, s *server.Session, kind string) {
 	p.Send(`!close {"code":4123,"reason":"see \"you\""}`)
 	for _, a := range []*server.Attachment{p, q} {
 		c := a.Control("!closed", server.Within)
-		if c.Number("code") != 4123 || c.Number("recv") != 3 || c.Number("ack") != 2 || c.Text("reason") != `see "you"` {
+		if c.Number("code") != 4123 || c.Number("recv") != 3 || c.Number("ack") != 2 ||
+			c.Text("reason") != `see "you"` {
 			t.Fatalf("the close was answered by %s", c)
 		}
 		if kind != suite.Poll {
@@ -61,12 +72,15 @@ func closeByServer(t *suite.T, s *server.Session, kind string) {
 	}
 	p.Send("ttwo")
 	s.WaitAck(2, server.Within)
-	if e, early := p.Wait(400*time.Millisecond, func(e server.Event) bool { return e.Batch != nil && e.Batch.Find("!closed") != nil }); early {
+	if e, early := p.Wait(400*time.Millisecond, func(e server.Event) bool {
+		return e.Batch != nil && e.Batch.Find("!closed") != nil
+	}); early {
 		t.Fatalf("%s came before the ack", e)
 	}
 	s.TakeAll()
 	p.Send()
-	if l := p.Control("!closed", server.Within); l.Number("code") != 4177 || l.Number("recv") != 2 || l.Number("ack") != 2 {
+	if l := p.Control("!closed", server.Within); l.Number("code") != 4177 || l.Number("recv") != 2 ||
+		l.Number("ack") != 2 {
 		t.Fatalf("the end is %s", l)
 	}
 }
@@ -125,15 +139,21 @@ func closeFates(t *suite.T, s *server.Session, kind string) {
 		t.Sleep(20 * time.Millisecond)
 	}
 	if got.Exact == nil || got.Sent != 5 || got.Delivered != 3 {
-		t.Fatalf("of 5 messages 3 were acknowledged, but the application learned of %d sent and %d delivered", got.Sent, got.Delivered)
+		t.Fatalf("of 5 messages 3 were acknowledged, but the application learned of %d sent and %d delivered",
+			got.Sent, got.Delivered)
 	}
 }
 
 func errorCases() suite.Set {
 	return slices.Concat(
-		each("errors/ends-the-path", "A fault on a WebSocket ends its attachment; a refused up or poll leaves the attachment as it is.", []string{"HF1-ERR-01"}, errorsPath),
-		each("errors/two-transports", "The same protocol error on attachments of two transports in a row ends the session with its code.", []string{"HF1-ERR-02"}, errorsTwo),
-		each("errors/not-in-a-row", "With an accepted batch between, or other errors, it does not.", []string{"HF1-ERR-02"}, errorsNot),
+		each("errors/ends-the-path",
+			"A fault on a WebSocket ends its attachment; a refused up or poll leaves the attachment as it is.",
+			[]string{"HF1-ERR-01"}, errorsPath),
+		each("errors/two-transports",
+			"The same protocol error on attachments of two transports in a row ends the session with its code.",
+			[]string{"HF1-ERR-02"}, errorsTwo),
+		each("errors/not-in-a-row", "With an accepted batch between, or other errors, it does not.",
+			[]string{"HF1-ERR-02"}, errorsNot),
 		each("errors/end", "!refused is followed by the end of that carrier.", []string{"HF1-ERR-03"}, errorsEnd),
 	)
 }
@@ -152,7 +172,8 @@ func errorsPath(_ *suite.T, s *server.Session, kind string) {
 	s.Expect("tone")
 }
 
-// sendImpossibleAck sends a batch with an ack that is too high. The batch can be parsed, so over HTTP the server knows which session it belongs to.
+// sendImpossibleAck sends a batch with an ack that is too high. The batch can be parsed, so over
+// HTTP the server knows which session it belongs to.
 func sendImpossibleAck(p *server.Attachment) { p.SendRaw("@1 999\n") }
 
 func errorsTwo(t *suite.T, s *server.Session, kind string) {

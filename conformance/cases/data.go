@@ -23,7 +23,8 @@ import (
 //go:embed *.yaml
 var files embed.FS
 
-// script is a case that is data. It has one of refuse, accept and post; conformance/cases/README.md says what they mean.
+// script is a case that is data. It has one of refuse, accept and post; conformance/cases/README.md
+// says what they mean.
 type script struct {
 	ID      string   `yaml:"id"`
 	Checks  []string `yaml:"checks"`
@@ -118,8 +119,9 @@ func (s *script) cases() (suite.Set, error) {
 	}
 	if len(s.Post) > 0 {
 		return suite.Set{{
-			ID: s.ID, Requirements: s.Checks, Sentence: s.Says, Profile: cmp.Or(s.Profile, suite.Poll), Role: suite.Server,
-			Run: func(t *suite.T) { s.posts(t) },
+			ID: s.ID, Requirements: s.Checks, Sentence: s.Says, Profile: cmp.Or(s.Profile, suite.Poll),
+			Role: suite.Server,
+			Run:  func(t *suite.T) { s.posts(t) },
 		}}, nil
 	}
 	set := each(s.ID, s.Says, s.Checks, func(t *suite.T, c *server.Session, kind string) {
@@ -157,7 +159,9 @@ func (it *item) send(c *server.Session, p *server.Attachment, taken uint64) {
 	}
 }
 
-// refused sends a batch that must change nothing: the server would echo a line before the fault if it took it. It returns the attachment to go on with, because a fault ends a WebSocket (HF1-ERR-01).
+// refused sends a batch that must change nothing: the server would echo a line before the fault if
+// it took it. It returns the attachment to go on with, because a fault ends a WebSocket
+// (HF1-ERR-01).
 func (it *item) refused(t *suite.T, c *server.Session, p *server.Attachment) *server.Attachment {
 	sent := *it
 	if len(sent.Lines) > 0 && !strings.HasPrefix(sent.Lines[0], "!close") {
@@ -170,7 +174,8 @@ func (it *item) refused(t *suite.T, c *server.Session, p *server.Attachment) *se
 		reason = "malformed"
 	}
 	e, ok := p.Wait(server.Within, func(e server.Event) bool {
-		return e.Batch == nil || e.Batch.Find("!refused") != nil || e.On != "poll" && e.Batch.Find("!reply") != nil || e.Batch.Find("!pong") != nil
+		return e.Batch == nil || e.Batch.Find("!refused") != nil || e.On != "poll" && e.Batch.Find("!reply") != nil ||
+			e.Batch.Find("!pong") != nil
 	})
 	switch {
 	case !ok:
@@ -214,7 +219,8 @@ func (it *item) logs() uint64 {
 		n++
 	}
 	for _, l := range append(strings.Split(it.Batch, "\n"), it.Lines...) {
-		if l = strings.TrimPrefix(l, "\ufeff"); strings.HasPrefix(l, "t") || strings.HasPrefix(l, "b") || strings.HasPrefix(l, "+") {
+		if l = strings.TrimPrefix(l, "\ufeff"); strings.HasPrefix(l, "t") || strings.HasPrefix(l, "b") ||
+			strings.HasPrefix(l, "+") {
 			n++
 		}
 	}
@@ -274,7 +280,8 @@ func (r *post) check(t *suite.T, c *server.Session) {
 
 var placeholder = regexp.MustCompile(`\$\{(next|ack|key|run|att|hex|rep)(?:\+(\d+)|:([^}]*))?\}`)
 
-// expand replaces ${next}, ${next+2}, ${ack}, ${key}, ${run}, ${att}, ${hex:00ff} and ${rep:2000:x}.
+// expand replaces ${next}, ${next+2}, ${ack}, ${key}, ${run}, ${att}, ${hex:00ff} and
+// ${rep:2000:x}.
 func expand(s string, c *server.Session, p *server.Attachment) string {
 	return placeholder.ReplaceAllStringFunc(s, func(m string) string {
 		f := placeholder.FindStringSubmatch(m)

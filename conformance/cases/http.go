@@ -15,16 +15,21 @@ import (
 func httpCases() suite.Set {
 	one := func(id, says, check string, limit time.Duration, run func(*suite.T, *server.Target)) suite.Case {
 		return suite.Case{
-			ID: id, Requirements: []string{check}, Sentence: says, Profile: suite.Poll, Role: suite.Server, Limit: limit,
-			Run: func(t *suite.T) { run(t, t.Target.(*server.Target)) },
+			ID: id, Requirements: []string{check}, Sentence: says, Profile: suite.Poll, Role: suite.Server,
+			Limit: limit,
+			Run:   func(t *suite.T) { run(t, t.Target.(*server.Target)) },
 		}
 	}
 	return suite.Set{
-		one("http/headers", "Every answer, errors included, has no-store, nosniff and no-referrer; bodies no-transform too.", "HF1-HTTP-05", 0, httpHeaders),
-		one("http/content-type", "Every protocol outcome is answered with status 200 and text/plain.", "HF1-HTTP-03", 0, httpContentType),
+		one("http/headers", "Every answer, errors included, has no-store, nosniff and no-referrer; bodies "+
+			"no-transform too.", "HF1-HTTP-05", 0, httpHeaders),
+		one("http/content-type", "Every protocol outcome is answered with status 200 and text/plain.", "HF1-HTTP-03",
+			0, httpContentType),
 		one("http/splits", "Any split of the body's bytes is accepted.", "HF1-HTTP-07", 0, httpSplits),
-		one("http/stalled-body", "A body that does not come is given up, in bounded time.", "HF1-HTTP-07", 40*time.Second, httpStalledBody),
-		one("http/slow-body", "A body that comes too slowly is given up, in bounded time.", "HF1-HTTP-07", 40*time.Second, httpSlowBody),
+		one("http/stalled-body", "A body that does not come is given up, in bounded time.", "HF1-HTTP-07",
+			40*time.Second, httpStalledBody),
+		one("http/slow-body", "A body that comes too slowly is given up, in bounded time.", "HF1-HTTP-07",
+			40*time.Second, httpSlowBody),
 	}
 }
 
@@ -54,7 +59,8 @@ func startPost(t *suite.T, g *server.Target, length string) io.ReadWriteCloser {
 	}
 	t.Cleanup(func() { _ = c.Close() })
 	_ = c.SetDeadline(time.Now().Add(35 * time.Second))
-	fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: text/plain\r\nConnection: close\r\n%s\r\n\r\n", g.Endpoint.RequestURI(), g.Endpoint.Host, length)
+	fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: text/plain\r\nConnection: close\r\n%s\r\n\r\n",
+		g.Endpoint.RequestURI(), g.Endpoint.Host, length)
 	return c
 }
 

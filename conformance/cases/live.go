@@ -10,12 +10,19 @@ import (
 
 func liveCases() suite.Set {
 	return slices.Concat(
-		within(40, each("live/ping", "An attachment that was silent for `ping` is pinged.", []string{"HF1-LIV-01"}, livePing, suite.WS, suite.SSE)),
-		within(20, each("live/active-ping", "While log lines came or went within 30 s, after 5 s.", []string{"HF1-LIV-01"}, liveActive, suite.WS, suite.SSE)),
-		each("live/pong", "!ping is answered by !pong with the same i: on a WebSocket there, on the stream, in the reply.", []string{"HF1-LIV-02"}, livePong),
-		within(90, each("live/silent-client", "An attachment on which the client has sent nothing for two pings that were due is ended.", []string{"HF1-LIV-03"}, liveSilent)),
-		within(60, each("live/answering-client", "A client that answers its pings, or polls, is left alone.", []string{"HF1-LIV-03"}, liveAnswering)),
-		within(60, each("live/ttl", "A session is ended, 4201, when no packet of the client came for ttl.", []string{"HF1-LIV-08"}, liveTTL)),
+		within(40, each("live/ping", "An attachment that was silent for `ping` is pinged.", []string{"HF1-LIV-01"},
+			livePing, suite.WS, suite.SSE)),
+		within(20, each("live/active-ping", "While log lines came or went within 30 s, after 5 s.",
+			[]string{"HF1-LIV-01"}, liveActive, suite.WS, suite.SSE)),
+		each("live/pong", "!ping is answered by !pong with the same i: on a WebSocket there, on the stream, in the "+
+			"reply.", []string{"HF1-LIV-02"}, livePong),
+		within(90, each("live/silent-client",
+			"An attachment on which the client has sent nothing for two pings that were due is ended.",
+			[]string{"HF1-LIV-03"}, liveSilent)),
+		within(60, each("live/answering-client", "A client that answers its pings, or polls, is left alone.",
+			[]string{"HF1-LIV-03"}, liveAnswering)),
+		within(60, each("live/ttl", "A session is ended, 4201, when no packet of the client came for ttl.",
+			[]string{"HF1-LIV-08"}, liveTTL)),
 	)
 }
 
@@ -50,7 +57,9 @@ func livePong(t *suite.T, s *server.Session, kind string) {
 		}
 		return
 	case suite.SSE:
-		e, ok := p.Wait(server.Within, func(e server.Event) bool { return e.On == suite.SSE && e.Batch != nil && e.Batch.Find("!pong") != nil })
+		e, ok := p.Wait(server.Within, func(e server.Event) bool {
+			return e.On == suite.SSE && e.Batch != nil && e.Batch.Find("!pong") != nil
+		})
 		if !ok || e.Batch.Find("!pong").Number("i") != 9007199254740991 {
 			t.Fatalf("a !ping for a stream was answered by %s", e)
 		}
@@ -98,7 +107,9 @@ func liveAnswering(t *suite.T, s *server.Session, kind string) {
 	}
 	p.Send("tone")
 	s.Expect("tone")
-	if e, over := p.Wait(0, func(e server.Event) bool { return e.Batch == nil || e.Batch.Find("!detach") != nil }); over {
+	if e, over := p.Wait(0, func(e server.Event) bool {
+		return e.Batch == nil || e.Batch.Find("!detach") != nil
+	}); over {
 		t.Fatalf("the attachment of a client that answers was ended: %s", e)
 	}
 }

@@ -12,22 +12,39 @@ import (
 
 func numberCases() suite.Set {
 	return slices.Concat(
-		each("numbers/source", "Log lines are numbered from 1, one by one, and come in order.", []string{"HF1-NUM-01", "HF1-NUM-02"}, numbersSource),
-		each("numbers/across-paths", "A number never changes its content: none is skipped or used again when attachments change.",
+		each("numbers/source", "Log lines are numbered from 1, one by one, and come in order.",
+			[]string{"HF1-NUM-01", "HF1-NUM-02"}, numbersSource),
+		each("numbers/across-paths",
+			"A number never changes its content: none is skipped or used again when attachments change.",
 			[]string{"HF1-NUM-01"}, numbersAcross),
-		each("numbers/duplicates", "Each message is delivered once, whole and in order, however often its lines come.", []string{"HF1-NUM-02"}, numbersDuplicates),
-		each("numbers/old-lines", "The ack and the controls of a batch whose log lines are old act.", []string{"HF1-NUM-03"}, numbersOld),
-		each("numbers/kept", "A line is kept until the peer's ack covers it; a completed write proves nothing.", []string{"HF1-NUM-04"}, numbersKept),
-		each("numbers/taken", "An ack is the number of the last line of the last message that the application has taken.", []string{"HF1-NUM-05"}, numbersTaken),
-		each("numbers/gap", "Of a batch whose first is above recv+1 no line is taken, and the sender learns the position.",
+		each("numbers/duplicates", "Each message is delivered once, whole and in order, however often its lines come.",
+			[]string{"HF1-NUM-02"}, numbersDuplicates),
+		each("numbers/old-lines", "The ack and the controls of a batch whose log lines are old act.",
+			[]string{"HF1-NUM-03"}, numbersOld),
+		each("numbers/kept", "A line is kept until the peer's ack covers it; a completed write proves nothing.",
+			[]string{"HF1-NUM-04"}, numbersKept),
+		each("numbers/taken", "An ack is the number of the last line of the last message that the application has "+
+			"taken.", []string{"HF1-NUM-05"}, numbersTaken),
+		each("numbers/gap", "Of a batch whose first is above recv+1 no line is taken, and the sender learns the "+
+			"position.",
 			[]string{"HF1-NUM-06", "HF1-WSK-04", "HF1-POL-05", "HF1-NUM-02"}, numbersGap),
-		each("numbers/gaps", "!rewind is sent at most once per round trip.", []string{"HF1-NUM-06"}, numbersGaps, suite.WS),
-		each("numbers/rewind", "On !rewind the sender goes on, on that attachment, from recv+1.", []string{"HF1-NUM-07"}, numbersRewind, suite.WS, suite.SSE),
-		each("numbers/below-the-ack", "A position is never below the highest ack known, and a low recv is never an error.", []string{"HF1-NUM-08"}, numbersBelow),
-		each("numbers/open-beyond", "An !open whose recv is above what was sent is refused position, and changes nothing.", []string{"HF1-NUM-09"}, numbersOpenBeyond),
-		each("numbers/poll-beyond", "A poll whose recv is above what was sent is refused position, and changes nothing.", []string{"HF1-NUM-09"}, numbersPollBeyond, suite.Poll),
-		each("numbers/ack-alone", "An ack is sent on its own after a short delay.", []string{"HF1-NUM-11"}, numbersAckAlone),
-		each("numbers/at-once", "Lines and acks are processed at once: no request waits for the application.", []string{"HF1-NUM-12"}, numbersAtOnce, suite.SSE, suite.Poll),
+		each("numbers/gaps", "!rewind is sent at most once per round trip.", []string{"HF1-NUM-06"}, numbersGaps,
+			suite.WS),
+		each("numbers/rewind", "On !rewind the sender goes on, on that attachment, from recv+1.",
+			[]string{"HF1-NUM-07"}, numbersRewind, suite.WS, suite.SSE),
+		each("numbers/below-the-ack",
+			"A position is never below the highest ack known, and a low recv is never an error.",
+			[]string{"HF1-NUM-08"}, numbersBelow),
+		each("numbers/open-beyond",
+			"An !open whose recv is above what was sent is refused position, and changes nothing.",
+			[]string{"HF1-NUM-09"}, numbersOpenBeyond),
+		each("numbers/poll-beyond",
+			"A poll whose recv is above what was sent is refused position, and changes nothing.",
+			[]string{"HF1-NUM-09"}, numbersPollBeyond, suite.Poll),
+		each("numbers/ack-alone", "An ack is sent on its own after a short delay.", []string{"HF1-NUM-11"},
+			numbersAckAlone),
+		each("numbers/at-once", "Lines and acks are processed at once: no request waits for the application.",
+			[]string{"HF1-NUM-12"}, numbersAtOnce, suite.SSE, suite.Poll),
 	)
 }
 
@@ -158,7 +175,9 @@ func numbersGaps(t *suite.T, s *server.Session, kind string) {
 	p.Send(`!ping {"i":1}`)
 	p.Control("!rewind", server.Within)
 	p.Control("!pong", server.Within)
-	if _, again := p.Wait(0, func(e server.Event) bool { return e.Batch != nil && e.Batch.Find("!rewind") != nil }); again && time.Since(start) < 200*time.Millisecond {
+	if _, again := p.Wait(0, func(e server.Event) bool {
+		return e.Batch != nil && e.Batch.Find("!rewind") != nil
+	}); again && time.Since(start) < 200*time.Millisecond {
 		t.Fatalf("a second !rewind came within %v", time.Since(start))
 	}
 }

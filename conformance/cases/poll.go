@@ -16,18 +16,25 @@ func pollCases() suite.Set {
 		return each(id, says, []string{check}, func(t *suite.T, s *server.Session, _ string) { run(t, s) }, suite.Poll)
 	}
 	return slices.Concat(
-		poll("poll/consumes-nothing", "A poll consumes nothing: the next poll's recv positions the attachment.", "HF1-POL-01", pollConsumes),
-		poll("poll/lower-p", "A p lower than the highest seen is answered at once, empty, and changes nothing.", "HF1-POL-02", pollLower),
+		poll("poll/consumes-nothing", "A poll consumes nothing: the next poll's recv positions the attachment.",
+			"HF1-POL-01", pollConsumes),
+		poll("poll/lower-p", "A p lower than the highest seen is answered at once, empty, and changes nothing.",
+			"HF1-POL-02", pollLower),
 		poll("poll/higher-p", "A higher p completes the older poll at once, empty.", "HF1-POL-02", pollHigher),
-		poll("poll/copies", "A poll with an equal p waits together with the first and gets the same answer.", "HF1-POL-02", pollCopies),
+		poll("poll/copies", "A poll with an equal p waits together with the first and gets the same answer.",
+			"HF1-POL-02", pollCopies),
 		poll("poll/many-copies", "Of more than 4 copies the older are answered empty.", "HF1-POL-02", pollManyCopies),
-		poll("poll/hold", "A poll is answered at hold, the lower of both sides', at the latest, and not before without a reason.", "HF1-POL-03", pollHold),
-		within(40, poll("poll/servers-hold", "Where no hold is stated, or one above the server's, the server's counts.", "HF1-POL-03", pollServersHold)),
+		poll("poll/hold", "A poll is answered at hold, the lower of both sides', at the latest, and not before "+
+			"without a reason.", "HF1-POL-03", pollHold),
+		within(40, poll("poll/servers-hold",
+			"Where no hold is stated, or one above the server's, the server's counts.", "HF1-POL-03", pollServersHold)),
 		poll("poll/lines-end-it", "A poll is answered when there are down lines.", "HF1-POL-03", pollLines),
-		poll("poll/answered-soon", "A poll that carries up lines or a control besides !poll is answered within 50 ms.", "HF1-POL-03", pollSoon),
+		poll("poll/answered-soon", "A poll that carries up lines or a control besides !poll is answered within 50 ms.",
+			"HF1-POL-03", pollSoon),
 		poll("poll/aborted", "An aborted poll does no harm.", "HF1-POL-06", pollAborted),
 		poll("poll/aborted-up", "An up that ends in the middle does no harm.", "HF1-POL-06", pollAbortedUp),
-		poll("poll/reply", "Every reply states the position, the highest line sent before, and the selection.", "HF1-SEL-05", pollReply),
+		poll("poll/reply", "Every reply states the position, the highest line sent before, and the selection.",
+			"HF1-SEL-05", pollReply),
 	)
 }
 
@@ -84,7 +91,8 @@ func pollAndHang(t *suite.T, p *server.Attachment, o server.Poll) chan *wire.Bat
 func pollLower(t *suite.T, s *server.Session) {
 	p := s.OpenWithoutPolls(suite.Poll, server.Open{Meta: server.App("echo")})
 	five := pollAndHang(t, p, server.Poll{P: 5})
-	mustBeEmpty(t, "p 3 after p 5", awaitReply(t, "p 3 after p 5", pollAsync(p, server.Poll{P: 3}), 2500*time.Millisecond))
+	mustBeEmpty(t, "p 3 after p 5",
+		awaitReply(t, "p 3 after p 5", pollAsync(p, server.Poll{P: 3}), 2500*time.Millisecond))
 	select {
 	case b := <-five:
 		t.Fatalf("p 3 completed p 5: %v", b)
@@ -113,7 +121,8 @@ func pollCopies(t *suite.T, s *server.Session) {
 	second := pollAndHang(t, p, server.Poll{P: 1, Recv: new(uint64)})
 	p.Up("tone")
 	a, b := awaitReply(t, "a poll", first, server.Within), awaitReply(t, "its copy", second, server.Within)
-	if a.First != b.First || lastLine(a) != lastLine(b) || a.Logs() != 1 || b.Logs() != 1 { // the field sent may differ: it may count the other copy
+	// the field sent may differ: it may count the other copy
+	if a.First != b.First || lastLine(a) != lastLine(b) || a.Logs() != 1 || b.Logs() != 1 {
 		t.Fatalf("two copies of a poll were answered by %s and %s", a, b)
 	}
 }
@@ -138,7 +147,8 @@ func pollManyCopies(t *suite.T, s *server.Session) {
 func pollHold(t *suite.T, s *server.Session) {
 	p := s.OpenWithoutPolls(suite.Poll, server.Open{Meta: server.App("echo")})
 	start := time.Now()
-	mustBeEmpty(t, "a poll", awaitReply(t, "a poll with hold 1 s", pollAsync(p, server.Poll{Hold: time.Second}), 4*time.Second))
+	mustBeEmpty(t, "a poll", awaitReply(t, "a poll with hold 1 s", pollAsync(p, server.Poll{Hold: time.Second}),
+		4*time.Second))
 	if took := time.Since(start); took < 900*time.Millisecond {
 		t.Fatalf("a poll with hold 1 s was answered after %v, and nothing was there", took)
 	}

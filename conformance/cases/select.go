@@ -11,16 +11,25 @@ import (
 
 func selectCases() suite.Set {
 	return slices.Concat(
-		each("select/by-open", "An open whose u is above the highest seen selects its attachment; one with u equal or lower, or without, stands by.",
+		each("select/by-open",
+			"An open whose u is above the highest seen selects its attachment; one with u equal or lower, or "+
+				"without, stands by.",
 			[]string{"HF1-SEL-01", "HF1-SEL-05"}, selectByOpen),
-		each("select/by-use", "!use selects an attachment, which goes on from the recv that it states.", []string{"HF1-SEL-03", "HF1-ATT-05"}, selectByUse),
-		each("select/wrong-use", "A !use whose u is not above the highest seen, or whose challenge is wrong, is answered and ignored.", []string{"HF1-SEL-03"}, selectWrong),
-		each("select/answered", "!use on a WebSocket is answered by !reply; on HTTP the reply is the answer. Both state the selection.",
+		each("select/by-use", "!use selects an attachment, which goes on from the recv that it states.",
+			[]string{"HF1-SEL-03", "HF1-ATT-05"}, selectByUse),
+		each("select/wrong-use",
+			"A !use whose u is not above the highest seen, or whose challenge is wrong, is answered and ignored.",
+			[]string{"HF1-SEL-03"}, selectWrong),
+		each("select/answered",
+			"!use on a WebSocket is answered by !reply; on HTTP the reply is the answer. Both state the selection.",
 			[]string{"HF1-SEL-04", "HF1-SEL-05"}, selectAnswered),
-		each("select/loser", "The attachment that lost the selection gets !detach 4001 and no log line after it, and stands by.", []string{"HF1-SEL-08"}, selectLoser),
+		each("select/loser", "The attachment that lost the selection gets !detach 4001 and no log line after it, and "+
+			"stands by.", []string{"HF1-SEL-08"}, selectLoser),
 		each("select/back", "An attachment that stands by may be selected again.", []string{"HF1-SEL-08"}, selectBack),
-		within(50, each("select/standby-ends", "An attachment that stands by is ended by the server 30 s later.", []string{"HF1-SEL-08"}, selectStandby)),
-		each("select/waiting-poll", "A poll of an attachment that is not selected waits for its selection.", []string{"HF1-POL-03"}, selectWaiting, suite.Poll),
+		within(50, each("select/standby-ends", "An attachment that stands by is ended by the server 30 s later.",
+			[]string{"HF1-SEL-08"}, selectStandby)),
+		each("select/waiting-poll", "A poll of an attachment that is not selected waits for its selection.",
+			[]string{"HF1-POL-03"}, selectWaiting, suite.Poll),
 	)
 }
 
@@ -67,7 +76,9 @@ func selectByUse(t *suite.T, s *server.Session, kind string) {
 	q.Send(useLine(s, q, 2, q.Opened.Text("challenge")))
 	q.Send("ttwo", `!ping {"i":5}`)
 	s.Expect("ttwo")
-	if _, old := p.Wait(0, func(e server.Event) bool { return e.Batch != nil && e.Batch.First == 2 && e.Batch.Logs() > 0 }); old {
+	if _, old := p.Wait(0, func(e server.Event) bool {
+		return e.Batch != nil && e.Batch.First == 2 && e.Batch.Logs() > 0
+	}); old {
 		t.Break("HF1-SEL-08", "after !use a line comes on the old attachment")
 	}
 	q.Lines(server.Within)
@@ -114,7 +125,9 @@ func selectLoser(t *suite.T, s *server.Session, kind string) {
 	}
 	q.Send("ttwo", "tthree")
 	s.Expect("ttwo", "tthree")
-	if e, more := p.Wait(300*time.Millisecond, func(e server.Event) bool { return e.Batch != nil && e.Batch.Logs() > 0 || e.Batch == nil }); more {
+	if e, more := p.Wait(300*time.Millisecond, func(e server.Event) bool {
+		return e.Batch != nil && e.Batch.Logs() > 0 || e.Batch == nil
+	}); more {
 		t.Fatalf("on the attachment that lost the selection there came %s", e)
 	}
 	q.Lines(server.Within)

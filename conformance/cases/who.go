@@ -12,20 +12,35 @@ import (
 
 func whoCases() suite.Set {
 	return slices.Concat(
-		each("who/id", "The id is derived from the key, and the run is random.", []string{"HF1-WHO-02", "HF1-WHO-03"}, whoID),
-		each("who/same-key", "An open without run creates the session or attaches to the one of that key: a repeated open never makes a second one.", []string{"HF1-WHO-04"}, whoSameKey),
-		each("who/refused-makes-none", "An open that is refused makes no session: nothing of a batch that breaks a rule acts.",
+		each("who/id", "The id is derived from the key, and the run is random.", []string{"HF1-WHO-02", "HF1-WHO-03"},
+			whoID),
+		each("who/same-key", "An open without run creates the session or attaches to the one of that key: a repeated "+
+			"open never makes a second one.", []string{"HF1-WHO-04"}, whoSameKey),
+		each("who/refused-makes-none",
+			"An open that is refused makes no session: nothing of a batch that breaks a rule acts.",
 			[]string{"HF1-BAT-01", "HF1-WHO-04"}, whoRefused),
-		each("who/race", "Opens that race never make two sessions, and early messages come once.", []string{"HF1-WHO-04"}, whoRace),
-		each("who/wrong-run", "A request whose run is not the session's is refused unknown, before anything of it is applied.", []string{"HF1-WHO-05"}, whoWrongRun),
-		each("who/authenticated-first", "Every open is authenticated before any lookup.", []string{"HF1-WHO-07"}, whoAuth),
-		each("who/one-answer", "Unknown session, wrong run and wrong principal are answered with the same bytes.", []string{"HF1-WHO-08", "HF1-WHO-07"}, whoOneAnswer),
-		within(45, each("who/not-repeated", "A session whose run the client has not repeated within 20 s is dropped, and leaves no tombstone.", []string{"HF1-WHO-10"}, whoNotRepeated)),
-		within(45, each("who/repeated", "One later packet is enough for the session to stay.", []string{"HF1-WHO-10"}, whoRepeated)),
-		each("who/tombstone", "Every request of an ended session's run, and every run-less open of its key, is answered with !closed.", []string{"HF1-WHO-11"}, whoTombstone),
-		each("origin/passes", "An Origin passes if its host is the server's, if the request is of the same origin, or if it is missing.", []string{"HF1-WHO-09"}, originPasses),
-		each("origin/of-the-session", "The Origin that created a session may attach to it.", []string{"HF1-WHO-09"}, originCreator),
-		each("origin/refused", "What the session may still allow is decided in the protocol: another Origin is refused with origin.", []string{"HF1-WHO-09"}, originRefused),
+		each("who/race", "Opens that race never make two sessions, and early messages come once.",
+			[]string{"HF1-WHO-04"}, whoRace),
+		each("who/wrong-run", "A request whose run is not the session's is refused unknown, before anything of it is "+
+			"applied.", []string{"HF1-WHO-05"}, whoWrongRun),
+		each("who/authenticated-first", "Every open is authenticated before any lookup.", []string{"HF1-WHO-07"},
+			whoAuth),
+		each("who/one-answer", "Unknown session, wrong run and wrong principal are answered with the same bytes.",
+			[]string{"HF1-WHO-08", "HF1-WHO-07"}, whoOneAnswer),
+		within(45, each("who/not-repeated",
+			"A session whose run the client has not repeated within 20 s is dropped, and leaves no tombstone.",
+			[]string{"HF1-WHO-10"}, whoNotRepeated)),
+		within(45, each("who/repeated", "One later packet is enough for the session to stay.", []string{"HF1-WHO-10"},
+			whoRepeated)),
+		each("who/tombstone", "Every request of an ended session's run, and every run-less open of its key, is "+
+			"answered with !closed.", []string{"HF1-WHO-11"}, whoTombstone),
+		each("origin/passes", "An Origin passes if its host is the server's, if the request is of the same origin, "+
+			"or if it is missing.", []string{"HF1-WHO-09"}, originPasses),
+		each("origin/of-the-session", "The Origin that created a session may attach to it.", []string{"HF1-WHO-09"},
+			originCreator),
+		each("origin/refused",
+			"What the session may still allow is decided in the protocol: another Origin is refused with origin.",
+			[]string{"HF1-WHO-09"}, originRefused),
 	)
 }
 
@@ -114,12 +129,14 @@ func whoWrongRun(_ *suite.T, s *server.Session, kind string) {
 	s.Expect("tone")
 	run := s.Run
 	s.Run = "wrongwrongwrongwrong"
-	if b := p.Up("tlost", `!detach {"code":4004}`); b == nil || b.Find("!refused") == nil || b.Find("!refused").Text("reason") != "unknown" {
+	if b := p.Up("tlost", `!detach {"code":4004}`); b == nil || b.Find("!refused") == nil ||
+		b.Find("!refused").Text("reason") != "unknown" {
 		s.T.Fatalf("an up with a wrong run was answered by %v", b)
 	}
 	s.ExpectRefused(kind, "unknown", server.Open{Lines: []string{"tlost"}})
 	if kind == suite.Poll {
-		if b := p.Poll(server.Poll{P: 1000, Lines: []string{"tlost"}}); b == nil || b.Find("!refused") == nil || b.Find("!refused").Text("reason") != "unknown" {
+		if b := p.Poll(server.Poll{P: 1000, Lines: []string{"tlost"}}); b == nil || b.Find("!refused") == nil ||
+			b.Find("!refused").Text("reason") != "unknown" {
 			s.T.Fatalf("a poll with a wrong run was answered by %v", b)
 		}
 	}
@@ -144,14 +161,18 @@ func whoAuth(_ *suite.T, s *server.Session, kind string) {
 func whoOneAnswer(t *suite.T, s *server.Session, kind string) {
 	s.Open(kind, server.Open{Auth: "alice", Meta: server.App("echo")})
 	run := s.Run
-	answers := map[string]string{"the wrong principal": string(s.ExpectRefused(kind, "unknown", server.Open{Auth: "bob"}).JSON)}
-	answers["no principal"] = string(s.ExpectRefused(kind, "unknown", server.Open{}).JSON)
-	answers["the wrong principal, without run"] = string(s.ExpectRefused(kind, "unknown", server.Open{Auth: "bob", NoRun: true}).JSON)
+	answers := map[string]string{}
+	refused := func(what string, s *server.Session, o server.Open) {
+		answers[what] = string(s.ExpectRefused(kind, "unknown", o).JSON)
+	}
+	refused("the wrong principal", s, server.Open{Auth: "bob"})
+	refused("no principal", s, server.Open{})
+	refused("the wrong principal, without run", s, server.Open{Auth: "bob", NoRun: true})
 	s.Run = "wrongwrongwrongwrong"
-	answers["a wrong run"] = string(s.ExpectRefused(kind, "unknown", server.Open{Auth: "alice"}).JSON)
+	refused("a wrong run", s, server.Open{Auth: "alice"})
 	stranger := server.NewSession(t)
 	stranger.Run = run
-	answers["an unknown session"] = string(stranger.ExpectRefused(kind, "unknown", server.Open{Auth: "alice"}).JSON)
+	refused("an unknown session", stranger, server.Open{Auth: "alice"})
 	for what, a := range answers {
 		if a != answers["an unknown session"] {
 			t.Fatalf("%s is answered by %s, an unknown session by %s", what, a, answers["an unknown session"])

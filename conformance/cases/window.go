@@ -12,15 +12,25 @@ import (
 
 func windowCases() suite.Set {
 	return slices.Concat(
-		within(45, each("window/kept", "At most win bytes are unacknowledged; when the ack comes, more may.", []string{"HF1-NUM-10"}, windowKept)),
-		within(30, each("window/message-too-large", "A receiver of a message above maxMessage ends the session, 4304.", []string{"HF1-NUM-10"}, windowTooLarge)),
-		each("window/sender-refuses", "A sender refuses a message above maxMessage.", []string{"HF1-NUM-10"}, windowSenderRefuses),
-		each("batch/ill-formed-text", "Text that is not well-formed Unicode is refused, not altered.", []string{"HF1-BAT-07"}, batchIllFormedText),
-		each("batch/sent-lines", "No line that is sent is above 1,536 bytes: larger messages are split, text between scalar values.", []string{"HF1-BAT-08"}, batchSentLines),
+		within(45, each("window/kept", "At most win bytes are unacknowledged; when the ack comes, more may.",
+			[]string{"HF1-NUM-10"}, windowKept)),
+		within(30, each("window/message-too-large", "A receiver of a message above maxMessage ends the session, 4304.",
+			[]string{"HF1-NUM-10"}, windowTooLarge)),
+		each("window/sender-refuses", "A sender refuses a message above maxMessage.", []string{"HF1-NUM-10"},
+			windowSenderRefuses),
+		each("batch/ill-formed-text", "Text that is not well-formed Unicode is refused, not altered.",
+			[]string{"HF1-BAT-07"}, batchIllFormedText),
+		each("batch/sent-lines",
+			"No line that is sent is above 1,536 bytes: larger messages are split, text between scalar values.",
+			[]string{"HF1-BAT-08"}, batchSentLines),
 		each("batch/sink", "What is sent arrives, whole and unaltered.", []string{"HF1-NUM-02"}, batchSink),
-		each("batch/nothing-acts", "If a batch breaks a rule, its ack and its controls do not act either.", []string{"HF1-BAT-01"}, batchNothing),
-		each("batch/max-batch", "A batch of maxBatch bytes is taken, a larger one is not.", []string{"HF1-BAT-05"}, batchMax),
-		each("batch/announced-size", "A batch that announces a size above maxBatch is refused before all of it has come.", []string{"HF1-BAT-05"}, batchAnnounced, suite.WS, suite.Poll),
+		each("batch/nothing-acts", "If a batch breaks a rule, its ack and its controls do not act either.",
+			[]string{"HF1-BAT-01"}, batchNothing),
+		each("batch/max-batch", "A batch of maxBatch bytes is taken, a larger one is not.", []string{"HF1-BAT-05"},
+			batchMax),
+		each("batch/announced-size",
+			"A batch that announces a size above maxBatch is refused before all of it has come.",
+			[]string{"HF1-BAT-05"}, batchAnnounced, suite.WS, suite.Poll),
 	)
 }
 
@@ -181,8 +191,9 @@ func batchAnnounced(t *suite.T, s *server.Session, kind string) {
 		p.End(server.Within)
 		return
 	}
-	x, err := s.Target.Exchange(t.Context(), fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n",
-		s.Target.Endpoint.RequestURI(), s.Target.Endpoint.Host, 1<<30))
+	x, err := s.Target.Exchange(t.Context(),
+		fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n",
+			s.Target.Endpoint.RequestURI(), s.Target.Endpoint.Host, 1<<30))
 	if err != nil {
 		t.Fatalf("a body of 1 GiB was announced: %v", err)
 	}

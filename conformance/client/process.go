@@ -1,4 +1,6 @@
-// Package client tests a client from outside. It runs an adapter: a program that drives the client under test, and speaks JSON lines on its standard input and output (docs/conformance.md, "The adapter protocol").
+// Package client tests a client from outside. It runs an adapter: a program that drives the client
+// under test, and speaks JSON lines on its standard input and output (docs/conformance.md, "The
+// adapter protocol").
 package client
 
 import (
@@ -45,7 +47,8 @@ type Event struct {
 	Text    *string `json:"text"`
 	Base64  *string `json:"base64"`
 	Error   string  `json:"error"`
-	// Of closed: the server's application has taken the messages up to Delivered; if Exact, no others.
+	// Of closed: the server's application has taken the messages up to Delivered; if Exact, no
+	// others.
 	Code      int    `json:"code"`
 	Reason    string `json:"reason"`
 	Remote    bool   `json:"remote"`
@@ -201,7 +204,8 @@ type Session struct {
 
 	Events []Event // read it in WaitFor
 
-	// Record, if it is set, is called with what the client's application does, as events of a trace.
+	// Record, if it is set, is called with what the client's application does, as events of a
+	// trace.
 	Record    func(trace.Event)
 	unsent    []string // digests of the messages whose number is not known yet
 	numbers   []uint64 // of the messages that were sent
@@ -230,7 +234,8 @@ func (s *Session) Do(c Command) error {
 	return s.p.command(c)
 }
 
-// Forget closes the session and drops its events. It first gives the client a moment to close, so that nothing of this case goes on during the next. The second call does nothing.
+// Forget closes the session and drops its events. It first gives the client a moment to close, so
+// that nothing of this case goes on during the next. The second call does nothing.
 func (s *Session) Forget() {
 	if s.forgotten {
 		return
@@ -283,7 +288,8 @@ func (s *Session) record(e Event) {
 	}
 }
 
-// numbered is the number of the last message up to a line. A !close has a line too, and is no message.
+// numbered is the number of the last message up to a line. A !close has a line too, and is no
+// message.
 func (s *Session) numbered(line uint64) (last uint64) {
 	for _, n := range s.numbers {
 		if n <= line {

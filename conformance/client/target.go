@@ -18,12 +18,15 @@ type Target struct {
 	*Process
 	// Command starts the adapter; cases that stop one start their own.
 	Command, Env []string
-	// Server is the URL of a real server with the applications of docs/conformance.md, "" for the suite's own.
+	// Server is the URL of a real server with the applications of docs/conformance.md, "" for the
+	// suite's own.
 	Server string
-	// Trace, if it is set, gets the traces of the runs in which the suite told the client nothing untrue.
+	// Trace, if it is set, gets the traces of the runs in which the suite told the client nothing
+	// untrue.
 	Trace *trace.Recorder
 
-	// Sweep is how many bytes lie between the cuts of a sweep; 0 lets each sweep make a few random ones.
+	// Sweep is how many bytes lie between the cuts of a sweep; 0 lets each sweep make a few random
+	// ones.
 	Sweep int64
 
 	stderr io.Writer

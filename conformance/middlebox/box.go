@@ -14,12 +14,14 @@ import (
 
 // Box is a middlebox in front of one server. Its methods may be called concurrently. Close ends it.
 type Box struct {
-	// Dial opens a connection to the target. Default: TCP, and TLS for https. It must be set before Serve.
+	// Dial opens a connection to the target. Default: TCP, and TLS for https. It must be set before
+	// Serve.
 	Dial func(ctx context.Context) (net.Conn, error)
-	// Log is called with a line for each thing that happens. Default: none. It must be set before Serve.
+	// Log is called with a line for each thing that happens. Default: none. It must be set before
+	// Serve.
 	Log func(line string)
-	// Cut is called for each connection that the box ends in the middle, by `kill`, `life` and such modes, with the reason. It must not block.
-	// Default: none. It must be set before Serve.
+	// Cut is called for each connection that the box ends in the middle, by `kill`, `life` and such
+	// modes, with the reason. It must not block. Default: none. It must be set before Serve.
 	Cut func(why string)
 
 	target *url.URL
@@ -86,7 +88,8 @@ func (b *Box) dial(ctx context.Context) (net.Conn, error) {
 // ErrNotLoopback says that a hostile proxy must not stand where others can reach it.
 var ErrNotLoopback = errors.New("middlebox: listens on loopback only")
 
-// Listen serves address, which must be loopback ("127.0.0.1:0"), until Close, and returns the URL to use.
+// Listen serves address, which must be loopback ("127.0.0.1:0"), until Close, and returns the URL
+// to use.
 func (b *Box) Listen(address string) (string, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -184,7 +187,8 @@ func (b *Box) release(w *countedConn) {
 	}
 }
 
-// Close ends the box with its listeners and connections. When it returns, nothing of the box runs any more.
+// Close ends the box with its listeners and connections. When it returns, nothing of the box runs
+// any more.
 func (b *Box) Close() {
 	b.end()
 	b.mu.Lock()

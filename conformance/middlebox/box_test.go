@@ -18,7 +18,8 @@ import (
 
 func TestParseRefuses(t *testing.T) {
 	for _, text := range []string{
-		"kil", "kill:fast", "kill@nowhere", "kill#0", "kill#x", "delay:1", "mute:1", "strip", "half-open:sideways", "half-open:up/x",
+		"kil", "kill:fast", "kill@nowhere", "kill#0", "kill#x", "delay:1", "mute:1", "strip", "half-open:sideways",
+		"half-open:up/x",
 		"cut:0/up/1", "cut:1/left/1", "cut:1/up", "buffer:-2", "limit-body:1GiB", "refuse:x",
 	} {
 		if _, err := Parse(text); !errors.Is(err, ErrMode) {
@@ -27,7 +28,8 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// TestEveryModeIsKnown: each mode parses with its default, and each failure mode of a network or a middlebox has one.
+// TestEveryModeIsKnown: each mode parses with its default, and each failure mode of a network or a
+// middlebox has one.
 func TestEveryModeIsKnown(t *testing.T) {
 	made := map[string]bool{}
 	for _, d := range List() {
@@ -88,7 +90,9 @@ func realBox(t *testing.T, modes string) (url, target string) {
 
 // TestResetAndEnd: kill resets, end closes in order.
 func TestResetAndEnd(t *testing.T) {
-	for mode, want := range map[string]error{"kill:3": syscall.ECONNRESET, "end:3": nil, "kill:50ms": syscall.ECONNRESET} {
+	for mode, want := range map[string]error{
+		"kill:3": syscall.ECONNRESET, "end:3": nil, "kill:50ms": syscall.ECONNRESET,
+	} {
 		url, _ := realBox(t, mode)
 		c, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
 		if err != nil {
@@ -103,7 +107,8 @@ func TestResetAndEnd(t *testing.T) {
 	}
 }
 
-// TestSweep cuts an exchange at every byte. The procedure asks until it is answered, on fresh connections.
+// TestSweep cuts an exchange at every byte. The procedure asks until it is answered, on fresh
+// connections.
 func TestSweep(t *testing.T) {
 	_, target := realBox(t, "")
 	var cuts []string
@@ -160,7 +165,8 @@ func askOnce(url string) (string, error) {
 	return string(body), err
 }
 
-// TestCloseWhileDialing: a connection to the server that comes about while the box closes ends with it, and Close returns.
+// TestCloseWhileDialing: a connection to the server that comes about while the box closes ends with
+// it, and Close returns.
 func TestCloseWhileDialing(t *testing.T) {
 	for _, modes := range []string{"tcp", ""} {
 		b, err := New("http://server.test", MustParse(modes)...)

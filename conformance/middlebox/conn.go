@@ -5,7 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// countedConn is a client's connection. It counts bytes, and is cut at a byte if a mode asks for that.
+// countedConn is a client's connection. It counts bytes, and is cut at a byte if a mode asks for
+// that.
 type countedConn struct {
 	net.Conn
 	up, down       atomic.Int64

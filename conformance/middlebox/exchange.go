@@ -16,7 +16,8 @@ import (
 	"time"
 )
 
-// maxBody bounds what is kept of one request, one frame or one buffered answer. A larger one ends the connection.
+// maxBody bounds what is kept of one request, one frame or one buffered answer. A larger one ends
+// the connection.
 const maxBody = 17 << 20
 
 // exchange is one request and its answer.
@@ -139,14 +140,16 @@ func (x *exchange) run() bool {
 	return stillOpen() && err == nil && again && !x.req.Close && x.req.ProtoAtLeast(1, 1)
 }
 
-// closeCleanly lets the connection end with FIN instead of RST, because what was written must arrive.
+// closeCleanly lets the connection end with FIN instead of RST, because what was written must
+// arrive.
 func (x *exchange) closeCleanly(yes bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.clean = x.clean || yes
 }
 
-// watch ends the exchange when the client goes away. The function that it returns ends the watch and reports whether the client is still there.
+// watch ends the exchange when the client goes away. The function that it returns ends the watch
+// and reports whether the client is still there.
 func (x *exchange) watch() func() bool {
 	done := make(chan struct{})
 	stillOpen := true
@@ -259,7 +262,8 @@ func (x *exchange) head() []byte {
 	return out.Bytes()
 }
 
-// dial opens a connection to the server that ends with the exchange, even if that has ended in the meantime.
+// dial opens a connection to the server that ends with the exchange, even if that has ended in the
+// meantime.
 func (x *exchange) dial() (net.Conn, error) {
 	c, err := x.box.Dial(x.ctx)
 	if err != nil {

@@ -41,7 +41,8 @@ func (x *exchange) forward() (again bool, err error) {
 	return x.pass(res, key)
 }
 
-// fetch asks the server as often as the modes want. If status is not 0, it is what to answer instead.
+// fetch asks the server as often as the modes want. If status is not 0, it is what to answer
+// instead.
 func (x *exchange) fetch() (res *http.Response, status int, err error) {
 	if _, ok := x.mode("retry"); ok {
 		if res, _, _, err := x.ask(); err == nil {
@@ -67,7 +68,8 @@ func (x *exchange) fetch() (res *http.Response, status int, err error) {
 	}
 }
 
-// copyLater sends the request once more and drops the answer. The copy may go on when the request is over.
+// copyLater sends the request once more and drops the answer. The copy may go on when the request
+// is over.
 func (x *exchange) copyLater(after time.Duration) {
 	late := &exchange{box: x.box, client: x.client, req: x.req, body: x.body, kind: x.kind, modes: x.modes}
 	late.ctx, late.cancel = context.WithCancel(x.box.ctx)
@@ -192,7 +194,8 @@ func (x *exchange) replay(a *answer) error {
 	return err
 }
 
-// answers is what a careless cache keeps, and who waits for which answer. It keeps one answer for each kind of request and URL, at most 64.
+// answers is what a careless cache keeps, and who waits for which answer. It keeps one answer for
+// each kind of request and URL, at most 64.
 type answers struct {
 	mu      sync.Mutex
 	kept    map[string]*answer
@@ -221,7 +224,8 @@ func (s *answers) put(key string, a *answer, keep bool) {
 	}
 }
 
-// join waits for the answer to an equal request that is in flight. If first is true there is none, and the caller must call leave later.
+// join waits for the answer to an equal request that is in flight. If first is true there is none,
+// and the caller must call leave later.
 func (s *answers) join(ctx context.Context, key string) (a *answer, first bool) {
 	s.mu.Lock()
 	wait := s.waiting[key]

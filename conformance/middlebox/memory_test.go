@@ -72,8 +72,12 @@ func inLab(t *testing.T, modes string, test func(l *lab)) {
 		box.Dial = back.dial
 		go box.Serve(l.front)
 		l.box = box
-		tr := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return l.front.dial(ctx) }}
-		l.client = &http.Client{Transport: tr, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		tr := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return l.front.dial(ctx)
+		}}
+		l.client = &http.Client{Transport: tr, CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		}}
 		test(l)
 		tr.CloseIdleConnections()
 		box.Close()
@@ -82,7 +86,8 @@ func inLab(t *testing.T, modes string, test func(l *lab)) {
 	})
 }
 
-// server answers by path. /echo answers with the body and the number of the request; /stream sends three events, 100 ms apart; /hang answers after 10 s; /ws sends one frame and then echoes frames.
+// server answers by path. /echo answers with the body and the number of the request; /stream sends
+// three events, 100 ms apart; /hang answers after 10 s; /ws sends one frame and then echoes frames.
 func (l *lab) server(w http.ResponseWriter, r *http.Request) {
 	n := l.hits.Add(1)
 	l.seen.Store(r.Clone(context.Background()))
@@ -118,7 +123,8 @@ func (l *lab) socket(w http.ResponseWriter) {
 		return
 	}
 	defer c.Close()
-	_, _ = io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"+frame("hi"))
+	const switching = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+	_, _ = io.WriteString(c, switching+frame("hi"))
 	for {
 		f, err := readFrame(buf.Reader)
 		if err != nil {
@@ -141,7 +147,8 @@ func frame(text string) string {
 // post sends a body of a kind, and returns status, body and how long it took.
 func (l *lab) post(path, kind, body string) (int, string, time.Duration, error) {
 	start := time.Now()
-	res, err := l.client.Post("http://box.test"+path, "text/plain", strings.NewReader("holdfast/1 "+kind+" nonce\n"+body))
+	res, err := l.client.Post("http://box.test"+path, "text/plain",
+		strings.NewReader("holdfast/1 "+kind+" nonce\n"+body))
 	if err != nil {
 		return 0, "", time.Since(start), err
 	}
@@ -176,7 +183,8 @@ func (l *lab) upgrade(glued string) (net.Conn, *bufio.Reader, *http.Response, er
 		return nil, nil, nil, err
 	}
 	go func() {
-		_, _ = io.WriteString(c, "GET /ws HTTP/1.1\r\nHost: box.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"+glued)
+		_, _ = io.WriteString(c,
+			"GET /ws HTTP/1.1\r\nHost: box.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"+glued)
 	}()
 	_ = c.SetReadDeadline(time.Now().Add(time.Minute))
 	in := bufio.NewReader(c)

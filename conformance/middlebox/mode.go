@@ -25,10 +25,12 @@ const (
 )
 
 var kindNames = map[string]Kind{
-	"ws": WS, "stream": Stream, "poll": Poll, "up": Up, "open": Open, "other": Other, "http": HTTP, "all": All, "post": Stream | Poll | Up | Open,
+	"ws": WS, "stream": Stream, "poll": Poll, "up": Up, "open": Open, "other": Other, "http": HTTP, "all": All,
+	"post": Stream | Poll | Up | Open,
 }
 
-// Mode is one thing that the box does. [Parse] makes modes from text; List says what each argument means.
+// Mode is one thing that the box does. [Parse] makes modes from text; List says what each argument
+// means.
 type Mode struct {
 	Name  string        // one of List's
 	On    Kind          // the exchanges it concerns
@@ -41,7 +43,9 @@ type Mode struct {
 // ErrMode says that a mode is not known, or that its argument is wrong.
 var ErrMode = errors.New("middlebox: no such mode")
 
-// Parse reads text such as "kill-ws:200ms,delay@poll#3:1s". Each mode has a name, the kinds of exchange that it concerns (`@ws+stream`; without it, the mode's own), how often it acts (`#n`) and its argument.
+// Parse reads text such as "kill-ws:200ms,delay@poll#3:1s". Each mode has a name, the kinds of
+// exchange that it concerns (`@ws+stream`; without it, the mode's own), how often it acts (`#n`)
+// and its argument.
 func Parse(text string) ([]Mode, error) {
 	var modes []Mode
 	for part := range strings.SplitSeq(text, ",") {

@@ -14,7 +14,8 @@ type chunk struct {
 	err  error // io.EOF at a regular end
 }
 
-// bytesOf reads r as its bytes come. The channel is buffered so that `delay` can keep bytes in flight; when it is full, the sender has to wait.
+// bytesOf reads r as its bytes come. The channel is buffered so that `delay` can keep bytes in
+// flight; when it is full, the sender has to wait.
 func (x *exchange) bytesOf(r io.Reader) <-chan chunk {
 	return x.chunks(func() ([]byte, error) {
 		p := make([]byte, 32<<10)
@@ -44,7 +45,8 @@ func (x *exchange) chunks(read func() ([]byte, error)) <-chan chunk {
 
 var errCut = errors.New("middlebox: cut")
 
-// pump passes the body of an answer to the client, through the modes. If headOnly, there is no body.
+// pump passes the body of an answer to the client, through the modes. If headOnly, there is no
+// body.
 func (x *exchange) pump(src <-chan chunk, body io.WriteCloser, head func() error, headOnly bool) error {
 	g := x.guards()
 	defer g.stop()

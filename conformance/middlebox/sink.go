@@ -48,7 +48,8 @@ func (o *oneBehind) end() error {
 
 var errTooMuch = errors.New("middlebox: more than a buffer holds")
 
-// threshold holds everything until there are so many bytes, or until the end (F08, F09). It holds at most maxBody, then it cuts.
+// threshold holds everything until there are so many bytes, or until the end (F08, F09). It holds
+// at most maxBody, then it cuts.
 type threshold struct {
 	next   sink
 	limit  int64

@@ -2,7 +2,8 @@ package middlebox
 
 import "fmt"
 
-// Cut is a place where a connection is cut: connection number n, counted from 1, after so many bytes in one direction.
+// Cut is a place where a connection is cut: connection number n, counted from 1, after so many
+// bytes in one direction.
 type Cut struct {
 	Conn int
 	Up   bool
@@ -17,7 +18,12 @@ func (c Cut) String() string {
 	return fmt.Sprintf("cut:%d/%s/%d", c.Conn, direction, c.Byte)
 }
 
-// Sweep runs a procedure once without a cut and counts the bytes of its connections. Then it runs it once for every step-th byte of each connection in each direction, and cuts there. Each run has its own box, in mode tcp and the given modes. run must make its connections in the same order each time; it returns an error when something breaks that a cut must not break. The sweep stops at the first error, which names the cut. It returns the number of cuts. step is at least 1; shift moves the first cut, so that several sweeps with a large step reach other bytes.
+// Sweep runs a procedure once without a cut and counts the bytes of its connections. Then it runs
+// it once for every step-th byte of each connection in each direction, and cuts there. Each run has
+// its own box, in mode tcp and the given modes. run must make its connections in the same order
+// each time; it returns an error when something breaks that a cut must not break. The sweep stops
+// at the first error, which names the cut. It returns the number of cuts. step is at least 1; shift
+// moves the first cut, so that several sweeps with a large step reach other bytes.
 func Sweep(target string, step, shift int64, run func(b *Box) error, modes ...Mode) (int, error) {
 	counts, err := runOnce(target, nil, run, modes)
 	if err != nil {

@@ -1,6 +1,7 @@
-// Package mutants proves that the suite catches bugs: it builds servers and clients that each break one rule, and has the suite judge
-// them. A mutant is an edit of our sources, applied to a copy that only `go build -overlay` sees, and switched on by an environment
-// variable when the program runs; of the JavaScript client it is an edit of the bundle. Nothing of it is in what ships.
+// Package mutants proves that the suite catches bugs: it builds servers and clients that each break
+// one rule, and has the suite judge them. A mutant is an edit of our sources, applied to a copy
+// that only `go build -overlay` sees, and switched on by an environment variable when the program
+// runs; of the JavaScript client it is an edit of the bundle. Nothing of it is in what ships.
 package mutants
 
 import (
@@ -44,12 +45,14 @@ func All() ([]Mutant, error) {
 // edit applies a mutant to a text.
 func (m Mutant) edit(text, original string) (string, error) {
 	if n := strings.Count(original, m.Old); n != 1 {
-		return "", fmt.Errorf("mutant %s: its old text is in %s %d times, not once: make the same edit anew", m.ID, m.File, n)
+		return "", fmt.Errorf("mutant %s: its old text is in %s %d times, not once: make the same edit anew", m.ID,
+			m.File, n)
 	}
 	return strings.Replace(text, m.Old, strings.ReplaceAll(m.New, "{m}", fmt.Sprintf("mutantIs(%q)", m.ID)), 1), nil
 }
 
-// overlay writes the edited copies of the mutants of one program into a folder, and the file that makes go build use them.
+// overlay writes the edited copies of the mutants of one program into a folder, and the file that
+// makes go build use them.
 func overlay(root, folder string, all []Mutant) (string, error) {
 	texts, packages := map[string]string{}, map[string]string{}
 	for _, m := range all {
@@ -67,7 +70,8 @@ func overlay(root, folder string, all []Mutant) (string, error) {
 		}
 	}
 	for dir, name := range packages {
-		texts[filepath.Join(dir, "zz_mutant.go")] = "package " + name + "\n\nimport \"os\"\n\nvar mutantID = os.Getenv(\"HOLDFAST_MUTANT\")\n\n" +
+		texts[filepath.Join(dir, "zz_mutant.go")] = "package " + name +
+			"\n\nimport \"os\"\n\nvar mutantID = os.Getenv(\"HOLDFAST_MUTANT\")\n\n" +
 			"func mutantIs(id string) bool { return id == mutantID }\n"
 	}
 	replace := map[string]string{}

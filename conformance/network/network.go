@@ -1,4 +1,6 @@
-// Package network is the deployment test. It finds out whether a Holdfast endpoint can be reached in the way that each transport needs, through the proxy, CDN or balancer in front of it, and which line of its configuration would repair a fault. It does not use our client.
+// Package network is the deployment test. It finds out whether a Holdfast endpoint can be reached
+// in the way that each transport needs, through the proxy, CDN or balancer in front of it, and
+// which line of its configuration would repair a fault. It does not use our client.
 package network
 
 import (
@@ -42,7 +44,8 @@ type Prober struct {
 	run    string
 }
 
-// Run probes everything, one after another, and returns what it found. An error says that there is no endpoint to test.
+// Run probes everything, one after another, and returns what it found. An error says that there is
+// no endpoint to test.
 func (p *Prober) Run(ctx context.Context, report func(Finding)) ([]Finding, error) {
 	if p.Hold == 0 {
 		p.Hold = 22 * time.Second
@@ -76,7 +79,8 @@ func nonce() string {
 // post sends a body and reads the answer. Its error says in plain words what is wrong.
 func (p *Prober) post(ctx context.Context, kind, batch string) (*wire.Batch, http.Header, error) {
 	n := nonce()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.URL.String(), strings.NewReader(wire.WrapBody(kind, n, batch)))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.URL.String(),
+		strings.NewReader(wire.WrapBody(kind, n, batch)))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -116,12 +120,14 @@ func (p *Prober) open(att int, u string) string {
 	if p.run != "" {
 		run = `"run":"` + p.run + `",`
 	}
-	return fmt.Sprintf("@1 0\n!open {\"v\":[1],\"key\":\"%s\",%s\"att\":%d,%s\"recv\":0,\"lim\":{}}\n", p.key, run, att, u)
+	return fmt.Sprintf("@1 0\n!open {\"v\":[1],\"key\":\"%s\",%s\"att\":%d,%s\"recv\":0,\"lim\":{}}\n", p.key, run, att,
+		u)
 }
 
 func (p *Prober) address() string { return `"key":"` + p.key + `","run":"` + p.run + `","att":1` }
 
-// poll opens a session and sends two requests that are answered at once. A cache would give the first answer again.
+// poll opens a session and sends two requests that are answered at once. A cache would give the
+// first answer again.
 func (p *Prober) poll(ctx context.Context) Finding {
 	f := Finding{Probe: "poll"}
 	b, header, err := p.post(ctx, "open", p.open(1, `"u":1,`))
@@ -145,7 +151,8 @@ func (p *Prober) poll(ctx context.Context) Finding {
 	f.Fit, f.Saw = true, "POSTs are answered, each by its own answer"
 	if !strings.Contains(header.Get("Cache-Control"), "no-store") {
 		f.Fit, f.Saw, f.Fix = false, "Cache-Control: no-store is taken out of the answers", []Fix{
-			{"nginx", "proxy_ignore_headers and proxy_hide_header must not name Cache-Control; proxy_cache off;"}, {"Caddy", "no header -Cache-Control"},
+			{"nginx", "proxy_ignore_headers and proxy_hide_header must not name Cache-Control; proxy_cache off;"},
+			{"Caddy", "no header -Cache-Control"},
 		}
 	}
 	return f
@@ -157,7 +164,9 @@ func (p *Prober) body(ctx context.Context) Finding {
 	batch := "@1 0\n!up {" + p.address() + "}\n" + strings.Repeat(line, 8)
 	if _, _, err := p.post(ctx, "up", batch); err != nil {
 		return Finding{Probe: "body", Saw: fmt.Sprintf("a body of %d bytes: %v", len(batch), err), Fix: []Fix{
-			{"nginx", "client_max_body_size 1m;"}, {"HAProxy", "no http-request deny by req.body_size below 65536"}, {"Caddy", "request_body { max_size 1MB }"},
+			{"nginx", "client_max_body_size 1m;"},
+			{"HAProxy", "no http-request deny by req.body_size below 65536"},
+			{"Caddy", "request_body { max_size 1MB }"},
 		}}
 	}
 	return Finding{Probe: "body", Fit: true, Saw: fmt.Sprintf("a body of %d bytes passes", len(batch))}
@@ -168,7 +177,8 @@ func (p *Prober) hold(ctx context.Context) Finding {
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, p.Hold+10*time.Second)
 	defer cancel()
-	_, _, err := p.post(ctx, "poll", fmt.Sprintf("@1 0\n!poll {%s,\"p\":1,\"recv\":0,\"hold\":%d}\n", p.address(), p.Hold.Milliseconds()))
+	_, _, err := p.post(ctx, "poll",
+		fmt.Sprintf("@1 0\n!poll {%s,\"p\":1,\"recv\":0,\"hold\":%d}\n", p.address(), p.Hold.Milliseconds()))
 	took := time.Since(start).Round(100 * time.Millisecond)
 	if err != nil {
 		seconds := int(p.Hold.Seconds()) + 10
@@ -185,11 +195,23 @@ func fixOf(err error) []Fix {
 	var status statusError
 	switch {
 	case errors.Is(err, errStale):
-		return []Fix{{"nginx", "proxy_cache off;"}, {"HAProxy", "no http-request cache-use for this path"}, {"Caddy", "no cache handler for this path"}}
+		return []Fix{
+			{"nginx", "proxy_cache off;"},
+			{"HAProxy", "no http-request cache-use for this path"},
+			{"Caddy", "no cache handler for this path"},
+		}
 	case errors.As(err, &status) && (status == http.StatusBadGateway || status == http.StatusServiceUnavailable):
-		return []Fix{{"nginx", "proxy_pass http://ADDRESS-OF-THE-SERVER;"}, {"HAProxy", "server node ADDRESS:PORT"}, {"Caddy", "reverse_proxy ADDRESS:PORT"}}
+		return []Fix{
+			{"nginx", "proxy_pass http://ADDRESS-OF-THE-SERVER;"},
+			{"HAProxy", "server node ADDRESS:PORT"},
+			{"Caddy", "reverse_proxy ADDRESS:PORT"},
+		}
 	case errors.As(err, &status) && status == http.StatusForbidden:
-		return []Fix{{"nginx", "proxy_set_header Host $host;"}, {"HAProxy", "no http-request set-header Host"}, {"Caddy", "header_up Host {host}"}}
+		return []Fix{
+			{"nginx", "proxy_set_header Host $host;"},
+			{"HAProxy", "no http-request set-header Host"},
+			{"Caddy", "header_up Host {host}"},
+		}
 	}
 	return nil
 }

@@ -68,7 +68,8 @@ func (s *Session) ExpectRefused(kind, reason string, o Open) wire.Line {
 		s.T.Fatalf("!open on %s was answered by %s, not refused %s", kind, e, reason)
 	}
 	if e.Batch.First != 1 || e.Batch.Ack != 0 {
-		s.T.Break("HF1-HTTP-10", "an answer that no session takes part in has the head @%d %d", e.Batch.First, e.Batch.Ack)
+		s.T.Break("HF1-HTTP-10", "an answer that no session takes part in has the head @%d %d", e.Batch.First,
+			e.Batch.Ack)
 	}
 	if kind != suite.Poll {
 		p.End(Within)
@@ -99,7 +100,8 @@ func (s *Session) opened(p *Attachment) {
 	}
 	s.Run = o.Text("run")
 	if win, most := s.Win(), s.MaxMessage(); win < most || most < 1<<10 || s.MaxBatch() < 2048 {
-		s.T.Break("HF1-NUM-10", "win %d, maxMessage %d, maxBatch %d are not within the bounds of section 13", win, most, s.MaxBatch())
+		s.T.Break("HF1-NUM-10", "win %d, maxMessage %d, maxBatch %d are not within the bounds of section 13", win, most,
+			s.MaxBatch())
 	}
 }
 
@@ -120,7 +122,8 @@ type Poll struct {
 	Lines []string
 }
 
-// Poll sends one poll and waits for its answer. It returns nil if there was none. Several goroutines may call it at once.
+// Poll sends one poll and waits for its answer. It returns nil if there was none. Several
+// goroutines may call it at once.
 func (p *Attachment) Poll(o Poll) *wire.Batch {
 	s := p.s
 	s.mu.Lock()
@@ -171,7 +174,8 @@ func (p *Attachment) Send(lines ...string) *wire.Batch {
 	return p.SendRaw(p.s.batch("", lines))
 }
 
-// SendRaw sends a batch as it is. Over HTTP the address goes behind the first line. The numbers are the caller's concern.
+// SendRaw sends a batch as it is. Over HTTP the address goes behind the first line. The numbers are
+// the caller's concern.
 func (p *Attachment) SendRaw(batch string) *wire.Batch {
 	s := p.s
 	if p.Kind == suite.WS {
@@ -206,12 +210,14 @@ func (s *Session) FollowTicket(query, nonce string, att uint64) *Attachment {
 	return p
 }
 
-// Assume returns an attachment that this side takes as its own, even if the server does not know it.
+// Assume returns an attachment that this side takes as its own, even if the server does not know
+// it.
 func (s *Session) Assume(att uint64) *Attachment {
 	return s.newAttachment(suite.Poll, att)
 }
 
-// WaitRun waits for the !opened of an attachment that was started, and returns its run. Many goroutines may call it at once.
+// WaitRun waits for the !opened of an attachment that was started, and returns its run. Many
+// goroutines may call it at once.
 func (p *Attachment) WaitRun(within time.Duration) (run string, ok bool) {
 	timer := time.NewTimer(within)
 	defer timer.Stop()

@@ -34,7 +34,8 @@ type Attachment struct {
 	news     chan struct{}
 }
 
-// Start sends a first batch as it is, with or without an !open, over a transport. Header may be nil.
+// Start sends a first batch as it is, with or without an !open, over a transport. Header may be
+// nil.
 func (s *Session) Start(kind, batch string, header map[string]string) *Attachment {
 	p := s.newAttachment(kind, s.Att)
 	p.start(batch, header)
@@ -93,7 +94,12 @@ func (p *Attachment) readSocket() {
 			return
 		}
 		if f.RSV != 0 {
-			p.push(Event{On: suite.WS, Err: &wire.Error{Requirement: "HF1-WSK-02", Text: "a frame with reserved bits, and no extension was negotiated"}})
+			p.push(Event{
+				On: suite.WS,
+				Err: &wire.Error{
+					Requirement: "HF1-WSK-02", Text: "a frame with reserved bits, and no extension was negotiated",
+				},
+			})
 			return
 		}
 		switch f.Op {
@@ -152,7 +158,9 @@ func (p *Attachment) readEvents(resp *http.Response, nonce string) {
 		case first && r.Comment < 2048:
 			err = &wire.Error{Requirement: "HF1-SSE-01", Text: "less than 2 KiB of comment before the first event"}
 		case first && (r.Kind != "stream" || r.Nonce != nonce):
-			err = &wire.Error{Requirement: "HF1-HTTP-01", Text: "the stream's preamble has kind " + r.Kind + " and nonce " + r.Nonce}
+			err = &wire.Error{
+				Requirement: "HF1-HTTP-01", Text: "the stream's preamble has kind " + r.Kind + " and nonce " + r.Nonce,
+			}
 		}
 		if err != nil {
 			b = nil
@@ -176,7 +184,9 @@ func checkStreamHeaders(h http.Header) error {
 		return &wire.Error{Requirement: "HF1-SSE-01", Text: "Content-Type " + h.Get("Content-Type")}
 	}
 	if !hasDirective(h, "no-transform") {
-		return &wire.Error{Requirement: "HF1-SSE-01", Text: "Cache-Control without no-transform: " + h.Get("Cache-Control")}
+		return &wire.Error{
+			Requirement: "HF1-SSE-01", Text: "Cache-Control without no-transform: " + h.Get("Cache-Control"),
+		}
 	}
 	return CheckAnyHeaders(h)
 }
@@ -226,7 +236,8 @@ func (p *Attachment) push(e Event) {
 	}
 }
 
-// Wait waits for an event that match accepts, and removes it from the list. It returns false when the time is over.
+// Wait waits for an event that match accepts, and removes it from the list. It returns false when
+// the time is over.
 func (p *Attachment) Wait(within time.Duration, match func(Event) bool) (Event, bool) {
 	timer := time.NewTimer(within)
 	defer timer.Stop()
@@ -258,7 +269,8 @@ func (p *Attachment) Forget() {
 	p.events = nil
 }
 
-// Control waits for a control, named with its sign, and removes it. The other lines of its batch stay.
+// Control waits for a control, named with its sign, and removes it. The other lines of its batch
+// stay.
 func (p *Attachment) Control(name string, within time.Duration) wire.Line {
 	l, ok := p.line(within, func(l wire.Line) bool { return l.Is(name) })
 	if !ok {

@@ -15,7 +15,8 @@ type Event struct {
 	Batch *wire.Batch
 	// Binary is true for the binary form.
 	Binary bool
-	// Err is why the connection ended: io.EOF, a *wire.Error, a *StatusError or an error of the network.
+	// Err is why the connection ended: io.EOF, a *wire.Error, a *StatusError or an error of the
+	// network.
 	Err error
 	// Code is the close code of a WebSocket that the server ended, 0 if there was none.
 	Code int

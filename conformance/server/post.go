@@ -59,7 +59,10 @@ func (r *Reply) Body(kind, nonce string) (*wire.Batch, error) {
 		return nil, r.Err
 	}
 	if r.Status != http.StatusOK {
-		return nil, &wire.Error{Requirement: "HF1-HTTP-03", Text: "status " + http.StatusText(r.Status) + " where the protocol has an answer"}
+		return nil, &wire.Error{
+			Requirement: "HF1-HTTP-03",
+			Text:        "status " + http.StatusText(r.Status) + " where the protocol has an answer",
+		}
 	}
 	if err := checkHeaders(r.Header, "text/plain; charset=utf-8"); err != nil {
 		return nil, err
@@ -69,18 +72,25 @@ func (r *Reply) Body(kind, nonce string) (*wire.Batch, error) {
 		return nil, err
 	}
 	if b.Kind != kind || b.Nonce != nonce {
-		return nil, &wire.Error{Requirement: "HF1-HTTP-01", Text: "the reply repeats kind " + b.Kind + " and nonce " + b.Nonce + ", not " + kind + " and " + nonce}
+		return nil, &wire.Error{
+			Requirement: "HF1-HTTP-01",
+			Text: "the reply repeats kind " + b.Kind + " and nonce " + b.Nonce + ", not " + kind + " and " +
+				nonce,
+		}
 	}
 	return b.Batch, nil
 }
 
 // checkHeaders checks the headers of a body or a stream.
 func checkHeaders(h http.Header, media string) error {
-	if got := strings.ToLower(strings.ReplaceAll(h.Get("Content-Type"), " ", "")); got != strings.ReplaceAll(media, " ", "") {
+	if got := strings.ToLower(strings.ReplaceAll(h.Get("Content-Type"), " ", "")); got != strings.ReplaceAll(media, " ",
+		"") {
 		return &wire.Error{Requirement: "HF1-HTTP-03", Text: "Content-Type " + h.Get("Content-Type")}
 	}
 	if !hasDirective(h, "no-transform") {
-		return &wire.Error{Requirement: "HF1-HTTP-05", Text: "Cache-Control without no-transform: " + h.Get("Cache-Control")}
+		return &wire.Error{
+			Requirement: "HF1-HTTP-05", Text: "Cache-Control without no-transform: " + h.Get("Cache-Control"),
+		}
 	}
 	return CheckAnyHeaders(h)
 }
@@ -93,7 +103,9 @@ func CheckAnyHeaders(h http.Header) error {
 		}
 	}
 	if !hasDirective(h, "no-store") {
-		return &wire.Error{Requirement: "HF1-HTTP-05", Text: "Cache-Control without no-store: " + h.Get("Cache-Control")}
+		return &wire.Error{
+			Requirement: "HF1-HTTP-05", Text: "Cache-Control without no-store: " + h.Get("Cache-Control"),
+		}
 	}
 	return nil
 }

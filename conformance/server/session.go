@@ -20,7 +20,8 @@ type Message struct {
 	Number uint64 // of its last line
 }
 
-// Session is the client's side of one session. It keeps the rules as far as a case wants that. The case's goroutine calls its methods; what the readers of connections change is behind the lock.
+// Session is the client's side of one session. It keeps the rules as far as a case wants that. The
+// case's goroutine calls its methods; what the readers of connections change is behind the lock.
 type Session struct {
 	T      *suite.T
 	Target *Target
@@ -51,7 +52,8 @@ type Session struct {
 	news     chan struct{}
 }
 
-// NewSession draws a key; nothing is sent. The key does not depend on the seed, because a server remembers the sessions of earlier runs (HF1-WHO-11).
+// NewSession draws a key; nothing is sent. The key does not depend on the seed, because a server
+// remembers the sessions of earlier runs (HF1-WHO-11).
 func NewSession(t *suite.T) *Session {
 	key := make([]byte, 32)
 	_, _ = rand.Read(key)
@@ -118,7 +120,8 @@ func (s *Session) nonce() string {
 	return fmt.Sprintf("n%015x%08x", s.T.Rand.Uint64()>>4, s.T.Rand.Uint32())
 }
 
-// receive takes what a batch brings. What the attachment brought before, or what a poll stated, decides which line must come next (I5).
+// receive takes what a batch brings. What the attachment brought before, or what a poll stated,
+// decides which line must come next (I5).
 func (s *Session) receive(p *Attachment, e Event) {
 	b := e.Batch
 	s.mu.Lock()
@@ -149,7 +152,8 @@ func (s *Session) receive(p *Attachment, e Event) {
 	}
 }
 
-// blameAck is the requirement that an ack above what was sent breaks. In a case about something else, such an ack means that the server took a line which it should have refused.
+// blameAck is the requirement that an ack above what was sent breaks. In a case about something
+// else, such an ack means that the server took a line which it should have refused.
 func (s *Session) blameAck() string {
 	if all := s.T.Case.Requirements; !slices.Contains(all, "HF1-NUM-05") {
 		return all[0]
@@ -158,7 +162,8 @@ func (s *Session) blameAck() string {
 }
 
 func (s *Session) lines(next *uint64, b *wire.Batch, n uint64) {
-	if *next != 0 && b.First != *next && (b.First < *next || b.First > s.ack+1) { // it may skip what the ack covers (HF1-NUM-08)
+	// it may skip what the ack covers (HF1-NUM-08)
+	if *next != 0 && b.First != *next && (b.First < *next || b.First > s.ack+1) {
 		s.noteFault("HF1-ATT-05", "on an attachment line %d comes where %d is next", b.First, *next)
 	}
 	if b.First > s.recv+1 {
@@ -198,7 +203,8 @@ func (s *Session) line(l wire.Line, at uint64) {
 	}
 }
 
-// noteFault notes the first rule that the server broke; the case reports it when it looks next. The caller holds the lock.
+// noteFault notes the first rule that the server broke; the case reports it when it looks next. The
+// caller holds the lock.
 func (s *Session) noteFault(requirement, format string, args ...any) {
 	if s.fault == nil {
 		s.fault = &wire.Error{Requirement: requirement, Text: fmt.Sprintf(format, args...)}
@@ -237,7 +243,8 @@ func (s *Session) wait(within time.Duration, done func() bool) bool {
 	}
 }
 
-// Within is how long an answer may take that is due at once. It allows for a slow machine under load; a user would not wait so long.
+// Within is how long an answer may take that is due at once. It allows for a slow machine under
+// load; a user would not wait so long.
 const Within = 6 * time.Second
 
 // Expect waits for the next messages, written as lines: tHello, or bSGk=.

@@ -43,7 +43,8 @@ func (f Frame) CloseCode() int {
 	return int(binary.BigEndian.Uint16(f.Payload))
 }
 
-// Socket is a WebSocket client that adds no rules of its own: it sends what it is told and shows what comes. One goroutine may read while others write.
+// Socket is a WebSocket client that adds no rules of its own: it sends what it is told and shows
+// what comes. One goroutine may read while others write.
 type Socket struct {
 	conn net.Conn
 	r    *bufio.Reader
@@ -56,16 +57,19 @@ type Socket struct {
 func (t *Target) Dial(ctx context.Context) (net.Conn, error) {
 	host := t.Endpoint.Host
 	if t.Endpoint.Port() == "" {
-		host = net.JoinHostPort(t.Endpoint.Hostname(), map[string]string{"http": "80", "https": "443"}[t.Endpoint.Scheme])
+		host = net.JoinHostPort(t.Endpoint.Hostname(),
+			map[string]string{"http": "80", "https": "443"}[t.Endpoint.Scheme])
 	}
 	d := &net.Dialer{Timeout: 5 * time.Second}
 	if t.Endpoint.Scheme == "https" {
-		return (&tls.Dialer{NetDialer: d, Config: &tls.Config{NextProtos: []string{"http/1.1"}}}).DialContext(ctx, "tcp", host)
+		return (&tls.Dialer{NetDialer: d, Config: &tls.Config{NextProtos: []string{"http/1.1"}}}).DialContext(ctx,
+			"tcp", host)
 	}
 	return d.DialContext(ctx, "tcp", host)
 }
 
-// Exchange writes a whole request as it is and reads the head of the answer. The connection closes with the context.
+// Exchange writes a whole request as it is and reads the head of the answer. The connection closes
+// with the context.
 func (t *Target) Exchange(ctx context.Context, request string) (*Socket, error) {
 	conn, err := t.Dial(ctx)
 	if err != nil {
@@ -91,14 +95,16 @@ func (s *Socket) ReadResponse() (err error) {
 	return err
 }
 
-// Handshake is the request of a WebSocket, with the given fields replaced or added. "" leaves a field out.
+// Handshake is the request of a WebSocket, with the given fields replaced or added. "" leaves a
+// field out.
 func (t *Target) Handshake(fields map[string]string) (request, key string) {
 	nonce := make([]byte, 16)
 	_, _ = rand.Read(nonce)
 	key = base64.StdEncoding.EncodeToString(nonce)
 	names := []string{"Host", "Upgrade", "Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version"}
 	all := map[string]string{
-		"Host": t.Endpoint.Host, "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Key": key, "Sec-WebSocket-Version": "13",
+		"Host": t.Endpoint.Host, "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Key": key,
+		"Sec-WebSocket-Version": "13",
 	}
 	method := "GET"
 	for name, v := range fields {
@@ -141,7 +147,8 @@ func (s *Socket) Write(op byte, payload []byte) error {
 	return s.WriteFrame(0x80|op, len(payload), payload)
 }
 
-// WriteFrame sends a frame whose first byte and stated length are given, and the payload that there is.
+// WriteFrame sends a frame whose first byte and stated length are given, and the payload that there
+// is.
 func (s *Socket) WriteFrame(first byte, length int, payload []byte) error {
 	b := []byte{first}
 	switch {

@@ -1,4 +1,5 @@
-// Package server tests a server from outside. It builds its requests and frames by hand, so that they can be wrong.
+// Package server tests a server from outside. It builds its requests and frames by hand, so that
+// they can be wrong.
 package server
 
 import (
@@ -63,7 +64,8 @@ func Find(ctx context.Context, raw string, profiles []string) (*Target, error) {
 	return nil, fmt.Errorf("no Holdfast endpoint: %s", strings.Join(seen, "; "))
 }
 
-// speaksProtocol reports whether the server at that URL speaks the protocol: it must refuse a malformed `up` in a reply (HF1-HTTP-03).
+// speaksProtocol reports whether the server at that URL speaks the protocol: it must refuse a
+// malformed `up` in a reply (HF1-HTTP-03).
 func (t *Target) speaksProtocol(ctx context.Context) (saw string, ok bool) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -72,15 +74,18 @@ func (t *Target) speaksProtocol(ctx context.Context) (saw string, ok bool) {
 	switch {
 	case r.Err != nil:
 		return r.Err.Error(), false
-	case r.Status == http.StatusOK && strings.HasPrefix(string(r.Raw), "holdfast/1 "): // the cases judge whether all of it is right
+	// the cases judge whether all of it is right
+	case r.Status == http.StatusOK && strings.HasPrefix(string(r.Raw), "holdfast/1 "):
 		return "", true
-	case !slices.Contains(t.Transports, suite.Poll) && !slices.Contains(t.Transports, suite.SSE) && r.Status != http.StatusNotFound:
+	case !slices.Contains(t.Transports, suite.Poll) && !slices.Contains(t.Transports, suite.SSE) &&
+		r.Status != http.StatusNotFound:
 		return "", true // a server with WebSockets only need not answer a POST
 	}
 	return fmt.Sprintf("status %d and no preamble", r.Status), false
 }
 
-// client neither follows redirects nor asks for compression. It opens as many connections as it needs.
+// client neither follows redirects nor asks for compression. It opens as many connections as it
+// needs.
 func client() *http.Client {
 	return &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -1,4 +1,5 @@
-// Package spec reads the requirements from docs/protocol.md, and writes the table of what is tested where.
+// Package spec reads the requirements from docs/protocol.md, and writes the table of what is tested
+// where.
 package spec
 
 import (
@@ -78,8 +79,11 @@ func Cases(set suite.Set, id string) []string {
 	return names
 }
 
-// Uncovered lists the requirements with a MUST for the role that neither a case nor a reason covers. Its error says what is wrong with the reasons.
-func Uncovered(all []Requirement, role suite.Role, set suite.Set, reasons map[string]string) (missing []string, err error) {
+// Uncovered lists the requirements with a MUST for the role that neither a case nor a reason
+// covers. Its error says what is wrong with the reasons.
+func Uncovered(all []Requirement, role suite.Role, set suite.Set, reasons map[string]string) (missing []string,
+	err error,
+) {
 	known := map[string]bool{}
 	for _, r := range all {
 		known[r.ID] = true

@@ -34,7 +34,8 @@ func Replace(doc, table string) (string, error) {
 // Table writes, for each requirement with a MUST, its cases and the mutants that they fail.
 func Table(all []Requirement, tested []Tested) string {
 	var b strings.Builder
-	b.WriteString("\n| requirement | binds | cases for servers | cases for clients | mutants |\n|---|---|---|---|---|\n")
+	b.WriteString("\n| requirement | binds | cases for servers | cases for clients | mutants |\n" +
+		"|---|---|---|---|---|\n")
 	for _, r := range all {
 		if r.Must == "" {
 			continue

@@ -1,4 +1,5 @@
-// Package suite runs conformance cases and reports how they went. It knows nothing of the protocol: the cases bring what they need.
+// Package suite runs conformance cases and reports how they went. It knows nothing of the protocol:
+// the cases bring what they need.
 package suite
 
 import (
@@ -35,7 +36,8 @@ var Profiles = []string{Core, WS, SSE, Poll, Cluster}
 type Case struct {
 	// ID never changes: area/what, and @transport where the case runs over several.
 	ID string
-	// Requirements are those that the case tests, such as HF1-BAT-01. A failure that names none counts against the first.
+	// Requirements are those that the case tests, such as HF1-BAT-01. A failure that names none
+	// counts against the first.
 	Requirements []string
 	// Sentence says what must be true.
 	Sentence string
@@ -87,7 +89,8 @@ func (s Set) Check() error {
 	return nil
 }
 
-// Select returns the cases of the profiles whose ID, or one of whose requirements, the pattern matches. Empty profiles or an empty pattern mean all.
+// Select returns the cases of the profiles whose ID, or one of whose requirements, the pattern
+// matches. Empty profiles or an empty pattern mean all.
 func (s Set) Select(profiles []string, pattern string) (Set, error) {
 	re, err := regexp.Compile(pattern)
 	if err != nil {
@@ -108,7 +111,8 @@ func (s Set) Select(profiles []string, pattern string) (Set, error) {
 		}
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("no case matches %q in profile %s", pattern, cmp.Or(strings.Join(profiles, ","), "(all)"))
+		return nil, fmt.Errorf("no case matches %q in profile %s", pattern,
+			cmp.Or(strings.Join(profiles, ","), "(all)"))
 	}
 	return out, nil
 }

@@ -30,8 +30,10 @@ type Flags struct {
 // Add adds them to the flags of a command.
 func (f *Flags) Add(set *flag.FlagSet) {
 	set.BoolVar(&f.List, "list", false, "list the cases and run none")
-	set.StringVar(&f.Pattern, "run", "", "run the cases whose `PATTERN` (a regular expression) matches ID or requirement")
-	set.StringVar(&f.Profile, "profile", "", "`LIST` of what the other side has: core,ws,sse,poll,cluster (default all but cluster)")
+	set.StringVar(&f.Pattern, "run", "",
+		"run the cases whose `PATTERN` (a regular expression) matches ID or requirement")
+	set.StringVar(&f.Profile, "profile", "",
+		"`LIST` of what the other side has: core,ws,sse,poll,cluster (default all but cluster)")
 	set.BoolVar(&f.JSON, "json", false, "write the results to standard output as JSON, progress to standard error")
 	set.StringVar(&f.JUnit, "junit", "", "write a JUnit report to this `FILE`")
 	set.Uint64Var(&f.Seed, "seed", 1, "of all random choices")
@@ -49,8 +51,11 @@ func (f *Flags) Profiles() []string {
 	return strings.Split(f.Profile, ",")
 }
 
-// Main selects and runs cases, reports, and returns the exit code. Target is called once, when there is something to run.
-func Main(ctx context.Context, name string, cases Set, f *Flags, target func() (any, error), stdout, stderr io.Writer) int {
+// Main selects and runs cases, reports, and returns the exit code. Target is called once, when
+// there is something to run.
+func Main(ctx context.Context, name string, cases Set, f *Flags, target func() (any, error), stdout,
+	stderr io.Writer,
+) int {
 	fail := func(code int, err error) int {
 		fmt.Fprintf(stderr, "holdfast-conformance: %v\n", err)
 		return code

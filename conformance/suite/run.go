@@ -13,7 +13,8 @@ import (
 // Status is how a case went.
 type Status string
 
-// The statuses. Skipped is no verdict: the thing under test, as it is set up, does not let the case be seen.
+// The statuses. Skipped is no verdict: the thing under test, as it is set up, does not let the case
+// be seen.
 const (
 	Passed  Status = "passed"
 	Failed  Status = "failed"
@@ -46,8 +47,8 @@ type Options struct {
 	Done func(Result)
 }
 
-// Run runs the cases, those with the longest limit first, and returns their results in the order of the cases. A case that was not
-// begun when ctx ended has none.
+// Run runs the cases, those with the longest limit first, and returns their results in the order of
+// the cases. A case that was not begun when ctx ended has none.
 func Run(ctx context.Context, cases Set, opt Options) []Result {
 	if opt.Parallel <= 0 {
 		opt.Parallel = 16

@@ -16,7 +16,10 @@ import (
 
 // one makes a case of a run.
 func one(id string, run func(*T)) Case {
-	return Case{ID: id, Requirements: []string{"HF1-BAT-01", "HF1-BAT-02"}, Sentence: "It must be so.", Profile: Core, Role: Server, Run: run}
+	return Case{
+		ID: id, Requirements: []string{"HF1-BAT-01", "HF1-BAT-02"}, Sentence: "It must be so.", Profile: Core,
+		Role: Server, Run: run,
+	}
 }
 
 func TestRun(t *testing.T) {
@@ -46,7 +49,8 @@ func TestRun(t *testing.T) {
 			{Status: Failed, Requirement: "HF1-BAT-01", Message: "the case did not end in its time"},
 		} {
 			r := got[i]
-			if r.Status != want.Status || r.Requirement != want.Requirement || !strings.HasPrefix(r.Message, want.Message) {
+			if r.Status != want.Status || r.Requirement != want.Requirement ||
+				!strings.HasPrefix(r.Message, want.Message) {
 				t.Errorf("%s: %s %s %q", r.Case.ID, r.Status, r.Requirement, r.Message)
 			}
 		}
@@ -136,7 +140,8 @@ func TestMainWrites(t *testing.T) {
 		Passed, Failed, Skipped int
 		Results                 []struct{ Case, Status, Broken, Message string }
 	}
-	if err := json.Unmarshal(out.Bytes(), &got); err != nil || code != ExitFailed || got.Failed != 1 || got.Skipped != 1 || got.Results[1].Broken != "HF1-BAT-01" {
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil || code != ExitFailed || got.Failed != 1 ||
+		got.Skipped != 1 || got.Results[1].Broken != "HF1-BAT-01" {
 		t.Errorf("%d, %v: %s", code, err, out.Bytes())
 	}
 	if last := lastLine(errs.String()); last != "test: 1 passed, 1 failed" {
@@ -173,7 +178,9 @@ func TestMainCodes(t *testing.T) {
 		"report":   {t.Context(), passes, Flags{JUnit: "/nowhere/at/all"}, nil, ExitUsage},
 	} {
 		var out, errs bytes.Buffer
-		if got := Main(x.ctx, "test", x.set, &x.flags, func() (any, error) { return nil, x.target }, &out, &errs); got != x.want {
+		if got := Main(x.ctx, "test", x.set, &x.flags, func() (any, error) {
+			return nil, x.target
+		}, &out, &errs); got != x.want {
 			t.Errorf("%s: %d, not %d: %s%s", name, got, x.want, out.String(), errs.String())
 		}
 	}

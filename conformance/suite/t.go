@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// T is one run of a case. Break, Fatalf and Skipf end it, and must be called on the goroutine of Run; Logf may be called by any.
+// T is one run of a case. Break, Fatalf and Skipf end it, and must be called on the goroutine of
+// Run; Logf may be called by any.
 type T struct {
 	// Case is the case that runs.
 	Case *Case
@@ -53,7 +54,8 @@ func (t *T) Logf(format string, args ...any) {
 	t.log = append(t.log, fmt.Sprintf("%7.3f  %s", time.Since(t.start).Seconds(), s))
 }
 
-// Cleanup calls f when the case has ended, the last given first. Any goroutine of the case's may call it before Run returns.
+// Cleanup calls f when the case has ended, the last given first. Any goroutine of the case's may
+// call it before Run returns.
 func (t *T) Cleanup(f func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -99,7 +101,10 @@ func (t *T) run(limit time.Duration) (r Result) {
 			case stopped:
 				over <- v
 			default: // a fault of the suite itself; the other cases go on
-				over <- stopped{requirement: t.Case.Requirements[0], text: fmt.Sprintf("the suite panicked: %v\n%s", v, debug.Stack())}
+				over <- stopped{
+					requirement: t.Case.Requirements[0],
+					text:        fmt.Sprintf("the suite panicked: %v\n%s", v, debug.Stack()),
+				}
 			}
 		}()
 		defer t.clean() // what the case has left open is closed before it ends

@@ -26,7 +26,8 @@ type Report struct {
 	Violations                  []Violation
 }
 
-// maxAttachments bounds the attachments of a session: four, and one that is being replaced (HF1-ATT-04).
+// maxAttachments bounds the attachments of a session: four, and one that is being replaced
+// (HF1-ATT-04).
 const maxAttachments = 5
 
 // side is what the trace says of one side of a session.
@@ -42,7 +43,8 @@ type side struct {
 	end     int64 // when
 }
 
-// delivery is one message that an application was given. In a trace it may stand before the line that says it was sent, because two sides write the trace.
+// delivery is one message that an application was given. In a trace it may stand before the line
+// that says it was sent, because two sides write the trace.
 type delivery struct {
 	number uint64
 	digest string
@@ -144,7 +146,8 @@ func (c *checker) event(e Event) {
 	switch e.What {
 	case "enqueue":
 		if len(mine.order) > 0 && e.Number <= mine.order[len(mine.order)-1] {
-			c.violate("I1", e.Session, "the %s gives a message the number %d after %d", e.Side, e.Number, mine.order[len(mine.order)-1])
+			c.violate("I1", e.Session, "the %s gives a message the number %d after %d", e.Side, e.Number,
+				mine.order[len(mine.order)-1])
 		}
 		mine.sent[e.Number] = e.Digest
 		mine.order = append(mine.order, e.Number)
@@ -202,7 +205,8 @@ func (c *checker) checkAcks(id string, s *session, now int64) {
 		x, last := s.sides[name], s.sides[peer].last
 		x.early = slices.DeleteFunc(x.early, func(a pendingAck) bool {
 			if a.number > last && now > a.time+maxSkew {
-				c.violateAt(a.line, "I2", id, "the %s counts %d as taken, but its peer was given only messages up to %d", name, a.number, last)
+				c.violateAt(a.line, "I2", id,
+					"the %s counts %d as taken, but its peer was given only messages up to %d", name, a.number, last)
 			}
 			return a.number <= last || now > a.time+maxSkew
 		})
@@ -232,7 +236,8 @@ func (c *checker) attachment(e Event, s *session, mine *side) {
 	case "lines":
 		next := s.attachments[e.Att][e.Side]
 		if next > 0 && e.First != next && e.First != mine.acked+1 {
-			c.violate("I5", e.Session, "on the attachment %d the %s sends from %d, %d is next", e.Att, e.Side, e.First, next)
+			c.violate("I5", e.Session, "on the attachment %d the %s sends from %d, %d is next", e.Att, e.Side, e.First,
+				next)
 		}
 		if s.attachments[e.Att] != nil {
 			s.attachments[e.Att][e.Side] = e.Number + 1
@@ -249,7 +254,8 @@ func (c *checker) finish() {
 		c.checkAcks(id, s, c.now+2*maxSkew)
 		for name, x := range s.sides {
 			if x.matched < len(x.got) {
-				c.violateAt(x.got[x.matched].line, "I1", id, "the %s is given a message that was not sent: %d", name, x.got[x.matched].number)
+				c.violateAt(x.got[x.matched].line, "I1", id, "the %s is given a message that was not sent: %d", name,
+					x.got[x.matched].number)
 			}
 		}
 		within := s.bound
@@ -263,7 +269,8 @@ func (c *checker) finish() {
 			x, y := s.sides[peer], s.sides[name]
 			over := func(side *side) bool { return side.ended && side.end < s.calm+within }
 			if len(x.got) < s.pending[name] && !over(x) && !over(y) {
-				c.violate("I7", id, "%d messages of the %s were sent before the calm, and %d of them have arrived", s.pending[name], name, len(x.got))
+				c.violate("I7", id, "%d messages of the %s were sent before the calm, and %d of them have arrived",
+					s.pending[name], name, len(x.got))
 			}
 		}
 	}

@@ -34,15 +34,18 @@ func parseControl(s string) (l Line, err error) {
 	return l, checkControl(l)
 }
 
-// controls lists the fields of each control: n a number, s a string, N a list of numbers, S a list of strings, o an object, U a selection, M limits, b true, * anything. A field with ? may be absent.
+// controls lists the fields of each control: n a number, s a string, N a list of numbers, S a list
+// of strings, o an object, U a selection, M limits, b true, * anything. A field with ? may be
+// absent.
 var controls = map[string]string{
 	"!open":   "v:N x:S? key:s run:s? att:n u:n? recv:n lim:o auth:*? meta:*?",
 	"!poll":   "key:s run:s att:n p:n recv:n hold:n?",
 	"!up":     "key:s run:s att:n",
 	"!use":    "u:n att:n challenge:s recv:n",
 	"!opened": "v:n x:S? id:s run:s node:s att:n recv:n sel:U lim:M win:n ping:n hold:n ttl:n challenge:s",
-	"!reply":  "recv:n sent:n sel:U", "!refused": "reason:s retry:n? v:N?", "!detach": "code:n gone:b?", "!rewind": "recv:n",
-	"!ping": "i:n", "!pong": "i:n", "!ticket": "att:n? u:n? recv:n? ticket:s? ttl:n?",
+	"!reply":  "recv:n sent:n sel:U", "!refused": "reason:s retry:n? v:N?", "!detach": "code:n gone:b?",
+	"!rewind": "recv:n",
+	"!ping":   "i:n", "!pong": "i:n", "!ticket": "att:n? u:n? recv:n? ticket:s? ttl:n?",
 	"!close": "code:n reason:s", "!closed": "code:n reason:s recv:n ack:n",
 	"?beacon": "i:n", "?move": "",
 }
@@ -71,7 +74,8 @@ func checkControl(l Line) error {
 			return parseError("HF1-BAT-11", "%s: %s is %s", l, name, v)
 		}
 	}
-	if l.Is("!ticket") && (fields["ticket"] == nil || fields["ttl"] == nil) && (fields["att"] == nil || fields["recv"] == nil) {
+	if l.Is("!ticket") && (fields["ticket"] == nil || fields["ttl"] == nil) &&
+		(fields["att"] == nil || fields["recv"] == nil) {
 		return parseError("HF1-BAT-11", "%s neither asks for a ticket nor gives one", l)
 	}
 	if l.Is("!close") {
@@ -120,7 +124,8 @@ func hasNumbers(v json.RawMessage, names ...string) bool {
 	return true
 }
 
-// checkJSON looks for fields that are given twice, and for too much depth. The syntax was checked before.
+// checkJSON looks for fields that are given twice, and for too much depth. The syntax was checked
+// before.
 func checkJSON(l Line) error {
 	d := json.NewDecoder(bytes.NewReader(l.JSON))
 	type level struct {

@@ -8,7 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// Parse reads a text batch, strictly: it refuses a BOM and a CR before LF, which receivers tolerate but senders must not send.
+// Parse reads a text batch, strictly: it refuses a BOM and a CR before LF, which receivers tolerate
+// but senders must not send.
 func Parse(b []byte) (*Batch, error) {
 	if !utf8.Valid(b) {
 		return nil, parseError("HF1-BAT-06", "the batch is not UTF-8: %.60q", b)
@@ -171,7 +172,8 @@ func unbase64(s string) ([]byte, error) {
 	return b, nil
 }
 
-// checkOrder checks rules about several lines: a piece is followed by a line of its type (HF1-BAT-09), and nothing follows a !close (HF1-CLO-01).
+// checkOrder checks rules about several lines: a piece is followed by a line of its type
+// (HF1-BAT-09), and nothing follows a !close (HF1-CLO-01).
 func checkOrder(b *Batch) error {
 	if b.First+uint64(b.Logs()) > MaxNumber {
 		return parseError("HF1-BAT-04", "numbers above 2^53-1")

@@ -19,7 +19,8 @@ type Stream struct {
 // NewStream reads from r.
 func NewStream(r io.Reader) *Stream { return &Stream{r: bufio.NewReaderSize(r, 4096)} }
 
-// Next reads one event. Its error is the reader's, or an *Error. An event without its end is left out (HF1-SSE-04).
+// Next reads one event. Its error is the reader's, or an *Error. An event without its end is left
+// out (HF1-SSE-04).
 func (s *Stream) Next() (*Batch, error) {
 	var data []string
 	for {
@@ -37,7 +38,8 @@ func (s *Stream) Next() (*Batch, error) {
 		case strings.HasPrefix(line, "data:"):
 			data = append(data, line[len("data:"):])
 		default:
-			return nil, parseError("HF1-SSE-01", "a line of the stream that is no data field and no comment: %.60q", line)
+			return nil, parseError("HF1-SSE-01", "a line of the stream that is no data field and no comment: %.60q",
+				line)
 		}
 	}
 }

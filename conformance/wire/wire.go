@@ -1,4 +1,6 @@
-// Package wire is the suite's own codec for docs/protocol.md. It parses strictly what a peer sends, and names the requirement that a fault breaks. What the suite itself sends is built from plain strings, so that it can be wrong.
+// Package wire is the suite's own codec for docs/protocol.md. It parses strictly what a peer sends,
+// and names the requirement that a fault breaks. What the suite itself sends is built from plain
+// strings, so that it can be wrong.
 package wire
 
 import (

@@ -13,7 +13,8 @@ import (
 	"github.com/holdfast-rt/holdfast/conformance/wire"
 )
 
-// aliveCases are about section 10. They use the times of the protocol, with room for a busy machine.
+// aliveCases are about section 10. They use the times of the protocol, with room for a busy
+// machine.
 func aliveCases() suite.Set {
 	return slices.Concat(
 		over("ws sse", "liv/pong", "LIV-02",
@@ -24,11 +25,12 @@ func aliveCases() suite.Set {
 		over("ws sse", "liv/silent", "LIV-05",
 			"An attachment that is silent for longer than the server promised gets another one beside it.", livSilent),
 		over("sse", "liv/contradicted", "LIV-05",
-			"An attachment that a !reply contradicts (sent above what came) gets another one beside it.", livContradicted),
+			"An attachment that a !reply contradicts (sent above what came) gets another one beside it.",
+			livContradicted),
 		over("ws", "liv/attach-deadline", "LIV-06",
 			"An attempt that is not answered by opened within 10 s is given up.", livAttachDeadline),
 		several("liv/frozen", "LIV-07",
-			"Deadlines are judged by wall clock: after a sleep of the process an attachment that died is found at once.",
+			"Deadlines are judged by wall clock: after a sleep of the process a broken attachment is found at once.",
 			livFrozen),
 		over("ws", "liv/at-once", "LIV-12",
 			"After the first visible cut the client reconnects at once.", livAtOnce),

@@ -31,13 +31,13 @@ func chooseCases() suite.Set {
 			"An unanswered !use is repeated, after max(1 s, 2 round trips); until it is confirmed no new u is "+
 				"given out.", selUseAgain),
 		over("ws", "sel/other-att", "SEL-06 SEL-07",
-			"An attachment is taken for selected only if a sel names it with the client's own highest u: no lines before "+
-				"that.", selOtherAtt),
+			"An attachment is taken for selected only if a sel names it with the client's own highest u: no lines "+
+				"before that.", selOtherAtt),
 		over("ws sse poll", "sel/move", "SEL-10 SEL-03",
 			"?move asks the client to attach anew and to select that.", selMove),
 		several("liv/two-deaths", "LIV-09",
-			"After two deaths before it was proven a transport rests; the session goes on over the others, and it "+
-				"is tried again.", livTwoDeaths),
+			"A transport that failed twice before it was validated gets a cooldown; the session uses the others, and "+
+				"it is tried again.", livTwoDeaths),
 	)
 }
 
@@ -125,7 +125,9 @@ func selOtherAtt(w *world) {
 		return true
 	}
 	w.start(client.Command{})
-	w.s.Until(soon, "HF1-SEL-06", "!use on the attachment, with a u above the server's", func() bool { return w.s.U > 1 })
+	w.s.Until(soon, "HF1-SEL-06", "!use on the attachment, with a u above the server's", func() bool {
+		return w.s.U > 1
+	})
 	w.hello()
 	w.s.Do(func() {
 		if early {
@@ -171,13 +173,21 @@ func livTwoDeaths(w *world) {
 	}
 	w.s.Upgrade = func(int, *http.Request) int { last = time.Now(); return 0 }
 	w.connect(client.Command{Transports: both})
-	w.s.Until(later, "HF1-LIV-09", "the other transport", func() bool { return w.s.Live(script.LongPoll) != nil && w.s.Upgrades >= 2 })
+	w.s.Until(later, "HF1-LIV-09", "the other transport", func() bool {
+		return w.s.Live(script.LongPoll) != nil && w.s.Upgrades >= 2
+	})
 	w.Sleep(500 * time.Millisecond)
 	var n int
 	w.s.Do(func() { n = w.s.Upgrades })
-	w.s.Never(12*time.Second, "HF1-LIV-09", "a transport that had failed twice, early, was tried again without a cooldown", func() bool { return w.s.Upgrades > n })
+	w.s.Never(12*time.Second, "HF1-LIV-09",
+		"a transport that had failed twice, early, was tried again without a cooldown", func() bool {
+			return w.s.Upgrades > n
+		})
 	w.hello()
-	w.s.Until(25*time.Second, "HF1-LIV-11", "the better transport is tried again when its cooldown is over", func() bool { return w.s.Upgrades > n && time.Since(last) < time.Minute })
+	w.s.Until(25*time.Second, "HF1-LIV-11", "the better transport is tried again when its cooldown is over",
+		func() bool {
+			return w.s.Upgrades > n && time.Since(last) < time.Minute
+		})
 }
 
 // selPromote lets the WebSocket open late, beside long polls.
@@ -206,13 +216,19 @@ func selPromote(w *world) {
 		return true
 	}
 	w.start(client.Command{Transports: both})
-	w.s.Until(later, "HF1-LIV-10", "long polls carry the session", func() bool { p := w.s.Live(script.LongPoll); return p != nil && p.Att == w.s.Att })
+	w.s.Until(later, "HF1-LIV-10", "long polls carry the session", func() bool {
+		p := w.s.Live(script.LongPoll)
+		return p != nil && p.Att == w.s.Att
+	})
 	w.s.Enqueue("tbefore")
 	w.gets(later, "HF1-SEL-09", "before")
 	w.s.Until(20*time.Second, "HF1-LIV-11", "the WebSocket is selected", func() bool { return !used.IsZero() })
 	w.s.Enqueue("tafter")
 	w.gets(later, "HF1-SEL-09", "before", "after")
-	w.s.Until(8*time.Second, "HF1-SEL-09", "the old attachment is closed", func() bool { p := w.s.Find(script.LongPoll); return p.Detached || !p.Polling() })
+	w.s.Until(8*time.Second, "HF1-SEL-09", "the old attachment is closed", func() bool {
+		p := w.s.Find(script.LongPoll)
+		return p.Detached || !p.Polling()
+	})
 	w.send("up")
 	w.s.Got(later, "HF1-SEL-06", "up")
 }

@@ -19,13 +19,15 @@ func closeCases() suite.Set {
 		over("ws poll", "clo/repeat-ack", "CLO-04",
 			"Having taken the server's !close the client repeats its ack until !closed.", cloRepeatAck),
 		over("all", "clo/ping-along", "CLO-04",
-			"With the ack of the server's !close the client pings: nothing else would show that the attachment has died.",
+			"With the ack of the server's !close the client pings: nothing else would show that the attachment has "+
+				"died.",
 			cloPingAlong),
 		over("all", "clo/mine", "CLO-01 CLO-05",
 			"The client's !close is the last line of its log; everything before it arrives, and every fate is "+
 				"delivered.", cloMine),
 		over("all", "clo/fates", "CLO-05",
-			"At the end the client reports what became of each message: delivered up to the peer's final recv, not delivered above it.",
+			"At the end the client reports what became of each message: delivered up to the peer's final recv, not "+
+				"delivered above it.",
 			cloFates),
 		over("ws poll", "clo/unknown-fate", "CLO-05 ERR-04 CLO-06",
 			"Without a !closed the fate of what was not acknowledged is unknown; nothing is sent again in "+
@@ -88,7 +90,9 @@ func cloPingAlong(w *world) {
 	w.s.Do(func() { before = a.Pinged() })
 	w.s.Enqueue(`!close {"code":4100,"reason":""}`)
 	w.s.Until(later, "HF1-CLO-04", "an ack of !close", func() bool { return w.s.Acked == 2 })
-	w.s.Until(2*time.Second, "HF1-CLO-04", "a ping along with the ack of !close", func() bool { return a.Pinged() > before })
+	w.s.Until(2*time.Second, "HF1-CLO-04", "a ping along with the ack of !close", func() bool {
+		return a.Pinged() > before
+	})
 	w.s.Do(func() { w.s.End(4100, "") })
 	w.expectEnd(later, "HF1-CLO-04", 4100)
 }
@@ -119,7 +123,8 @@ func cloFates(w *world) {
 		w.s.Nudge()
 	}
 	if e := w.expectEnd(later, "HF1-CLO-05", 4200); e.Delivered != 1 || !e.Exact {
-		w.Break("HF1-CLO-05", "the final recv is 1, but the client reports delivered %d, exact %v", e.Delivered, e.Exact)
+		w.Break("HF1-CLO-05", "the final recv is 1, but the client reports delivered %d, exact %v", e.Delivered,
+			e.Exact)
 	}
 }
 
@@ -134,23 +139,26 @@ func cloUnknownFate(w *world) {
 	}
 	var n int
 	w.s.Do(func() { n = len(w.s.Requests) + w.s.Upgrades })
-	w.s.Never(1500*time.Millisecond, "HF1-CLO-06", "requests after the end", func() bool { return len(w.s.Requests)+w.s.Upgrades > n })
+	w.s.Never(1500*time.Millisecond, "HF1-CLO-06", "requests after the end", func() bool {
+		return len(w.s.Requests)+w.s.Upgrades > n
+	})
 }
 
 // cloCodes makes a case for each close code.
 func cloCodes() (out suite.Set) {
 	for _, code := range []int{1000, 1001, 1006, 1008, 4001, 4100, 4204, 4302} {
-		out = append(out, over("ws", "clo/code-"+strconv.Itoa(code), "CLO-02", "A bare WebSocket close code ends no session.", func(w *world) {
-			w.connect(client.Command{})
-			w.s.Do(func() {
-				if code == 1006 {
-					w.s.Live("").Kill()
-				} else {
-					w.s.Live("").CloseWith(code)
-				}
-			})
-			w.stillWorks(nil, nil)
-		})...)
+		out = append(out, over("ws", "clo/code-"+strconv.Itoa(code), "CLO-02",
+			"A bare WebSocket close code ends no session.", func(w *world) {
+				w.connect(client.Command{})
+				w.s.Do(func() {
+					if code == 1006 {
+						w.s.Live("").Kill()
+					} else {
+						w.s.Live("").CloseWith(code)
+					}
+				})
+				w.stillWorks(nil, nil)
+			})...)
 	}
 	return out
 }
@@ -158,17 +166,18 @@ func cloCodes() (out suite.Set) {
 // errRefusals makes a case for each reason that ends the session.
 func errRefusals() (out suite.Set) {
 	for reason, code := range map[string]int{"origin": 4306, "policy": 4306, "version": 4305, "auth": 4301} {
-		out = append(out, over("ws sse poll", "err/"+reason, "ERR-04", "A refusal has the effect that the table of section 13 gives.", func(w *world) {
-			w.refuseAll(`!refused {"reason":"` + reason + `","v":[2]}`)
-			w.start(client.Command{Auth: raw("token")})
-			w.expectEnd(later, "HF1-ERR-04", code)
-			w.s.Do(func() {
-				if n := w.s.Refusals; (reason == "auth") != (n > 1) || n > 2 {
-					w.s.Fault("HF1-ERR-04", "%d attempts, refused for %s", n, reason)
-				}
-			})
-			w.s.Do(nil)
-		})...)
+		out = append(out, over("ws sse poll", "err/"+reason, "ERR-04",
+			"A refusal has the effect that the table of section 13 gives.", func(w *world) {
+				w.refuseAll(`!refused {"reason":"` + reason + `","v":[2]}`)
+				w.start(client.Command{Auth: raw("token")})
+				w.expectEnd(later, "HF1-ERR-04", code)
+				w.s.Do(func() {
+					if n := w.s.Refusals; (reason == "auth") != (n > 1) || n > 2 {
+						w.s.Fault("HF1-ERR-04", "%d attempts, refused for %s", n, reason)
+					}
+				})
+				w.s.Do(nil)
+			})...)
 	}
 	return out
 }
@@ -176,22 +185,24 @@ func errRefusals() (out suite.Set) {
 // errWaits makes a case for each reason after which the client tries again.
 func errWaits() (out suite.Set) {
 	for _, reason := range []string{"busy", "draining", "other"} {
-		out = append(out, over("ws poll", "err/"+reason, "ERR-04", "busy and draining: the client waits at least for retry, and tries again; any other reason counts as busy with 5 s.", func(w *world) {
-			line, least := `!refused {"reason":"`+reason+`","retry":2500}`, 2400*time.Millisecond
-			if reason == "other" {
-				line, least = `!refused {"reason":"whatever"}`, 4900*time.Millisecond
-			}
-			w.refuseAll(line)
-			w.start(client.Command{})
-			w.s.Until(later, "HF1-ERR-04", "an attempt", func() bool { return w.s.Refusals > 0 })
-			start := time.Now()
-			w.s.Until(15*time.Second, "HF1-ERR-04", "another attempt", func() bool { return w.s.Refusals > 1 })
-			if d := time.Since(start); d < least {
-				w.Fatalf("the next attempt came after %s, at least %s are due", d, least)
-			}
-			w.refuseAll("")
-			w.event(30*time.Second, "HF1-ERR-04", "the client is open", "open")
-		})...)
+		out = append(out, over("ws poll", "err/"+reason, "ERR-04",
+			"busy and draining: the client waits at least for retry, and tries again; any other reason counts as "+
+				"busy with 5 s.", func(w *world) {
+				line, least := `!refused {"reason":"`+reason+`","retry":2500}`, 2400*time.Millisecond
+				if reason == "other" {
+					line, least = `!refused {"reason":"whatever"}`, 4900*time.Millisecond
+				}
+				w.refuseAll(line)
+				w.start(client.Command{})
+				w.s.Until(later, "HF1-ERR-04", "an attempt", func() bool { return w.s.Refusals > 0 })
+				start := time.Now()
+				w.s.Until(15*time.Second, "HF1-ERR-04", "another attempt", func() bool { return w.s.Refusals > 1 })
+				if d := time.Since(start); d < least {
+					w.Fatalf("the next attempt came after %s, at least %s are due", d, least)
+				}
+				w.refuseAll("")
+				w.event(30*time.Second, "HF1-ERR-04", "the client is open", "open")
+			})...)
 	}
 	return out
 }
@@ -213,13 +224,15 @@ func errTwice() (out suite.Set) {
 		old, new string
 		code     int
 	}{"malformed": {`"sel":{`, `"sel":0,"x":{`, 4303}, "position": {`"recv":0`, `"recv":9`, 4302}} {
-		out = append(out, several("err/twice-"+what, "ERR-02", "The same protocol error on attachments of two transports in a row ends the session with its code.", func(w *world) {
-			alter := func(batch string) string { return strings.Replace(batch, c.old, c.new, 1) }
-			w.s.Send = func(_ *script.Attachment, batch string) []string { return []string{alter(batch)} }
-			w.s.Alter = func(_ *script.Request, r *script.Reply) { r.Batch = alter(r.Batch) }
-			w.start(client.Command{Transports: both})
-			w.expectEnd(20*time.Second, "HF1-ERR-02", c.code)
-		})...)
+		out = append(out, several("err/twice-"+what, "ERR-02",
+			"The same protocol error on attachments of two transports in a row ends the session with its code.",
+			func(w *world) {
+				alter := func(batch string) string { return strings.Replace(batch, c.old, c.new, 1) }
+				w.s.Send = func(_ *script.Attachment, batch string) []string { return []string{alter(batch)} }
+				w.s.Alter = func(_ *script.Request, r *script.Reply) { r.Batch = alter(r.Batch) }
+				w.start(client.Command{Transports: both})
+				w.expectEnd(20*time.Second, "HF1-ERR-02", c.code)
+			})...)
 	}
 	return out
 }

@@ -15,7 +15,9 @@ import (
 //go:embed batches.json
 var batches []byte
 
-// batchCase is a batch, or a whole HTTP body, that a server sends. The client must take it, or refuse all of it and go on with a new connection. {nonce} and {reply} stand for the request's nonce and an honest !reply.
+// batchCase is a batch, or a whole HTTP body, that a server sends. The client must take it, or
+// refuse all of it and go on with a new connection. {nonce} and {reply} stand for the request's
+// nonce and an honest !reply.
 type batchCase struct {
 	ID, On, Requirement, Sentence string
 	Refuse, RefuseBase64, Take    string
@@ -46,7 +48,8 @@ func batchCases() (suite.Set, error) {
 	return out, nil
 }
 
-// replaceFirst lets the server send the batch once, instead of the one with the first line of its log.
+// replaceFirst lets the server send the batch once, instead of the one with the first line of its
+// log.
 func (c *batchCase) replaceFirst(w *world, text string) (sent func() bool) {
 	done := false
 	w.s.Send = func(p *script.Attachment, batch string) []string {
@@ -80,7 +83,8 @@ func (c *batchCase) replaceFirst(w *world, text string) (sent func() bool) {
 	}
 }
 
-// refused checks that nothing of the batch is taken, that the client leaves the connection, and that what the server really had to say arrives.
+// refused checks that nothing of the batch is taken, that the client leaves the connection, and
+// that what the server really had to say arrives.
 func (c *batchCase) refused(w *world) {
 	w.connect(client.Command{})
 	before := w.attachment()

@@ -10,7 +10,8 @@ import (
 	"github.com/holdfast-rt/holdfast/conformance/trace"
 )
 
-// eventLog holds what happens in a case, until it is known whether the run was honest and is worth a trace.
+// eventLog holds what happens in a case, until it is known whether the run was honest and is worth
+// a trace.
 type eventLog struct {
 	mu     sync.Mutex
 	events []trace.Event
@@ -27,7 +28,9 @@ func (t *eventLog) add(e trace.Event) {
 	}
 }
 
-// markCalm notes that everything has been delivered by now. It writes a calm into the log behind the last send or kill, whose time ends now. The checker then sees for itself whether everything has arrived (I7).
+// markCalm notes that everything has been delivered by now. It writes a calm into the log behind
+// the last send or kill, whose time ends now. The checker then sees for itself whether everything
+// has arrived (I7).
 func (t *eventLog) markCalm() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -57,7 +60,8 @@ func (t *eventLog) delivered() (n int) {
 	return n
 }
 
-// checkTrace checks the trace of a case that has passed, if everything in it was honest, and hands it on.
+// checkTrace checks the trace of a case that has passed, if everything in it was honest, and hands
+// it on.
 func (w *world) checkTrace() {
 	if w.c == nil {
 		return

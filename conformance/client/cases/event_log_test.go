@@ -6,7 +6,8 @@ import (
 	"github.com/holdfast-rt/holdfast/conformance/trace"
 )
 
-// TestSettled checks that a message which was sent before the last kill and did not arrive is found, whenever the session ended.
+// TestSettled checks that a message which was sent before the last kill and did not arrive is
+// found, whenever the session ended.
 func TestSettled(t *testing.T) {
 	run := func(last trace.Event) []trace.Violation {
 		var s eventLog

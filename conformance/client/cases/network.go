@@ -15,7 +15,8 @@ import (
 //go:embed network.json
 var network []byte
 
-// networkCases run the client through the middlebox in these modes, to a server that echoes. Each message has to come back, once and in order.
+// networkCases run the client through the middlebox in these modes, to a server that echoes. Each
+// message has to come back, once and in order.
 func networkCases() (suite.Set, error) {
 	var list []struct{ ID, Modes, Requirement string }
 	if err := json.Unmarshal(network, &list); err != nil {
@@ -27,7 +28,8 @@ func networkCases() (suite.Set, error) {
 		if err != nil {
 			return nil, fmt.Errorf("network.json: %s: %w", c.ID, err)
 		}
-		sentence := fmt.Sprintf("Through a network in the modes %q every message comes back, once and in order.", c.Modes)
+		sentence := fmt.Sprintf("Through a network in the modes %q every message comes back, once and in order.",
+			c.Modes)
 		out = append(out, several(c.ID, c.Requirement, sentence, func(w *world) { w.echoThrough(modes) })...)
 	}
 	return out, nil
@@ -58,7 +60,9 @@ func (w *world) echoThrough(modes []middlebox.Mode) {
 	var want []string
 	for round := range 4 {
 		for i := range 5 {
-			want = append(want, fmt.Sprintf("%s of round %d %s", []string{"one", "two", "three", "four", "five"}[i], round, strings.Repeat("x", 200*i)))
+			want = append(want,
+				fmt.Sprintf("%s of round %d %s", []string{"one", "two", "three", "four", "five"}[i], round,
+					strings.Repeat("x", 200*i)))
 		}
 		w.send(want[len(want)-5:]...)
 		w.gets(3*later, w.blame(), want...)

@@ -37,7 +37,8 @@ func numberCases() suite.Set {
 		over("ws", "num/lost-opened", "WSK-04",
 			"The loss of the first frame of the server is survived.", numLostOpened),
 		over("ws", "num/rewind", "NUM-07 WSK-04",
-			"On !rewind the client goes on, on that attachment, from the position stated: frames of its own may get lost.",
+			"On !rewind the client goes on, on that attachment, from the position stated: frames of its own may get "+
+				"lost.",
 			numRewind),
 		over("ws", "num/low-position", "NUM-08",
 			"A position is never below the highest ack known: a low recv is no error, and nothing that was "+
@@ -132,7 +133,9 @@ func numDrained(w *world) {
 	w.send("slow")
 	w.s.Got(later, "HF1-NUM-04", "slow")
 	w.do("drained")
-	if w.c.WaitFor(w.Context(), time.Second, func(all []client.Event) bool { return all[len(all)-1].Event == "drained" }) {
+	if w.c.WaitFor(w.Context(), time.Second, func(all []client.Event) bool {
+		return all[len(all)-1].Event == "drained"
+	}) {
 		w.Fatalf("the client holds for taken what was only received")
 	}
 	w.s.Do(func() { release = true })
@@ -143,7 +146,9 @@ func numDrained(w *world) {
 func numAckTaken(w *world) {
 	w.connect(client.Command{Hold: true})
 	w.s.Enqueue("ta", "tb", "tc")
-	w.s.Never(time.Second, "HF1-NUM-05", "an ack although the application has taken nothing", func() bool { return w.s.Acked > 0 })
+	w.s.Never(time.Second, "HF1-NUM-05", "an ack although the application has taken nothing", func() bool {
+		return w.s.Acked > 0
+	})
 	w.do("take")
 	w.gets(soon, "HF1-NUM-05", "a", "b", "c")
 	w.s.Until(later, "HF1-NUM-11", "an ack", func() bool { return w.s.Acked == 3 })

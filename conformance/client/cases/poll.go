@@ -33,7 +33,7 @@ func pollCases() suite.Set {
 			"A stream that holds data back (beacon 2 not within 1 s + 2 round trips after opened) is left, and "+
 				"nothing is lost.", sseHeld),
 		several("sse/posts-wait", "SSE-09",
-			"A stream that is heard while what is posted for it goes unanswered is closed before another "+
+			"A stream that still receives, while its POSTs get no answer, is closed before another "+
 				"attachment is started.", ssePostsWait),
 		over("sse", "sse/no-end-line", "SSE-04",
 			"An event without its `.` line is discarded.", sseNoEndLine),
@@ -152,7 +152,9 @@ func polDeadline(w *world) {
 		return nil
 	}
 	w.connect(client.Command{})
-	w.s.Until(12*time.Second, "HF1-LIV-06", "another poll or attachment", func() bool { return n > 1 || len(w.s.Attachments) > 1 })
+	w.s.Until(12*time.Second, "HF1-LIV-06", "another poll or attachment", func() bool {
+		return n > 1 || len(w.s.Attachments) > 1
+	})
 }
 
 func sseAccept(w *world) {
@@ -168,7 +170,9 @@ func sseHeld(w *world) {
 		return []string{batch}
 	}
 	w.connect(client.Command{Transports: []string{script.SSE, script.LongPoll}})
-	w.s.Until(5*time.Second, "HF1-SSE-03", "another attachment than the stream that holds back", func() bool { return len(w.s.Attachments) > 1 })
+	w.s.Until(5*time.Second, "HF1-SSE-03", "another attachment than the stream that holds back", func() bool {
+		return len(w.s.Attachments) > 1
+	})
 	w.stillWorks(nil, nil)
 }
 

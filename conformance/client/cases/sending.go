@@ -15,7 +15,8 @@ import (
 // awkwardText is text that is hard to encode.
 const awkwardText = "back\\slash\nline\r\n\x00\x01\ufeff\u0085\u2028\u2029\U0001f600 \\n\\\\ end"
 
-// sendingCases are about what the client writes. The server parses everything strictly; these cases make the client write it.
+// sendingCases are about what the client writes. The server parses everything strictly; these cases
+// make the client write it.
 func sendingCases() suite.Set {
 	return slices.Concat(
 		over("all", "bat/sends-text", "BAT-02 BAT-01",
@@ -74,7 +75,10 @@ func batSendsBinary(w *world) {
 }
 
 func batSplits(w *world) {
-	texts := []string{strings.Repeat("é", 5000), strings.Repeat("\\", 3000), "x" + strings.Repeat("\U0001f600", 1200), strings.Repeat("a", 1534)}
+	texts := []string{
+		strings.Repeat("é", 5000), strings.Repeat("\\", 3000), "x" + strings.Repeat("\U0001f600", 1200),
+		strings.Repeat("a", 1534),
+	}
 	w.connect(client.Command{})
 	w.send(texts...)
 	w.sendBinary(strings.Repeat("\xff\n", 4000))
@@ -204,7 +208,9 @@ func numWindow(w *world) {
 	w.connect(client.Command{})
 	texts := numbered("window", 12, 300)
 	w.send(texts...)
-	w.s.Never(time.Second, "HF1-NUM-10", "everything was sent although nothing was acknowledged", func() bool { return len(w.s.Messages) > 4 })
+	w.s.Never(time.Second, "HF1-NUM-10", "everything was sent although nothing was acknowledged", func() bool {
+		return len(w.s.Messages) > 4
+	})
 	w.s.Do(func() { release = true })
 	w.s.Nudge()
 	w.s.Got(2*later, "HF1-NUM-10", texts...)

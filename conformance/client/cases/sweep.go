@@ -12,7 +12,8 @@ import (
 	"github.com/holdfast-rt/holdfast/conformance/trace"
 )
 
-// The bounds of a sweep: how many cuts it makes without the flag -sweep, how many run at a time, and how long it starts new ones.
+// The bounds of a sweep: how many cuts it makes without the flag -sweep, how many run at a time,
+// and how long it starts new ones.
 const (
 	sweepCuts      = 24
 	sweepParallel  = 4
@@ -24,7 +25,10 @@ func sweepCases() suite.Set {
 	var out suite.Set
 	for direction, up := range map[string]bool{"up": true, "down": false} {
 		out = append(out, over("all", "sweep/"+direction, "NUM-02 NUM-04 BAT-01 CLO-01 CLO-02",
-			"Wherever a connection is cut, every message arrives once and in order, and the session ends as it was closed.", func(w *world) { w.sweep(up) })...)
+			"Wherever a connection is cut, every message arrives once and in order, and the session ends as it was "+
+				"closed.", func(w *world) {
+				w.sweep(up)
+			})...)
 	}
 	return out
 }
@@ -111,7 +115,8 @@ func (w *world) during(c middlebox.Cut, f func()) {
 	passed = true
 }
 
-// cuts chooses where to cut: at regular distances in all the bytes that crossed, from an offset that the seed decides, in random order.
+// cuts chooses where to cut: at regular distances in all the bytes that crossed, from an offset
+// that the seed decides, in random order.
 func (w *world) cuts(counts []middlebox.Count, up bool) (out []middlebox.Cut) {
 	bytes := func(c middlebox.Count) int64 {
 		if up {
@@ -138,9 +143,12 @@ func (w *world) cuts(counts []middlebox.Count, up bool) (out []middlebox.Cut) {
 	return out
 }
 
-// cutAt is one run of the session, with its own server and middlebox. It returns what crossed the connections, and whether one was cut.
+// cutAt is one run of the session, with its own server and middlebox. It returns what crossed the
+// connections, and whether one was cut.
 func (w *world) cutAt(c *middlebox.Cut) (counts []middlebox.Count, cut bool) {
-	run := &world{T: w.T, s: script.New(w.T), target: w.target, transport: w.transport, trace: w.Case.ID + " undisturbed"}
+	run := &world{
+		T: w.T, s: script.New(w.T), target: w.target, transport: w.transport, trace: w.Case.ID + " undisturbed",
+	}
 	defer run.s.Stop()
 	modes := "tcp"
 	if c != nil {

@@ -42,31 +42,36 @@ func webCases() suite.Set {
 // httpStatuses makes a case for each answer that is not the protocol's.
 func httpStatuses() (out suite.Set) {
 	for what, r := range map[string]*script.Reply{
-		"404": {Status: 404, Body: "no"}, "500": {Status: 500, Body: "no"}, "403": {Status: 403, Body: "no"}, "410": {Status: 410, Body: "gone"},
+		"404": {Status: 404, Body: "no"}, "500": {Status: 500, Body: "no"}, "403": {Status: 403, Body: "no"},
+		"410": {Status: 410, Body: "gone"},
 		"204": {Status: 204}, "reset": {Abort: true}, "cut": {Body: "holdfast/1 up AAAA", Abort: true},
-		"portal": {Body: "<!doctype html><title>Sign in</title>", Header: map[string]string{"Content-Type": "text/html"}},
+		"portal": {
+			Body: "<!doctype html><title>Sign in</title>", Header: map[string]string{"Content-Type": "text/html"},
+		},
 	} {
-		out = append(out, over("sse poll", "http/status-"+what, "HTTP-04 CLO-02", "A status but 200, a page or a reset is a fault of the carrier and says nothing about the session.", func(w *world) {
-			bad, n := false, 0
-			w.s.Lossy = true
-			w.s.Request = func(*script.Request) *script.Reply {
-				if bad && n < 4 {
-					n++
-					return r
+		out = append(out, over("sse poll", "http/status-"+what, "HTTP-04 CLO-02",
+			"A status but 200, a page or a reset is a fault of the carrier and says nothing about the session.",
+			func(w *world) {
+				bad, n := false, 0
+				w.s.Lossy = true
+				w.s.Request = func(*script.Request) *script.Reply {
+					if bad && n < 4 {
+						n++
+						return r
+					}
+					return nil
 				}
-				return nil
-			}
-			w.connect(client.Command{})
-			w.s.Do(func() {
-				bad = true
-				w.s.Live("").Kill()
-			})
-			w.send("up")
-			w.s.Enqueue("tdown")
-			w.gets(3*later, "HF1-HTTP-04", "down")
-			w.s.Got(3*later, "HF1-HTTP-04", "up")
-			w.stillWorks([]string{"up"}, []string{"down"})
-		})...)
+				w.connect(client.Command{})
+				w.s.Do(func() {
+					bad = true
+					w.s.Live("").Kill()
+				})
+				w.send("up")
+				w.s.Enqueue("tdown")
+				w.gets(3*later, "HF1-HTTP-04", "down")
+				w.s.Got(3*later, "HF1-HTTP-04", "up")
+				w.stillWorks([]string{"up"}, []string{"down"})
+			})...)
 	}
 	return out
 }
@@ -74,19 +79,20 @@ func httpStatuses() (out suite.Set) {
 // httpUpgrades makes a case for each answer to an upgrade that is not 101.
 func httpUpgrades() (out suite.Set) {
 	for what, status := range map[string]int{"404": 404, "503": 503, "200": 200} {
-		out = append(out, over("ws", "http/upgrade-"+what, "HTTP-04 CLO-02", "A refused upgrade is a fault of the carrier and says nothing about the session.", func(w *world) {
-			bad := 0
-			w.s.Upgrade = func(n int, _ *http.Request) int {
-				if n > 1 && bad < 3 {
-					bad++
-					return status
+		out = append(out, over("ws", "http/upgrade-"+what, "HTTP-04 CLO-02",
+			"A refused upgrade is a fault of the carrier and says nothing about the session.", func(w *world) {
+				bad := 0
+				w.s.Upgrade = func(n int, _ *http.Request) int {
+					if n > 1 && bad < 3 {
+						bad++
+						return status
+					}
+					return 0
 				}
-				return 0
-			}
-			w.connect(client.Command{})
-			w.s.Do(func() { w.s.Live("").Kill() })
-			w.stillWorks(nil, nil)
-		})...)
+				w.connect(client.Command{})
+				w.s.Do(func() { w.s.Live("").Kill() })
+				w.stillWorks(nil, nil)
+			})...)
 	}
 	return out
 }
@@ -120,8 +126,12 @@ func httpStreamNonce(w *world) {
 	w.s.Request = func(q *script.Request) *script.Reply {
 		if q.Kind == "stream" {
 			if n++; n == 1 {
-				return &script.Reply{Header: map[string]string{"Content-Type": "text/event-stream"}, Abort: true, Body: ":" + strings.Repeat(" ", 2048) +
-					"\n\ndata:holdfast/1 stream AAAAAAAAAAAAAAAAAAAA\ndata:@1 0\ndata:!closed {\"code\":4100,\"reason\":\"\",\"recv\":0,\"ack\":0}\ndata:.\n\n"}
+				return &script.Reply{
+					Header: map[string]string{"Content-Type": "text/event-stream"}, Abort: true,
+					Body: ":" + strings.Repeat(" ", 2048) +
+						"\n\ndata:holdfast/1 stream AAAAAAAAAAAAAAAAAAAA\ndata:@1 0\ndata:!closed " +
+						"{\"code\":4100,\"reason\":\"\",\"recv\":0,\"ack\":0}\ndata:.\n\n",
+				}
 			}
 		}
 		return nil
@@ -172,7 +182,8 @@ func whoOtherRun(w *world) {
 			return batch
 		}
 		shown++
-		return "@1 1\n" + strings.Replace(strings.SplitN(batch, "\n", 2)[1], w.s.Run, strings.Repeat("x", 20), 1) + "tdecoy\ntdecoy\n"
+		return "@1 1\n" + strings.Replace(strings.SplitN(batch, "\n", 2)[1], w.s.Run, strings.Repeat("x", 20), 1) +
+			"tdecoy\ntdecoy\n"
 	}
 	w.s.Do(func() {
 		w.s.Send = func(_ *script.Attachment, batch string) []string { return []string{wrong(batch)} }

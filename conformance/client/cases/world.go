@@ -1,4 +1,5 @@
-// Package cases holds the cases for clients: some are data in *.json, the others are in Go, one file for each area.
+// Package cases holds the cases for clients: some are data in *.json, the others are in Go, one
+// file for each area.
 package cases
 
 import (
@@ -14,7 +15,8 @@ import (
 	"github.com/holdfast-rt/holdfast/conformance/suite"
 )
 
-// How long a case waits for what must come soon, and for what needs a reconnect. The machine that runs the suite may be busy.
+// How long a case waits for what must come soon, and for what needs a reconnect. The machine that
+// runs the suite may be busy.
 const (
 	soon  = 8 * time.Second
 	later = 10 * time.Second
@@ -32,7 +34,9 @@ type world struct {
 	trace     string // the name of its trace, "" for the name of the case
 }
 
-var profiles = map[string]string{script.WebSocket: suite.WS, script.SSE: suite.SSE, script.LongPoll: suite.Poll, "": suite.Core}
+var profiles = map[string]string{
+	script.WebSocket: suite.WS, script.SSE: suite.SSE, script.LongPoll: suite.Poll, "": suite.Core,
+}
 
 // over makes a case for each of the transports; "all" stands for the three.
 func over(transports, id, requirements, sentence string, run func(w *world)) suite.Set {
@@ -58,7 +62,8 @@ func one(id, transport, requirements, sentence string, run func(w *world)) suite
 		list = append(list, "HF1-"+r)
 	}
 	return suite.Case{
-		ID: id, Requirements: list, Sentence: sentence, Profile: profiles[transport], Role: suite.Client, Limit: 45 * time.Second,
+		ID: id, Requirements: list, Sentence: sentence, Profile: profiles[transport], Role: suite.Client,
+		Limit: 45 * time.Second,
 		Run: func(t *suite.T) {
 			target := t.Target.(*client.Target)
 			if transport != "" && !target.Has(transport) {
@@ -184,7 +189,8 @@ func (w *world) sendBinary(data string) {
 
 func (w *world) do(what string) { _ = w.c.Do(client.Command{Do: what}) }
 
-// hello exchanges one message each way, which shows that the session works. Nothing else may have been sent before.
+// hello exchanges one message each way, which shows that the session works. Nothing else may have
+// been sent before.
 func (w *world) hello() {
 	w.s.Enqueue("thello from the server")
 	w.send("hello from the client")
@@ -192,7 +198,8 @@ func (w *world) hello() {
 	w.s.Got(later, w.blame(), "hello from the client")
 }
 
-// stillWorks shows that the session still works after the given messages: it is the same session, and everything arrives.
+// stillWorks shows that the session still works after the given messages: it is the same session,
+// and everything arrives.
 func (w *world) stillWorks(up, down []string) {
 	w.s.Enqueue("tit goes on")
 	w.send("it goes on")

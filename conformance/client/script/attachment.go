@@ -215,9 +215,11 @@ func (s *Server) lines(p *Attachment) string {
 
 // Opened is an honest opened for an attachment.
 func (s *Server) Opened(p *Attachment) string {
-	return fmt.Sprintf(`!opened {"v":1,"id":"%s","run":"%s","node":"script","att":%d,"recv":%d,"sel":{"u":%d,"att":%d},`+
-		`"lim":{"maxBatch":%d,"maxMessage":%d},"win":%d,"ping":%d,"hold":%d,"ttl":%d,"challenge":"%s"}`,
-		sessionID(s.Key), s.Run, p.Att, s.Recv, s.U, s.Att, s.MaxBatch, s.MaxMessage, s.Win, s.Ping, s.Hold, s.TTL, p.Challenge)
+	return fmt.Sprintf(`!opened {"v":1,"id":"%s","run":"%s","node":"script","att":%d,"recv":%d,`+
+		`"sel":{"u":%d,"att":%d},"lim":{"maxBatch":%d,"maxMessage":%d},`+
+		`"win":%d,"ping":%d,"hold":%d,"ttl":%d,"challenge":"%s"}`,
+		sessionID(s.Key), s.Run, p.Att, s.Recv, s.U, s.Att, s.MaxBatch, s.MaxMessage, s.Win, s.Ping, s.Hold, s.TTL,
+		p.Challenge)
 }
 
 // ReplyLine is an honest !reply.

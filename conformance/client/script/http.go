@@ -1,7 +1,6 @@
 package script
 
 import (
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -89,7 +88,8 @@ func (s *Server) checkExposed(r *http.Request) {
 		s.Trap++
 		s.fault("HF1-HTTP-08", "the client follows a redirect")
 	case r.Method == http.MethodOptions:
-		s.fault("HF1-HTTP-06", "the client asks for a CORS preflight, for %s %s", r.Header.Get("Access-Control-Request-Method"), r.Header.Get("Access-Control-Request-Headers"))
+		s.fault("HF1-HTTP-06", "the client asks for a CORS preflight, for %s %s",
+			r.Header.Get("Access-Control-Request-Method"), r.Header.Get("Access-Control-Request-Headers"))
 	case r.URL.RawQuery != "":
 		s.fault("HF1-HTTP-06", "the URL has a query: %s", r.URL.RawQuery)
 	case r.Method == http.MethodPost && !strings.HasPrefix(r.Header.Get("Content-Type"), "text/plain"):
@@ -141,7 +141,8 @@ func (s *Server) handlePost(q *Request) {
 		return
 	}
 	q.Kind, q.Nonce, q.Batch = body.Kind, body.Nonce, body.Batch
-	// When a connection that it used before breaks, a browser may send the POST again by itself. That copy is equal to the last byte.
+	// When a connection that it used before breaks, a browser may send the POST again by itself.
+	// That copy is equal to the last byte.
 	if before := s.nonces[q.Nonce]; q.Nonce == "-" || before != "" && before != q.Raw {
 		s.fault("HF1-HTTP-01", "the nonce %q was used before", q.Nonce)
 	}
@@ -173,7 +174,9 @@ func (s *Server) handlePost(q *Request) {
 	s.change()
 }
 
-// checkConcurrency counts the requests of an attachment that are in flight (HF1-POL-04, HF1-POL-05). It counts after a while, because a request that the client has given up may look open for a moment.
+// checkConcurrency counts the requests of an attachment that are in flight (HF1-POL-04,
+// HF1-POL-05). It counts after a while, because a request that the client has given up may look
+// open for a moment.
 func (s *Server) checkConcurrency(q *Request) {
 	if q.Kind != "poll" && q.Kind != "up" || q.Is("!use") || s.Lossy {
 		return
@@ -182,7 +185,8 @@ func (s *Server) checkConcurrency(q *Request) {
 	s.later(300*time.Millisecond, func() {
 		polls, ups := 0, 0
 		for _, other := range s.Requests[max(0, len(s.Requests)-50):] {
-			if !other.Over.IsZero() || other.Batch == nil || len(other.Batch.Lines) == 0 || other.Batch.Lines[0].Number("att") != att || other.Is("!use") {
+			if !other.Over.IsZero() || other.Batch == nil || len(other.Batch.Lines) == 0 ||
+				other.Batch.Lines[0].Number("att") != att || other.Is("!use") {
 				continue
 			}
 			switch other.Kind {
@@ -201,7 +205,8 @@ func (s *Server) checkConcurrency(q *Request) {
 	})
 }
 
-// refusal is the answer of a server that refuses everything. On a stream it is the first event, and the stream ends.
+// refusal is the answer of a server that refuses everything. On a stream it is the first event, and
+// the stream ends.
 func (s *Server) refusal(q *Request) *Reply {
 	if q.Kind != "stream" {
 		return &Reply{Batch: "@1 0\n" + s.Refuse + "\n"}
@@ -213,7 +218,8 @@ func (s *Server) refusal(q *Request) *Reply {
 func (q *Request) event(lines ...string) *Reply {
 	return &Reply{
 		Header: map[string]string{"Content-Type": "text/event-stream"},
-		Body:   ":" + strings.Repeat(" ", 2048) + "\n\ndata:holdfast/1 stream " + q.Nonce + "\ndata:" + strings.Join(lines, "\ndata:") + "\ndata:.\n\n",
+		Body: ":" + strings.Repeat(" ", 2048) + "\n\ndata:holdfast/1 stream " + q.Nonce + "\ndata:" +
+			strings.Join(lines, "\ndata:") + "\ndata:.\n\n",
 	}
 }
 
@@ -335,65 +341,4 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, q *Request, a *Re
 		w.WriteHeader(a.Status)
 	}
 	_, _ = io.WriteString(w, body)
-}
-
-// stream serves an event stream until it is ended.
-func (s *Server) stream(w http.ResponseWriter, r *http.Request, q *Request, p *Attachment) {
-	c := http.NewResponseController(w)
-	w.Header().Set("Content-Type", "text/event-stream")
-	over := make(chan struct{})
-	first := "data:" + "holdfast/1 stream " + q.Nonce + "\n"
-	s.mu.Lock()
-	if !p.Alive { // a case has killed it after it was opened
-		q.Over = time.Now()
-		s.mu.Unlock()
-		panic(http.ErrAbortHandler)
-	}
-	p.write = func(batch string) error {
-		if !p.Alive {
-			return nil
-		}
-		event := first + "data:" + strings.ReplaceAll(strings.TrimSuffix(batch, "\n"), "\n", "\ndata:") + "\ndata:.\n\n"
-		first = ""
-		if _, err := io.WriteString(w, event); err != nil {
-			return err
-		}
-		return c.Flush()
-	}
-	p.close = func(int) {
-		select {
-		case <-over:
-		default:
-			close(over)
-		}
-	}
-	p.raw = func(raw string) {
-		_, _ = io.WriteString(w, raw)
-		_ = c.Flush()
-	}
-	_, _ = fmt.Fprintf(w, ":%s\n\n", strings.Repeat(" ", 2048))
-	p.send(s.head(s.Acked+1) + s.Opened(p) + "\n")
-	p.keepAlive()
-	p.Control(`?beacon {"i":1}`)
-	s.flush()
-	s.change()
-	s.mu.Unlock()
-	s.later(300*time.Millisecond, func() {
-		if p.Alive {
-			p.Control(`?beacon {"i":2}`)
-		}
-	})
-	select {
-	case <-over:
-	case <-r.Context().Done():
-	}
-	s.mu.Lock()
-	p.noteEnd()
-	p.write, p.raw = nil, nil
-	q.Over = time.Now()
-	s.change()
-	s.mu.Unlock()
-	if r.Context().Err() == nil && s.Ended == "" {
-		panic(http.ErrAbortHandler)
-	}
 }

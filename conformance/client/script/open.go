@@ -35,7 +35,8 @@ func (s *Server) open(transport string, b *wire.Batch) *Attachment {
 		s.newSession(key)
 	}
 	switch {
-	case run == "" && s.Confirmed && time.Since(s.confirmedAt) > 3*time.Second: // one that took part in the race may come late
+	// one that took part in the race may come late
+	case run == "" && s.Confirmed && time.Since(s.confirmedAt) > 3*time.Second:
 		s.fault("HF1-WHO-03", "an !open without run, after the run was repeated")
 	case run != "" && run != s.Run:
 		s.fault("HF1-WHO-03", "!open repeats the run %q, not %q", run, s.Run)
@@ -49,7 +50,10 @@ func (s *Server) open(transport string, b *wire.Batch) *Attachment {
 	if early := s.early(b); early > 4<<10 && b.Logs() > 1 {
 		s.fault("HF1-ATT-08", "%d bytes of early messages in an !open", early)
 	}
-	p := &Attachment{s: s, Att: att, Transport: transport, OpenedAt: time.Now(), wrote: time.Now(), Alive: true, Ack: b.Ack, Position: o.Number("recv"), U: o.Number("u"), Challenge: random()}
+	p := &Attachment{
+		s: s, Att: att, Transport: transport, OpenedAt: time.Now(), wrote: time.Now(), Alive: true,
+		Ack: b.Ack, Position: o.Number("recv"), U: o.Number("u"), Challenge: random(),
+	}
 	if p.Lim = f.Lim.MaxBatch; p.Lim == 0 {
 		p.Lim = 65536
 	}
@@ -97,7 +101,8 @@ func (s *Server) attach(p *Attachment) {
 	}
 }
 
-// addressed finds the attachment that a poll or up belongs to. If it returns nil, the reply is the answer.
+// addressed finds the attachment that a poll or up belongs to. If it returns nil, the reply is the
+// answer.
 func (s *Server) addressed(q *Request) (*Attachment, *Reply) {
 	l := &q.Batch.Lines[0]
 	if s.Run == "" || (l.Text("run") != s.Run && l.Text("key") != s.Key) {

@@ -20,7 +20,8 @@ func (s *Server) acked(side string, number uint64) {
 	}
 }
 
-// messagesTo is the number of the last whole message up to a line: an ack may cover a !close too, which is no message.
+// messagesTo is the number of the last whole message up to a line: an ack may cover a !close too,
+// which is no message.
 func messagesTo(ends []uint64, line uint64) (last uint64) {
 	for _, n := range ends {
 		if n <= line {
@@ -30,7 +31,8 @@ func messagesTo(ends []uint64, line uint64) (last uint64) {
 	return last
 }
 
-// recordEnqueued records what was put into the server's log, once a message is whole. A line that is no log line of the protocol makes the run a forged one.
+// recordEnqueued records what was put into the server's log, once a message is whole. A line that
+// is no log line of the protocol makes the run a forged one.
 func (s *Server) recordEnqueued(line string) {
 	b, err := wire.Parse([]byte("@1 0\n" + line + "\n"))
 	if err != nil || len(b.Lines) != 1 || !b.Lines[0].Log() {
@@ -50,7 +52,8 @@ func (s *Server) recordEnqueued(line string) {
 	s.enqueuing = nil
 }
 
-// setPosition sets where the attachment goes on: behind a position that the client has stated for the server's log.
+// setPosition sets where the attachment goes on: behind a position that the client has stated for
+// the server's log.
 func (p *Attachment) setPosition(position uint64) {
 	next := max(position, p.s.Acked) + 1
 	if next != p.next {

@@ -1,4 +1,6 @@
-// Package script is a server that does what a case tells it. It is a small honest server of one session, and a case can alter, delay, repeat or withhold each of its answers and frames. It judges strictly all that the client sends, and notes the first requirement that breaks.
+// Package script is a server that does what a case tells it. It is a small honest server of one
+// session, and a case can alter, delay, repeat or withhold each of its answers and frames. It
+// judges strictly all that the client sends, and notes the first requirement that breaks.
 package script
 
 import (
@@ -17,7 +19,9 @@ import (
 	"github.com/holdfast-rt/holdfast/conformance/wire"
 )
 
-// Server serves one session, or several one after another. Its fields are set before the client connects. Hooks are called while the server is locked: they must not block, and must not call its methods except those of Attachment and Request.
+// Server serves one session, or several one after another. Its fields are set before the client
+// connects. Hooks are called while the server is locked: they must not block, and must not call its
+// methods except those of Attachment and Request.
 type Server struct {
 	URL     string // the endpoint
 	urlPath string // differs in each case: an old client may still call a port that is used again
@@ -35,9 +39,11 @@ type Server struct {
 	Refuse string
 	// Record is called with what the server's application and attachments do, as events of a trace.
 	Record func(trace.Event)
-	// Forged is true when a case let the server say something untrue. The record is then no honest trace.
+	// Forged is true when a case let the server say something untrue. The record is then no honest
+	// trace.
 	Forged bool
-	// Upgrade decides about each WebSocket handshake: 0 accepts, -1 never answers, a status refuses.
+	// Upgrade decides about each WebSocket handshake: 0 accepts, -1 never answers, a status
+	// refuses.
 	Upgrade func(n int, r *http.Request) int
 	// Request decides first about each POST; nil lets the server answer.
 	Request func(q *Request) *Reply
@@ -118,7 +124,9 @@ func New(t *suite.T) *Server {
 	s.URL = "http://" + l.Addr().String() + s.urlPath
 	done, end := context.WithCancel(context.WithoutCancel(t.Context()))
 	s.done = done
-	h := &http.Server{Handler: s, ReadHeaderTimeout: time.Minute, BaseContext: func(net.Listener) context.Context { return done }}
+	h := &http.Server{Handler: s, ReadHeaderTimeout: time.Minute, BaseContext: func(net.Listener) context.Context {
+		return done
+	}}
 	go func() { _ = h.Serve(l) }()
 	s.Stop = sync.OnceFunc(func() {
 		s.mu.Lock()
@@ -161,7 +169,8 @@ func (s *Server) change() {
 	s.changed = make(chan struct{})
 }
 
-// Do runs f while the server is locked. It fails the case if the client has broken a requirement by now.
+// Do runs f while the server is locked. It fails the case if the client has broken a requirement by
+// now.
 func (s *Server) Do(f func()) {
 	s.mu.Lock()
 	if f != nil {
@@ -175,7 +184,8 @@ func (s *Server) Do(f func()) {
 	}
 }
 
-// Until waits until f, called while the server is locked, is true. what says what is awaited. If it does not come within d, the case fails with the requirement.
+// Until waits until f, called while the server is locked, is true. what says what is awaited. If it
+// does not come within d, the case fails with the requirement.
 func (s *Server) Until(d time.Duration, requirement, what string, f func() bool) {
 	if !s.Within(d, f) {
 		s.t.Break(requirement, "not within %s: %s", d, what)
@@ -243,10 +253,12 @@ func (s *Server) Got(d time.Duration, requirement string, want ...string) {
 	s.Do(nil)
 }
 
-// Flush sends again what the selected attachment has not acknowledged, or what there is. The server is locked.
+// Flush sends again what the selected attachment has not acknowledged, or what there is. The server
+// is locked.
 func (s *Server) Flush() { s.flush() }
 
-// Nudge sends an ack on the selected attachment, or answers the hanging poll, so that the client sees a change of Holds.
+// Nudge sends an ack on the selected attachment, or answers the hanging poll, so that the client
+// sees a change of Holds.
 func (s *Server) Nudge() {
 	s.Do(func() {
 		p := s.attachment(s.Att)

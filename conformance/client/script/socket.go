@@ -129,7 +129,8 @@ func (s *Server) openSocket(c *websocket.Conn, b *wire.Batch) *Attachment {
 	p.write = send
 	p.close = func(code int) {
 		if code != 0 {
-			_ = c.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, ""), time.Now().Add(time.Second))
+			_ = c.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, ""),
+				time.Now().Add(time.Second))
 		}
 		_ = c.NetConn().Close()
 	}

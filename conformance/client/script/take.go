@@ -39,7 +39,8 @@ func (s *Server) take(b *wire.Batch) (gap bool) {
 		case b.Logs() > 0:
 			s.fault("HF1-NUM-01", "log lines from %d on where %d is next", b.First, s.Recv+1)
 		default:
-			s.fault("HF1-NUM-06", "a head without log lines looks like a gap: it says %d where %d is next", b.First, s.Recv+1)
+			s.fault("HF1-NUM-06", "a head without log lines looks like a gap: it says %d where %d is next", b.First,
+				s.Recv+1)
 		}
 		return true
 	}
@@ -97,7 +98,8 @@ func (s *Server) line(n uint64, l wire.Line) {
 	}
 }
 
-// window checks that the client keeps to the window; one whole message is always allowed (HF1-NUM-10).
+// window checks that the client keeps to the window; one whole message is always allowed
+// (HF1-NUM-10).
 func (s *Server) window() {
 	sum, messages := 0, 1
 	for n := s.ackSent + 1; n <= s.Recv; n++ {

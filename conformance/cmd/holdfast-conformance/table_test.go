@@ -34,7 +34,8 @@ func tested(t *testing.T) []spec.Tested {
 		by[m.Requirement] = append(by[m.Requirement], m.ID)
 	}
 	return []spec.Tested{
-		{Role: suite.Server, Cases: set, Reasons: cases.Unobservable, Mutants: byRole[true]}, {Role: suite.Client, Cases: clients, Mutants: byRole[false]},
+		{Role: suite.Server, Cases: set, Reasons: cases.Unobservable, Mutants: byRole[true]},
+		{Role: suite.Client, Cases: clients, Mutants: byRole[false]},
 	}
 }
 
