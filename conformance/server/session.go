@@ -34,22 +34,29 @@ type Session struct {
 	// Opened is the first opened.
 	Opened wire.Line
 
-	nonceMu  sync.Mutex // of nonces
-	mu       sync.Mutex
-	up       uint64 // number of the last up line sent
-	recv     uint64 // position in the down log
-	ack      uint64 // what this side states
-	acked    uint64 // the highest that the server stated
-	acks     []uint64
-	piece    []byte
-	kind     wire.Kind
-	more     bool
+	nonceMu sync.Mutex // of nonces
+	mu      sync.Mutex
+	up      uint64      // number of the last up line sent
+	fault   *wire.Error // the first thing that broke a rule
+	news    chan struct{}
+	received
+}
+
+// received is what came from the server.
+type received struct {
+	recv  uint64 // position in the down log
+	ack   uint64 // what this side states
+	acked uint64 // the highest that the server stated
+	acks  []uint64
+	bytes int // payload + 16 of each line that came
+
+	piece []byte // of the message that is coming
+	kind  wire.Kind
+	more  bool
+
 	messages []Message
 	next     int // the first message that no case has expected yet
-	bytes    int // payload + 16 of each line that came
 	closed   *wire.Line
-	fault    *wire.Error // the first thing that broke a rule
-	news     chan struct{}
 }
 
 // NewSession draws a key; nothing is sent. The key does not depend on the seed, because a server

@@ -23,30 +23,38 @@ type Attachment struct {
 	Transport string
 	OpenedAt  time.Time
 	Alive     bool
-	Detached  bool // the client has ended it
-	Frames    []*wire.Batch
+	Detached  bool   // the client has ended it
 	Ack       uint64 // of the open
 	Position  uint64 // the client stated in its open
 	U         uint64 // of the open, 0 without
-	Polls     int
-	Ups       int
-	Pongs     int
-	Rewinds   int
-	Uses      int
 	Challenge string
-	Lim       uint64             // the client's maxBatch
-	Binary    func(frame []byte) // writes a binary frame on a WebSocket
+	Lim       uint64 // the client's maxBatch
 
-	s      *Server
-	next   uint64 // the next down line to send here
-	p      uint64
-	wrote  time.Time
-	pings  int
-	pinged int                      // by the client
-	poll   *Request                 // the one that hangs
-	write  func(frame string) error // of a WebSocket or stream
-	raw    func(s string)           // of a stream
-	close  func(code int)           // of a WebSocket or stream: 0: without a close frame
+	counts
+	conn
+
+	s     *Server
+	next  uint64 // the next down line to send here
+	p     uint64
+	wrote time.Time
+	poll  *Request // the one that hangs
+}
+
+// counts are of what came on an attachment.
+type counts struct {
+	Polls, Ups, Pongs, Rewinds, Uses int
+
+	pings  int // by the server
+	pinged int // by the client
+}
+
+// conn writes on the WebSocket or the stream of an attachment.
+type conn struct {
+	Binary func(frame []byte) // a binary frame, on a WebSocket
+
+	write func(frame string) error
+	raw   func(s string) // bytes, on a stream
+	close func(code int) // 0: without a close frame
 }
 
 // Find returns the newest attachment of a transport, "" for any. The server is locked.

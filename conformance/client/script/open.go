@@ -79,7 +79,6 @@ func (s *Server) newSession(key string) {
 	s.Key, s.Run, s.Confirmed, s.Ended, s.Closing = key, random(), false, "", false
 	s.U, s.Att, s.Recv, s.Taken, s.Sent, s.Acked, s.ackSent = 0, 0, 0, 0, 0, 0, 0
 	s.up, s.size, s.part, s.Messages, s.Attachments = nil, nil, nil, nil, nil
-	s.high = map[uint64]bool{}
 }
 
 // attach adds an attachment, and selects it if its u says so.

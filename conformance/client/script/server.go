@@ -27,21 +27,40 @@ type Server struct {
 	urlPath string // differs in each case: an old client may still call a port that is used again
 	Stop    func() // ends the server before the case ends
 
-	MaxBatch, MaxMessage, Win, Ping, Hold, TTL int // stated in !opened; times in ms
+	Limits
+	Hooks
 
 	Echo   bool // sends every message back
 	Silent bool // sends no pings
 	Lossy  bool // frames and requests get lost: gaps and copies are not the client's fault
-	// Holds, if it is set and true, keeps the ack where it is: the application is slow.
-	Holds func() bool
-
 	// Refuse, if it is set, is the answer to everything.
 	Refuse string
-	// Record is called with what the server's application and attachments do, as events of a trace.
-	Record func(trace.Event)
 	// Forged is true when a case let the server say something untrue. The record is then no honest
 	// trace.
 	Forged bool
+
+	// State is under the lock; cases read it in Do and Until.
+	State
+
+	t       *suite.T
+	mu      sync.Mutex
+	changed chan struct{}
+	broken  *wire.Error
+	nonces  map[string]string // with the request that brought each
+	done    context.Context
+}
+
+// Limits are what the server states in !opened; times in ms.
+type Limits struct {
+	MaxBatch, MaxMessage, Win, Ping, Hold, TTL int
+}
+
+// Hooks let a case decide. Each may be nil.
+type Hooks struct {
+	// Holds keeps the ack where it is while it is true: the application is slow.
+	Holds func() bool
+	// Record is called with what the server's application and attachments do, as events of a trace.
+	Record func(trace.Event)
 	// Upgrade decides about each WebSocket handshake: 0 accepts, -1 never answers, a status
 	// refuses.
 	Upgrade func(n int, r *http.Request) int
@@ -53,17 +72,6 @@ type Server struct {
 	Frame func(p *Attachment, b *wire.Batch) bool
 	// Send is called with each batch for a frame or event; what it returns is sent instead.
 	Send func(p *Attachment, batch string) []string
-
-	// State is under the lock; cases read it in Do and Until.
-	State
-
-	t       *suite.T
-	mu      sync.Mutex
-	changed chan struct{}
-	broken  *wire.Error
-	nonces  map[string]string // with the request that brought each
-	start   time.Time
-	done    context.Context
 }
 
 // State is what the server knows.
@@ -71,32 +79,48 @@ type State struct {
 	Key, Run    string
 	U, Att      uint64 // the selection
 	Attachments []*Attachment
-	Upgrades    int
-	Requests    []*Request // all so far
-	Trap        int        // requests that followed a redirect
+	Confirmed   bool // the client has repeated the run
+	Closing     bool // the client's !close was taken
+	Ended       string
 
-	Recv      uint64    // lines of the client's log
-	Taken     uint64    // the last line of the last whole message
-	Messages  []Message // what the client sent
-	Sent      uint64    // lines of the server's log that were sent
-	Acked     uint64    // by the client
-	Confirmed bool      // the client has repeated the run
-	Opens     int
-	Refusals  int
-	Closing   bool // the client's !close was taken
-	Ended     string
-	Auths     []string // the auth of each open
-
-	up          []string // the client's log
-	down        []string // the server's log, lines with LF
-	ackSent     uint64   // the highest ack sent
 	confirmedAt time.Time
-	size        []int  // payload + 16 of each line
-	part        []byte // pieces of the message that is coming
-	high        map[uint64]bool
 
-	upEnds, downEnds []uint64 // the numbers of whole messages in the logs
-	enqueuing        []byte   // pieces of the message that a case is putting into the log
+	traffic
+	upLog
+	downLog
+}
+
+// traffic counts what the client has sent.
+type traffic struct {
+	Upgrades int
+	Requests []*Request // all so far
+	Trap     int        // requests that followed a redirect
+	Opens    int
+	Refusals int
+	Auths    []string // the auth of each open
+}
+
+// upLog is what the server has of the client's log.
+type upLog struct {
+	Recv     uint64    // lines
+	Taken    uint64    // the last line of the last whole message
+	Messages []Message // what the client sent
+
+	up      []string
+	upEnds  []uint64 // the numbers of whole messages
+	size    []int    // payload + 16 of each line
+	part    []byte   // pieces of the message that is coming
+	ackSent uint64   // the highest ack sent
+}
+
+// downLog is the server's log.
+type downLog struct {
+	Sent  uint64 // lines that were sent
+	Acked uint64 // by the client
+
+	down      []string // lines with LF
+	downEnds  []uint64 // the numbers of whole messages
+	enqueuing []byte   // pieces of the message that a case is putting into the log
 }
 
 // Message is a whole message of the client.
@@ -112,10 +136,9 @@ func (s *Server) Path() string { return s.urlPath }
 // New starts a server for a case. It ends with the case.
 func New(t *suite.T) *Server {
 	s := &Server{
-		t: t, MaxBatch: 65536, MaxMessage: 1 << 20, Win: 2 << 20, Ping: 20000, Hold: 20000, TTL: 120000,
-		changed: make(chan struct{}), nonces: map[string]string{}, start: time.Now(),
+		t: t, changed: make(chan struct{}), nonces: map[string]string{},
+		Limits: Limits{MaxBatch: 65536, MaxMessage: 1 << 20, Win: 2 << 20, Ping: 20000, Hold: 20000, TTL: 120000},
 	}
-	s.high = map[uint64]bool{}
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatalf("the suite cannot listen: %v", err)

@@ -78,7 +78,6 @@ func (s *Server) frame(c *websocket.Conn, p *Attachment, kind int, data []byte) 
 	if s.Frame != nil && !s.Frame(p, b) {
 		return p
 	}
-	p.Frames = append(p.Frames, b)
 	s.noteConfirmed()
 	if b.Find("!open") != nil || b.Find("!poll") != nil || b.Find("!up") != nil {
 		s.fault("HF1-ERR-05", "an address on an open WebSocket: %s", b)
