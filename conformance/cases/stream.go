@@ -55,7 +55,7 @@ func streamBeacons(t *suite.T, s *server.Session) {
 	}
 }
 
-// ticket asks for one, for the next attachment.
+// ticket asks for a ticket, for the next attachment.
 func ticket(t *suite.T, s *server.Session, p *server.Attachment) (ticket string, att, u uint64) {
 	att, u = s.Att+1, s.U+1
 	s.Att, s.U = att, u

@@ -28,8 +28,8 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// TestEveryModeIsKnown: each mode parses with its default, and each failure mode of a network or a
-// middlebox has one.
+// TestEveryModeIsKnown checks that each mode parses with its default, and that each failure mode of
+// a network or a middlebox has a mode.
 func TestEveryModeIsKnown(t *testing.T) {
 	made := map[string]bool{}
 	for _, d := range List() {
@@ -88,7 +88,7 @@ func realBox(t *testing.T, modes string) (url, target string) {
 	return url, srv.URL
 }
 
-// TestResetAndEnd: kill resets, end closes in order.
+// TestResetAndEnd checks that kill resets, and that end closes in order.
 func TestResetAndEnd(t *testing.T) {
 	for mode, want := range map[string]error{
 		"kill:3": syscall.ECONNRESET, "end:3": nil, "kill:50ms": syscall.ECONNRESET,
@@ -107,7 +107,7 @@ func TestResetAndEnd(t *testing.T) {
 	}
 }
 
-// TestSweep cuts an exchange at every byte. The procedure asks until it is answered, on fresh
+// TestSweep cuts an exchange at every byte. The procedure asks until it gets an answer, on new
 // connections.
 func TestSweep(t *testing.T) {
 	_, target := realBox(t, "")
@@ -165,8 +165,8 @@ func askOnce(url string) (string, error) {
 	return string(body), err
 }
 
-// TestCloseWhileDialing: a connection to the server that comes about while the box closes ends with
-// it, and Close returns.
+// TestCloseWhileDialing checks that a connection to the server which opens while the box closes
+// ends with it, and that Close returns.
 func TestCloseWhileDialing(t *testing.T) {
 	for _, modes := range []string{"tcp", ""} {
 		b, err := New("http://server.test", MustParse(modes)...)

@@ -100,7 +100,7 @@ func (x *exchange) mode(name string) (Mode, bool) {
 	return x.modes[i], true
 }
 
-// close ends everything the exchange has open.
+// close ends everything that the exchange has open.
 func (x *exchange) close() {
 	x.mu.Lock()
 	clean := x.clean

@@ -41,7 +41,7 @@ func TestUndisturbed(t *testing.T) {
 	})
 }
 
-// TestAnswers: modes that answer instead of the server, or not at all.
+// TestAnswers checks modes that answer instead of the server, or not at all.
 func TestAnswers(t *testing.T) {
 	for _, c := range []struct {
 		mode, kind, body string
@@ -159,7 +159,8 @@ func TestUpgradeRefused(t *testing.T) {
 	}
 }
 
-// TestSocket: what comes of a WebSocket whose client sends "one" at once and "two" after a second.
+// TestSocket checks what happens to a WebSocket whose client sends "one" at once and "two" after a
+// second.
 func TestSocket(t *testing.T) {
 	for _, c := range []struct {
 		mode, glued string

@@ -1,7 +1,8 @@
-// Package mutants proves that the suite catches bugs: it builds servers and clients that each break
-// one rule, and has the suite judge them. A mutant is an edit of our sources, applied to a copy
-// that only `go build -overlay` sees, and switched on by an environment variable when the program
-// runs; of the JavaScript client it is an edit of the bundle. Nothing of it is in what ships.
+// Package mutants shows that the suite catches bugs. It builds servers and clients that each break
+// one rule, and lets the suite judge them. A mutant is an edit of our sources. It is applied to a
+// copy that only `go build -overlay` sees, and an environment variable switches it on when the
+// program runs. For the JavaScript client it is an edit of the bundle. Nothing of this is in what
+// we ship.
 package mutants
 
 import (

@@ -62,8 +62,8 @@ func build(ctx context.Context, root, folder string, all []Mutant) (*lab, error)
 	return l, nil
 }
 
-// judge has the suite judge a mutant by the cases of a pattern; without a mutant's ID the intact
-// program.
+// judge lets the suite judge a mutant by the cases of a pattern; without a mutant's ID it judges
+// the intact program.
 func (l *lab) judge(ctx context.Context, m Mutant, pattern string) Verdict {
 	v := Verdict{Mutant: m}
 	start := time.Now()
@@ -170,8 +170,8 @@ func (l *lab) bundle(m Mutant) (string, error) {
 }
 
 // Run judges all mutants, several at a time, after it has checked that the intact programs pass. It
-// reports each verdict as it comes and returns how many passed the test, by being killed, and how
-// many did not.
+// reports each verdict as it comes. It returns how many mutants the suite found, and how many it
+// did not.
 func Run(ctx context.Context, root string, all []Mutant, parallel int, report func(Verdict)) (killed, survived int,
 	err error,
 ) {
@@ -209,7 +209,7 @@ func Run(ctx context.Context, root string, all []Mutant, parallel int, report fu
 	return killed, survived, nil
 }
 
-// intact shows that the same builds pass the same cases when no mutant is switched on.
+// intact checks that the same builds pass the same cases when no mutant is switched on.
 func (l *lab) intact(ctx context.Context, all []Mutant) error {
 	patterns := map[string][]string{}
 	for _, m := range all {

@@ -43,7 +43,7 @@ func (f Frame) CloseCode() int {
 	return int(binary.BigEndian.Uint16(f.Payload))
 }
 
-// Socket is a WebSocket client that adds no rules of its own: it sends what it is told and shows
+// Socket is a WebSocket client that adds no rules of its own: it sends what a case says and shows
 // what comes. One goroutine may read while others write.
 type Socket struct {
 	conn net.Conn
@@ -147,7 +147,7 @@ func (s *Socket) Write(op byte, payload []byte) error {
 	return s.WriteFrame(0x80|op, len(payload), payload)
 }
 
-// WriteFrame sends a frame whose first byte and stated length are given, and the payload that there
+// WriteFrame sends a frame with the given first byte and stated length, and with the payload as it
 // is.
 func (s *Socket) WriteFrame(first byte, length int, payload []byte) error {
 	b := []byte{first}

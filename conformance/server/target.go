@@ -64,7 +64,7 @@ func Find(ctx context.Context, raw string, profiles []string) (*Target, error) {
 	return nil, fmt.Errorf("no Holdfast endpoint: %s", strings.Join(seen, "; "))
 }
 
-// speaksProtocol reports whether the server at that URL speaks the protocol: it must refuse a
+// speaksProtocol reports whether a server of this protocol answers at that URL: it must refuse a
 // malformed `up` in a reply (HF1-HTTP-03).
 func (t *Target) speaksProtocol(ctx context.Context) (saw string, ok bool) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)

@@ -13,8 +13,8 @@ import (
 // Status is how a case went.
 type Status string
 
-// The statuses. Skipped is no verdict: the thing under test, as it is set up, does not let the case
-// be seen.
+// The statuses. Skipped is no verdict: the thing under test is set up in a way that hides what the
+// case looks at.
 const (
 	Passed  Status = "passed"
 	Failed  Status = "failed"
@@ -48,7 +48,7 @@ type Options struct {
 }
 
 // Run runs the cases, those with the longest limit first, and returns their results in the order of
-// the cases. A case that was not begun when ctx ended has none.
+// the cases. A case that had not started when ctx ended has no result.
 func Run(ctx context.Context, cases Set, opt Options) []Result {
 	if opt.Parallel <= 0 {
 		opt.Parallel = 16

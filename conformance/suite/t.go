@@ -54,7 +54,7 @@ func (t *T) Logf(format string, args ...any) {
 	t.log = append(t.log, fmt.Sprintf("%7.3f  %s", time.Since(t.start).Seconds(), s))
 }
 
-// Cleanup calls f when the case has ended, the last given first. Any goroutine of the case's may
+// Cleanup calls f when the case has ended, the last one given first. Any goroutine of the case may
 // call it before Run returns.
 func (t *T) Cleanup(f func()) {
 	t.mu.Lock()

@@ -70,17 +70,7 @@ type session struct {
 	bound       int64
 }
 
-// Check reads a trace and asserts what can be asserted of it:
-//
-//	I1  each delivery is the next message that the peer has sent, with its digest
-//	I2  nothing is freed above the ack; no ack is above what the peer's application was given
-//	I3  deliveries go on in order past every kill (I1), and no kill takes an ack back
-//	I4  a session ends by the protocol's own causes only
-//	I5  lines on an attachment begin at the position stated or the ack, plus 1, and are consecutive
-//	I6  at most 4 attachments live, one more while it is replaced; a selection's u rises
-//	I7  what was sent before a calm has arrived by its end, unless the session has ended before that
-//
-// An error says that the trace cannot be read.
+// Check reads a trace and checks what a trace can show:
 func Check(r io.Reader) (*Report, error) {
 	c := &checker{sessions: map[string]*session{}}
 	in := bufio.NewScanner(r)

@@ -34,7 +34,7 @@ func TestGood(t *testing.T) {
 	}
 }
 
-// TestBroken: one trace for each way to break an invariant, made from the good one.
+// TestBroken makes one trace for each way to break an invariant from the good one.
 func TestBroken(t *testing.T) {
 	for name, c := range map[string]struct{ invariant, old, new string }{
 		"doubled": {
@@ -74,7 +74,8 @@ func TestBroken(t *testing.T) {
 	}
 }
 
-// TestEndedInCalm: only an end before the calm's time was over excuses what has not arrived.
+// TestEndedInCalm checks that only an end before the calm's time was over excuses what has not
+// arrived.
 func TestEndedInCalm(t *testing.T) {
 	missing := strings.Replace(good,
 		`{"time":9,"session":"s","side":"client","what":"deliver","number":1,"digest":"cc"}`+"\n", "", 1)
@@ -84,7 +85,7 @@ func TestEndedInCalm(t *testing.T) {
 	}
 }
 
-// TestCut: a kill that names no attachment leaves those that live as they are.
+// TestCut checks that a kill which names no attachment does not end the open ones.
 func TestCut(t *testing.T) {
 	cut := `{"time":3,"session":"s","what":"kill"}` + "\n"
 	r, err := Check(strings.NewReader(cut + good + cut))
@@ -104,7 +105,7 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
-// TestRecorder: what is recorded can be checked.
+// TestRecorder checks that what is recorded can be checked.
 func TestRecorder(t *testing.T) {
 	var out strings.Builder
 	r := NewRecorder(&out)

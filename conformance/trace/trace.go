@@ -41,8 +41,8 @@ type Event struct {
 	Within   int64  `json:"within,omitempty"`
 }
 
-// Digest is that of a message: 12 hexadecimal digits of the SHA-256 of `t` or `b` and its bytes. It
-// does not reveal the payload.
+// Digest is the digest of a message: 12 hexadecimal digits of the SHA-256 of `t` or `b` and its
+// bytes. It does not reveal the payload.
 func Digest(data string, binary bool) string {
 	kind := "t"
 	if binary {
@@ -65,7 +65,7 @@ func NewRecorder(w io.Writer) *Recorder {
 	return &Recorder{out: json.NewEncoder(w), began: time.Now()}
 }
 
-// Add records an event, at this moment if it has no time of its own.
+// Add records an event. If the event has no time, it gets the present one.
 func (r *Recorder) Add(e Event) {
 	if r == nil {
 		return

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// octets are those of a vector: text, base64, a repetition, or several after each other.
+// octets are the bytes in a vector: text, base64, a repetition, or a list of these.
 type octets []byte
 
 func (o *octets) UnmarshalJSON(b []byte) error {
@@ -39,8 +39,8 @@ func (o *octets) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// TestVectors runs the wire vectors that every implementation runs. What only a decoder tolerates
-// (BOM, CR, long lines) this one, which judges senders, refuses too: so those that stand must parse
+// TestVectors runs the wire vectors that every implementation runs. This codec judges senders, so
+// it also refuses what decoders tolerate (BOM, CR, long lines). Valid vectors must therefore parse
 // only if they say that they are canonical.
 func TestVectors(t *testing.T) {
 	names, err := filepath.Glob("../../session/testdata/vectors/*.json")

@@ -1,5 +1,5 @@
-// Command go is the adapter of the Go client for holdfast-conformance client; a model for other
-// clients. It speaks the adapter protocol of docs/conformance.md: commands come as JSON lines,
+// Command go is the adapter of the Go client for holdfast-conformance client, and a model for other
+// clients. It uses the adapter protocol of docs/conformance.md: commands come as JSON lines, and
 // events go out as JSON lines.
 package main
 
@@ -109,7 +109,8 @@ func take(s *session.Session, id int) {
 	})
 }
 
-// driven is a session, and what it is to send: Send waits while the window is full.
+// driven is a session with the commands that it still has to send, because Send waits while the
+// window is full.
 type driven struct {
 	*session.Session
 	queue chan command

@@ -40,7 +40,7 @@ type Attachment struct {
 	poll  *Request // the one that hangs
 }
 
-// counts are of what came on an attachment.
+// counts are the counts of what came on an attachment.
 type counts struct {
 	Polls, Ups, Pongs, Rewinds, Uses int
 

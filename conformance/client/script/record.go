@@ -13,7 +13,7 @@ func (s *Server) record(e trace.Event) {
 	}
 }
 
-// acked records that a side was told what its peer has taken.
+// acked records that a side has learned what its peer has taken.
 func (s *Server) acked(side string, number uint64) {
 	if s.Record != nil && number > 0 {
 		s.Record(trace.Event{Side: side, What: "ack", Number: number})

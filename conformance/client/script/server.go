@@ -1,4 +1,4 @@
-// Package script is a server that does what a case tells it. It is a small honest server of one
+// Package script is a server that follows the script of a case. It is a small honest server of one
 // session, and a case can alter, delay, repeat or withhold each of its answers and frames. It
 // judges strictly all that the client sends, and notes the first requirement that breaks.
 package script

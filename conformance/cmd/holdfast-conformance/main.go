@@ -10,7 +10,7 @@ import (
 	"syscall"
 )
 
-// command is a subcommand. Each stands in a file of its own.
+// command is a subcommand. Each has a file of its own.
 type command struct {
 	name, args, about string
 	run               func(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int

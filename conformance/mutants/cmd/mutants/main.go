@@ -1,5 +1,5 @@
 // Command mutants shows that the conformance suite catches bugs: each of the broken servers and
-// clients is failed by a case that names the requirement it breaks.
+// clients must fail a case that names the requirement it breaks.
 package main
 
 import (
