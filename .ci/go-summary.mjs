@@ -1,5 +1,5 @@
-// Reads `go test -json` and prints what a person wants: each package's own closing line, the output of tests that failed,
-// the reason of each skipped test, and the count.
+// Reads `go test -json` and prints what a person wants: the last line of each package, the output
+// of tests that failed, the reason of each skipped test, and the count.
 //
 //   go test -json ./... | node .ci/go-summary.mjs NAME
 import { createInterface } from 'node:readline'
@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline'
 const name = process.argv[2] ?? 'go'
 const count = { pass: 0, fail: 0, skip: 0 }
 const output = new Map() // of tests still running, by package and test
-let broken = false
+let packageFailed = false
 
 function finish(event) {
   const key = `${event.Package} ${event.Test}`
@@ -23,7 +23,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   try {
     event = JSON.parse(line)
   } catch {
-    console.log(line) // not from the test's own stream: the go command speaks
+    console.log(line) // not from a test: a message of the go command
     continue
   }
   switch (event.Action) {
@@ -43,14 +43,14 @@ for await (const line of createInterface({ input: process.stdin })) {
     case 'fail':
     case 'skip':
       if (event.Test) finish(event)
-      else if (event.Action === 'fail') broken = true
+      else if (event.Action === 'fail') packageFailed = true
       break
     case 'build-fail':
-      broken = true
+      packageFailed = true
       break
   }
 }
 
 for (const lines of output.values()) process.stdout.write(lines.join('')) // of tests that never ended
 console.log(`${name}: ${count.pass} passed, ${count.fail} failed, ${count.skip} skipped`)
-if (broken || count.fail > 0 || count.pass === 0) process.exitCode = 1
+if (packageFailed || count.fail > 0 || count.pass === 0) process.exitCode = 1

@@ -1,4 +1,5 @@
-// Package cases holds the cases of the server's role: those that are data in *.yaml, the others in Go, by area.
+// Package cases holds the cases for servers: some are data in *.yaml, the others are in Go, one
+// file for each area.
 package cases
 
 import (
@@ -25,8 +26,11 @@ func Server() (suite.Set, error) {
 // transports are those that a case runs over, one by one.
 var transports = []string{suite.WS, suite.SSE, suite.Poll}
 
-// each makes a case for each transport. Whatever the server sent is judged at the end, also what the case did not look at.
-func each(id, says string, checks []string, run func(t *suite.T, s *server.Session, kind string), only ...string) suite.Set {
+// each makes a case for each transport. At the end it judges everything that the server sent, also
+// what the case did not look at.
+func each(id, says string, checks []string, run func(t *suite.T, s *server.Session, kind string),
+	only ...string,
+) suite.Set {
 	var set suite.Set
 	for _, kind := range transports {
 		if len(only) > 0 && !slices.Contains(only, kind) {
@@ -52,7 +56,7 @@ func within(limit int, set suite.Set) suite.Set {
 	return set
 }
 
-// blame fails the case by an error, and names the requirement that the error names.
+// blame fails the case with an error, and with the requirement that the error names.
 func blame(t *suite.T, err error) {
 	var w *wire.Error
 	switch {

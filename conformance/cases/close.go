@@ -13,13 +13,23 @@ import (
 
 func closeCases() suite.Set {
 	return slices.Concat(
-		each("close/by-client", "When the application has taken the client's !close the session ends: !closed on every path, with the lines taken.",
+		each("close/by-client",
+			"When the application has taken the client's !close the session ends: !closed on every attachment, with "+
+				"the lines taken.",
 			[]string{"HF1-CLO-03", "HF1-CLO-01"}, closeByClient),
-		each("close/earlier-first", "Earlier messages are delivered before a !close is reported.", []string{"HF1-CLO-01"}, closeEarlier),
-		each("close/by-server", "After its own !close a server receives on until the ack covers it, and then says !closed.", []string{"HF1-CLO-04"}, closeByServer),
-		within(30, each("close/grace", "After its own !close a server waits for the ack for 10 s, and then says !closed.", []string{"HF1-CLO-04"}, closeGrace)),
-		each("close/not-by-carriers", "No end of a carrier ends a session: no close code, no reset, no undecodable batch.", []string{"HF1-CLO-02"}, closeNot),
-		each("close/fates", "At the end the application is told the fate of each of its messages.", []string{"HF1-CLO-05"}, closeFates),
+		each("close/earlier-first", "Earlier messages are delivered before a !close is reported.",
+			[]string{"HF1-CLO-01"}, closeEarlier),
+		each("close/by-server",
+			"After its own !close a server still receives until the ack covers it, and then sends !closed.",
+			[]string{"HF1-CLO-04"}, closeByServer),
+		within(30, each("close/grace",
+			"After its own !close a server waits for the ack for 10 s, and then sends !closed.",
+			[]string{"HF1-CLO-04"}, closeGrace)),
+		each("close/not-by-carriers",
+			"No end of a carrier ends a session: no close code, no reset, no undecodable batch.",
+			[]string{"HF1-CLO-02"}, closeNot),
+		each("close/fates", "At the end the application learns what became of each of its messages.",
+			[]string{"HF1-CLO-05"}, closeFates),
 	)
 }
 
@@ -29,13 +39,14 @@ func closeByClient(t *suite.T, s *server.Session, kind string) {
 	p.Send("tone", "ttwo")
 	s.Expect("tone", "ttwo")
 	p.Send(`!close {"code":4123,"reason":"see \"you\""}`)
-	for _, path := range []*server.Path{p, q} {
-		c := path.Control("!closed", server.Within)
-		if c.Number("code") != 4123 || c.Number("recv") != 3 || c.Number("ack") != 2 || c.Text("reason") != `see "you"` {
+	for _, a := range []*server.Attachment{p, q} {
+		c := a.Control("!closed", server.Within)
+		if c.Number("code") != 4123 || c.Number("recv") != 3 || c.Number("ack") != 2 ||
+			c.Text("reason") != `see "you"` {
 			t.Fatalf("the close was answered by %s", c)
 		}
 		if kind != suite.Poll {
-			path.End(server.Within)
+			a.End(server.Within)
 		}
 	}
 }
@@ -43,9 +54,9 @@ func closeByClient(t *suite.T, s *server.Session, kind string) {
 func closeEarlier(t *suite.T, s *server.Session, kind string) {
 	p := s.Open(kind, server.Open{Meta: server.App("slow", "delay", 700)})
 	p.Send("tone", `!close {"code":4100,"reason":""}`)
-	began := time.Now()
+	start := time.Now()
 	c := p.Control("!closed", server.Within)
-	if took := time.Since(began); took < 500*time.Millisecond || c.Number("recv") != 2 {
+	if took := time.Since(start); took < 500*time.Millisecond || c.Number("recv") != 2 {
 		t.Fatalf("%s came after %v, while the application was busy with the message before", c, took)
 	}
 }
@@ -61,12 +72,15 @@ func closeByServer(t *suite.T, s *server.Session, kind string) {
 	}
 	p.Send("ttwo")
 	s.WaitAck(2, server.Within)
-	if e, early := p.Wait(400*time.Millisecond, func(e server.Event) bool { return e.Batch != nil && e.Batch.Find("!closed") != nil }); early {
+	if e, early := p.Wait(400*time.Millisecond, func(e server.Event) bool {
+		return e.Batch != nil && e.Batch.Find("!closed") != nil
+	}); early {
 		t.Fatalf("%s came before the ack", e)
 	}
 	s.TakeAll()
 	p.Send()
-	if l := p.Control("!closed", server.Within); l.Number("code") != 4177 || l.Number("recv") != 2 || l.Number("ack") != 2 {
+	if l := p.Control("!closed", server.Within); l.Number("code") != 4177 || l.Number("recv") != 2 ||
+		l.Number("ack") != 2 {
 		t.Fatalf("the end is %s", l)
 	}
 }
@@ -76,33 +90,33 @@ func closeGrace(t *suite.T, s *server.Session, kind string) {
 	p := s.Open(kind, server.Open{Meta: server.App("close", "code", 4177, "reason", "enough")})
 	p.Send("tone")
 	s.WaitClose()
-	began := time.Now()
+	start := time.Now()
 	p.Control("!closed", 15*time.Second)
-	if took := time.Since(began); took < time.Second {
+	if took := time.Since(start); took < time.Second {
 		t.Fatalf("!closed came %v after !close, without an ack", took)
 	}
 }
 
 func closeNot(_ *suite.T, s *server.Session, kind string) {
 	p := s.Open(kind, server.Open{Meta: server.App("echo")})
-	lives := func(text string) {
+	stillWorks := func(text string) {
 		p.Drop()
 		p = s.Reattach(kind)
 		p.Send("t" + text)
 		s.Expect("t" + text)
 	}
-	lives("after a reset")
+	stillWorks("after a reset")
 	if kind == suite.WS {
 		for _, code := range []int{1000, 1001, 4100, 4301} {
 			_ = p.Socket.Write(server.OpClose, []byte{byte(code >> 8), byte(code)})
 			p.End(server.Within)
-			lives(fmt.Sprintf("after the close code %d", code))
+			stillWorks(fmt.Sprintf("after the close code %d", code))
 		}
 	}
 	p.SendRaw("garbage\n")
-	lives("after garbage")
+	stillWorks("after garbage")
 	s.Target.Request(s.T.Context(), http.MethodDelete, "", "", nil)
-	lives("after a DELETE")
+	stillWorks("after a DELETE")
 }
 
 func closeFates(t *suite.T, s *server.Session, kind string) {
@@ -125,24 +139,22 @@ func closeFates(t *suite.T, s *server.Session, kind string) {
 		t.Sleep(20 * time.Millisecond)
 	}
 	if got.Exact == nil || got.Sent != 5 || got.Delivered != 3 {
-		t.Fatalf("of 5 messages 3 were acknowledged, and the application was told of %d sent and %d delivered", got.Sent, got.Delivered)
+		t.Fatalf("of 5 messages 3 were acknowledged, but the application learned of %d sent and %d delivered",
+			got.Sent, got.Delivered)
 	}
 }
 
 func errorCases() suite.Set {
 	return slices.Concat(
-		each("errors/ends-the-path", "A fault on a WebSocket ends its attachment; a refused up or poll leaves the attachment as it is.", []string{"HF1-ERR-01"}, errorsPath),
-		each("errors/two-transports", "The same protocol error on attachments of two transports in a row ends the session with its code.", []string{"HF1-ERR-02"}, errorsTwo),
-		each("errors/not-in-a-row", "With an accepted batch between, or other errors, it does not.", []string{"HF1-ERR-02"}, errorsNot),
-		each("errors/end", "!refused is followed by the end of that carrier.", []string{"HF1-ERR-03"}, func(_ *suite.T, s *server.Session, kind string) {
-			s.Refuse(kind, "auth", server.Open{Auth: "refuse"})
-			p := s.Open(kind, server.Open{Meta: server.App("echo")})
-			p.SendRaw("@1 0\nwrong\n")
-			p.Refused(server.Within)
-			if kind == suite.WS {
-				p.End(server.Within)
-			}
-		}),
+		each("errors/ends-the-path",
+			"A fault on a WebSocket ends its attachment; a refused up or poll leaves the attachment as it is.",
+			[]string{"HF1-ERR-01"}, errorsPath),
+		each("errors/two-transports",
+			"The same protocol error on attachments of two transports in a row ends the session with its code.",
+			[]string{"HF1-ERR-02"}, errorsTwo),
+		each("errors/not-in-a-row", "With an accepted batch between, or other errors, it does not.",
+			[]string{"HF1-ERR-02"}, errorsNot),
+		each("errors/end", "!refused is followed by the end of that carrier.", []string{"HF1-ERR-03"}, errorsEnd),
 	)
 }
 
@@ -160,14 +172,15 @@ func errorsPath(_ *suite.T, s *server.Session, kind string) {
 	s.Expect("tone")
 }
 
-// wrong sends a batch with an impossible ack: that parses, and so names the session over HTTP too.
-func wrong(p *server.Path) { p.SendRaw("@1 999\n") }
+// sendImpossibleAck sends a batch with an ack that is too high. The batch can be parsed, so over
+// HTTP the server knows which session it belongs to.
+func sendImpossibleAck(p *server.Attachment) { p.SendRaw("@1 999\n") }
 
 func errorsTwo(t *suite.T, s *server.Session, kind string) {
-	p, q := two(t, s, kind)
-	wrong(p)
+	p, q := onTwoTransports(t, s, kind)
+	sendImpossibleAck(p)
 	p.Refused(server.Within)
-	wrong(q)
+	sendImpossibleAck(q)
 	if _, ok := q.Wait(server.Within, func(e server.Event) bool {
 		return e.Batch == nil || e.Batch.Find("!closed") != nil || e.Batch.Find("!refused") != nil
 	}); !ok {
@@ -179,25 +192,25 @@ func errorsTwo(t *suite.T, s *server.Session, kind string) {
 	}
 }
 
-// two attaches over a transport and over another one.
-func two(t *suite.T, s *server.Session, kind string) (p, q *server.Path) {
+// onTwoTransports attaches over a transport and over another one.
+func onTwoTransports(t *suite.T, s *server.Session, kind string) (p, q *server.Attachment) {
 	i := slices.Index(s.Target.Transports, kind)
 	if len(s.Target.Transports) < 2 {
 		t.Skipf("the profile has no other transport")
 	}
 	other := s.Target.Transports[(i+1)%len(s.Target.Transports)]
-	p = s.OpenStill(kind, server.Open{Meta: server.App("echo")})
-	q = s.OpenStill(other, server.Open{StandBy: true})
+	p = s.OpenWithoutPolls(kind, server.Open{Meta: server.App("echo")})
+	q = s.OpenWithoutPolls(other, server.Open{StandBy: true})
 	return p, q
 }
 
 func errorsNot(_ *suite.T, s *server.Session, kind string) {
-	p, q := two(s.T, s, kind)
-	wrong(p)
+	p, q := onTwoTransports(s.T, s, kind)
+	sendImpossibleAck(p)
 	p.Refused(server.Within)
 	q.Send(`!ping {"i":1}`) // accepted
 	q.Control("!pong", server.Within)
-	wrong(q)
+	sendImpossibleAck(q)
 	q.Refused(server.Within)
 	r := s.Reattach(kind)                  // accepted
 	r.SendRaw("@1 0\n!opened {\"v\":1}\n") // another error
@@ -205,4 +218,14 @@ func errorsNot(_ *suite.T, s *server.Session, kind string) {
 	r = s.Reattach(kind)
 	r.Send("tone")
 	s.Expect("tone")
+}
+
+func errorsEnd(_ *suite.T, s *server.Session, kind string) {
+	s.ExpectRefused(kind, "auth", server.Open{Auth: "refuse"})
+	p := s.Open(kind, server.Open{Meta: server.App("echo")})
+	p.SendRaw("@1 0\nwrong\n")
+	p.Refused(server.Within)
+	if kind == suite.WS {
+		p.End(server.Within)
+	}
 }

@@ -23,7 +23,8 @@ import (
 //go:embed *.yaml
 var files embed.FS
 
-// script is a case that is data. It has one of refuse, accept and post; conformance/cases/README.md tells what they mean.
+// script is a case that is data. It has one of refuse, accept and post; conformance/cases/README.md
+// says what they mean.
 type script struct {
 	ID      string   `yaml:"id"`
 	Checks  []string `yaml:"checks"`
@@ -35,20 +36,20 @@ type script struct {
 	Post    []post   `yaml:"post"`
 }
 
-// item is a batch: lines behind the right head, or the whole of it.
+// item is a batch: lines behind the right head, or the whole batch.
 type item struct {
 	Lines []string `yaml:"lines"`
 	Batch string   `yaml:"batch"`
 	Frame string   `yaml:"frame"` // a binary frame
 	// Get are the messages that come back, the lines if absent.
 	Get []string `yaml:"get"`
-	// Reason is that of the refusal, malformed if absent.
+	// Reason is the reason of the refusal, malformed if absent.
 	Reason string `yaml:"reason"`
-	// Status is what HTTP answers where there is no reply to refuse in, 200 if absent.
+	// Status is the HTTP status where no reply can hold the refusal, 200 if absent.
 	Status int `yaml:"status"`
 }
 
-// UnmarshalYAML takes a string for an item of one line, or of a whole batch if it begins with @.
+// UnmarshalYAML reads a string as an item of one line, or of a whole batch if it begins with @.
 func (it *item) UnmarshalYAML(n *yaml.Node) error {
 	var s string
 	if n.Kind != yaml.ScalarNode {
@@ -66,7 +67,7 @@ func (it *item) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
-// post is a request by itself, and what must answer it.
+// post is a single request, and what must answer it.
 type post struct {
 	Method  string            `yaml:"method"` // POST if absent
 	Query   string            `yaml:"query"`
@@ -92,7 +93,7 @@ func scripts() (suite.Set, error) {
 		d := yaml.NewDecoder(bytes.NewReader(data))
 		d.KnownFields(true)
 		var list []script
-		if err := d.Decode(&list); err != nil && err != io.EOF { //nolint:errorlint // the decoder returns it bare
+		if err := d.Decode(&list); err != nil && err != io.EOF { //nolint:errorlint // the decoder does not wrap it
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		for _, s := range list {
@@ -118,8 +119,9 @@ func (s *script) cases() (suite.Set, error) {
 	}
 	if len(s.Post) > 0 {
 		return suite.Set{{
-			ID: s.ID, Requirements: s.Checks, Sentence: s.Says, Profile: cmp.Or(s.Profile, suite.Poll), Role: suite.Server,
-			Run: func(t *suite.T) { s.posts(t) },
+			ID: s.ID, Requirements: s.Checks, Sentence: s.Says, Profile: cmp.Or(s.Profile, suite.Poll),
+			Role: suite.Server,
+			Run:  func(t *suite.T) { s.posts(t) },
 		}}, nil
 	}
 	set := each(s.ID, s.Says, s.Checks, func(t *suite.T, c *server.Session, kind string) {
@@ -142,7 +144,7 @@ func (s *script) cases() (suite.Set, error) {
 }
 
 // send sends the batch; taken is how many log lines the server will take of it.
-func (it *item) send(c *server.Session, p *server.Path, taken uint64) {
+func (it *item) send(c *server.Session, p *server.Attachment, taken uint64) {
 	p.Forget()
 	text := it.Frame + it.Batch
 	if text == "" {
@@ -157,9 +159,10 @@ func (it *item) send(c *server.Session, p *server.Path, taken uint64) {
 	}
 }
 
-// refused sends a batch that must change nothing: a line before what is wrong would be echoed if it were taken. It returns the path to go
-// on with, since a WebSocket ends with its fault (HF1-ERR-01).
-func (it *item) refused(t *suite.T, c *server.Session, p *server.Path) *server.Path {
+// refused sends a batch that must change nothing: the server would echo a line before the fault if
+// it took it. It returns the attachment to go on with, because a fault ends a WebSocket
+// (HF1-ERR-01).
+func (it *item) refused(t *suite.T, c *server.Session, p *server.Attachment) *server.Attachment {
 	sent := *it
 	if len(sent.Lines) > 0 && !strings.HasPrefix(sent.Lines[0], "!close") {
 		sent.Lines = append([]string{"tlost", `!ping {"i":4711}`}, sent.Lines...)
@@ -171,7 +174,8 @@ func (it *item) refused(t *suite.T, c *server.Session, p *server.Path) *server.P
 		reason = "malformed"
 	}
 	e, ok := p.Wait(server.Within, func(e server.Event) bool {
-		return e.Batch == nil || e.Batch.Find("!refused") != nil || e.On != "poll" && e.Batch.Find("!reply") != nil || e.Batch.Find("!pong") != nil
+		return e.Batch == nil || e.Batch.Find("!refused") != nil || e.On != "poll" && e.Batch.Find("!reply") != nil ||
+			e.Batch.Find("!pong") != nil
 	})
 	switch {
 	case !ok:
@@ -196,7 +200,7 @@ func (it *item) refused(t *suite.T, c *server.Session, p *server.Path) *server.P
 	return c.Reattach(p.Kind)
 }
 
-func (it *item) accepted(c *server.Session, p *server.Path) {
+func (it *item) accepted(c *server.Session, p *server.Attachment) {
 	it.send(c, p, it.logs())
 	get := it.Get
 	if get == nil {
@@ -215,7 +219,8 @@ func (it *item) logs() uint64 {
 		n++
 	}
 	for _, l := range append(strings.Split(it.Batch, "\n"), it.Lines...) {
-		if l = strings.TrimPrefix(l, "\ufeff"); strings.HasPrefix(l, "t") || strings.HasPrefix(l, "b") || strings.HasPrefix(l, "+") {
+		if l = strings.TrimPrefix(l, "\ufeff"); strings.HasPrefix(l, "t") || strings.HasPrefix(l, "b") ||
+			strings.HasPrefix(l, "+") {
 			n++
 		}
 	}
@@ -275,8 +280,9 @@ func (r *post) check(t *suite.T, c *server.Session) {
 
 var placeholder = regexp.MustCompile(`\$\{(next|ack|key|run|att|hex|rep)(?:\+(\d+)|:([^}]*))?\}`)
 
-// expand replaces ${next}, ${next+2}, ${ack}, ${key}, ${run}, ${att}, ${hex:00ff} and ${rep:2000:x}.
-func expand(s string, c *server.Session, p *server.Path) string {
+// expand replaces ${next}, ${next+2}, ${ack}, ${key}, ${run}, ${att}, ${hex:00ff} and
+// ${rep:2000:x}.
+func expand(s string, c *server.Session, p *server.Attachment) string {
 	return placeholder.ReplaceAllStringFunc(s, func(m string) string {
 		f := placeholder.FindStringSubmatch(m)
 		plus, _ := strconv.ParseUint(f[2], 10, 64)

@@ -10,21 +10,28 @@ import (
 
 func liveCases() suite.Set {
 	return slices.Concat(
-		within(40, each("live/ping", "A path that was silent for `ping` is pinged.", []string{"HF1-LIV-01"}, livePing, suite.WS, suite.SSE)),
-		within(20, each("live/active-ping", "While log lines came or went within 30 s, after 5 s.", []string{"HF1-LIV-01"}, liveActive, suite.WS, suite.SSE)),
-		each("live/pong", "!ping is answered by !pong with the same i: on a WebSocket there, on the stream, in the reply.", []string{"HF1-LIV-02"}, livePong),
-		within(90, each("live/silent-client", "An attachment on which the client has sent nothing for two pings that were due is ended.", []string{"HF1-LIV-03"}, liveSilent)),
-		within(60, each("live/answering-client", "A client that answers its pings, or polls, is left alone.", []string{"HF1-LIV-03"}, liveAnswering)),
-		within(60, each("live/ttl", "A session is ended, 4201, when no packet of the client came for ttl.", []string{"HF1-LIV-08"}, liveTTL)),
+		within(40, each("live/ping", "An attachment that was silent for `ping` is pinged.", []string{"HF1-LIV-01"},
+			livePing, suite.WS, suite.SSE)),
+		within(20, each("live/active-ping", "While log lines came or went within 30 s, after 5 s.",
+			[]string{"HF1-LIV-01"}, liveActive, suite.WS, suite.SSE)),
+		each("live/pong", "!ping is answered by !pong with the same i: on a WebSocket there, on the stream, in the "+
+			"reply.", []string{"HF1-LIV-02"}, livePong),
+		within(90, each("live/silent-client",
+			"An attachment on which the client has sent nothing for two pings that were due is ended.",
+			[]string{"HF1-LIV-03"}, liveSilent)),
+		within(60, each("live/answering-client", "A client that answers its pings, or polls, is left alone.",
+			[]string{"HF1-LIV-03"}, liveAnswering)),
+		within(60, each("live/ttl", "A session is ended, 4201, when no packet of the client came for ttl.",
+			[]string{"HF1-LIV-08"}, liveTTL)),
 	)
 }
 
-// isPing takes a !ping.
+// isPing reports whether an event brings a !ping.
 func isPing(e server.Event) bool { return e.Batch != nil && e.Batch.Find("!ping") != nil }
 
 func livePing(t *suite.T, s *server.Session, kind string) {
 	p := s.Open(kind, server.Open{Meta: server.App("echo")})
-	p.Send(`!pong {"i":1}`) // the session is to live
+	p.Send(`!pong {"i":1}`) // repeats the run, so that the session stays
 	if _, ok := p.Wait(s.Ping()+3*time.Second, isPing); !ok {
 		t.Fatalf("no !ping came in %v of silence, and ping is %v", s.Ping()+3*time.Second, s.Ping())
 	}
@@ -50,7 +57,9 @@ func livePong(t *suite.T, s *server.Session, kind string) {
 		}
 		return
 	case suite.SSE:
-		e, ok := p.Wait(server.Within, func(e server.Event) bool { return e.On == suite.SSE && e.Batch != nil && e.Batch.Find("!pong") != nil })
+		e, ok := p.Wait(server.Within, func(e server.Event) bool {
+			return e.On == suite.SSE && e.Batch != nil && e.Batch.Find("!pong") != nil
+		})
 		if !ok || e.Batch.Find("!pong").Number("i") != 9007199254740991 {
 			t.Fatalf("a !ping for a stream was answered by %s", e)
 		}
@@ -62,9 +71,9 @@ func livePong(t *suite.T, s *server.Session, kind string) {
 }
 
 func liveSilent(t *suite.T, s *server.Session, kind string) {
-	p := s.OpenStill(kind, server.Open{Meta: server.App("echo")})
+	p := s.OpenWithoutPolls(kind, server.Open{Meta: server.App("echo")})
 	p.Send(`!ping {"i":1}`)
-	began := time.Now()
+	start := time.Now()
 	due := 3 * s.Ping()
 	if kind == suite.Poll {
 		due = s.Hold() + 2*s.Ping()
@@ -81,30 +90,32 @@ func liveSilent(t *suite.T, s *server.Session, kind string) {
 		return
 	}
 	d := p.Gone(due + 3*time.Second)
-	if took := time.Since(began); d.Number("code") != 4002 || took < 2*s.Ping()-time.Second {
+	if took := time.Since(start); d.Number("code") != 4002 || took < 2*s.Ping()-time.Second {
 		t.Fatalf("an attachment of a silent client was ended with %s after %v, and ping is %v", d, took, s.Ping())
 	}
 }
 
 func liveAnswering(t *suite.T, s *server.Session, kind string) {
 	p := s.Open(kind, server.Open{Meta: server.App("echo")})
-	for began := time.Now(); time.Since(began) < 4*s.Ping(); {
+	for start := time.Now(); time.Since(start) < 4*s.Ping(); {
 		if s.Ping() > 11*time.Second {
 			t.Skipf("ping is %v, the suite waits for four of at most 11 s", s.Ping())
 		}
 		if e, ok := p.Wait(time.Second, isPing); ok {
-			p.Send(line("!pong", map[string]any{"i": e.Batch.Find("!ping").Number("i")}))
+			p.Send(controlLine("!pong", map[string]any{"i": e.Batch.Find("!ping").Number("i")}))
 		}
 	}
 	p.Send("tone")
 	s.Expect("tone")
-	if e, over := p.Wait(0, func(e server.Event) bool { return e.Batch == nil || e.Batch.Find("!detach") != nil }); over {
+	if e, over := p.Wait(0, func(e server.Event) bool {
+		return e.Batch == nil || e.Batch.Find("!detach") != nil
+	}); over {
 		t.Fatalf("the attachment of a client that answers was ended: %s", e)
 	}
 }
 
 func liveTTL(t *suite.T, s *server.Session, kind string) {
-	p := s.OpenStill(kind, server.Open{Meta: server.App("echo")})
+	p := s.OpenWithoutPolls(kind, server.Open{Meta: server.App("echo")})
 	p.Send(`!ping {"i":1}`)
 	if s.TTL() > 45*time.Second {
 		t.Skipf("ttl is %v, the suite waits for at most 45 s", s.TTL())

@@ -12,22 +12,25 @@ import (
 
 func windowCases() suite.Set {
 	return slices.Concat(
-		within(45, each("window/kept", "At most win bytes are unacknowledged; when the ack comes, more may.", []string{"HF1-NUM-10"}, windowKept)),
-		within(30, each("window/message-too-large", "A receiver of a message above maxMessage ends the session, 4304.", []string{"HF1-NUM-10"}, windowTooLarge)),
-		each("window/sender-refuses", "A sender refuses a message above maxMessage.", []string{"HF1-NUM-10"}, func(_ *suite.T, s *server.Session, kind string) {
-			s.Open(kind, server.Open{Meta: server.App("oversize")})
-			s.Expect("trefused")
-		}),
-		each("batch/ill-formed-text", "Text that is not well-formed Unicode is refused, not altered.", []string{"HF1-BAT-07"}, func(_ *suite.T, s *server.Session, kind string) {
-			s.Open(kind, server.Open{Meta: server.App("illformed")})
-			s.Expect("trefused")
-			s.Quiet(100 * time.Millisecond)
-		}),
-		each("batch/sent-lines", "No line that is sent is above 1,536 bytes: larger messages are split, text between scalar values.", []string{"HF1-BAT-08"}, batchSentLines),
+		within(45, each("window/kept", "At most win bytes are unacknowledged; when the ack comes, more may.",
+			[]string{"HF1-NUM-10"}, windowKept)),
+		within(30, each("window/message-too-large", "A receiver of a message above maxMessage ends the session, 4304.",
+			[]string{"HF1-NUM-10"}, windowTooLarge)),
+		each("window/sender-refuses", "A sender refuses a message above maxMessage.", []string{"HF1-NUM-10"},
+			windowSenderRefuses),
+		each("batch/ill-formed-text", "Text that is not well-formed Unicode is refused, not altered.",
+			[]string{"HF1-BAT-07"}, batchIllFormedText),
+		each("batch/sent-lines",
+			"No line that is sent is above 1,536 bytes: larger messages are split, text between scalar values.",
+			[]string{"HF1-BAT-08"}, batchSentLines),
 		each("batch/sink", "What is sent arrives, whole and unaltered.", []string{"HF1-NUM-02"}, batchSink),
-		each("batch/nothing-acts", "Of a batch that breaks a rule the ack and the controls do not act either.", []string{"HF1-BAT-01"}, batchNothing),
-		each("batch/max-batch", "A batch of maxBatch bytes is taken, a larger one is not.", []string{"HF1-BAT-05"}, batchMax),
-		each("batch/announced-size", "A batch that says it is larger than maxBatch is refused before it has come.", []string{"HF1-BAT-05"}, batchAnnounced, suite.WS, suite.Poll),
+		each("batch/nothing-acts", "If a batch breaks a rule, its ack and its controls do not act either.",
+			[]string{"HF1-BAT-01"}, batchNothing),
+		each("batch/max-batch", "A batch of maxBatch bytes is taken, a larger one is not.", []string{"HF1-BAT-05"},
+			batchMax),
+		each("batch/announced-size",
+			"A batch that announces a size above maxBatch is refused before all of it has come.",
+			[]string{"HF1-BAT-05"}, batchAnnounced, suite.WS, suite.Poll),
 	)
 }
 
@@ -133,12 +136,12 @@ func batchNothing(t *suite.T, s *server.Session, kind string) {
 	p.SendRaw("@2 1\n!ping {\"i\":9}\ntlost\nwrong\n")
 	p.NoControl("!pong", 300*time.Millisecond)
 	p.Drop()
-	q := s.OpenStill(kind, server.Open{Recv: new(uint64)})
+	q := s.OpenWithoutPolls(kind, server.Open{Recv: new(uint64)})
 	if kind == suite.Poll {
 		q.Poll(server.Poll{Recv: new(uint64)})
 	}
 	if b := q.Lines(server.Within); b.First != 1 {
-		t.Fatalf("the ack of a batch that was refused has acted: the path begins with line %d", b.First)
+		t.Fatalf("the ack of a batch that was refused has acted: the attachment begins with line %d", b.First)
 	}
 	if q.Opened.Number("recv") != 1 {
 		t.Fatalf("a line of a batch that was refused was taken: recv is %d", q.Opened.Number("recv"))
@@ -146,7 +149,7 @@ func batchNothing(t *suite.T, s *server.Session, kind string) {
 }
 
 // sized is a batch of exactly n bytes that holds one text.
-func sized(s *server.Session, p *server.Path, n int) (batch, line string) {
+func sized(s *server.Session, p *server.Attachment, n int) (batch, line string) {
 	head := fmt.Sprintf("@%d %d\n", s.Up()+1, s.Ack())
 	rest := n - len(head) - 2
 	if p.Kind != suite.WS {
@@ -188,8 +191,9 @@ func batchAnnounced(t *suite.T, s *server.Session, kind string) {
 		p.End(server.Within)
 		return
 	}
-	x, err := s.Target.Exchange(t.Context(), fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n",
-		s.Target.Endpoint.RequestURI(), s.Target.Endpoint.Host, 1<<30))
+	x, err := s.Target.Exchange(t.Context(),
+		fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n",
+			s.Target.Endpoint.RequestURI(), s.Target.Endpoint.Host, 1<<30))
 	if err != nil {
 		t.Fatalf("a body of 1 GiB was announced: %v", err)
 	}
@@ -197,4 +201,15 @@ func batchAnnounced(t *suite.T, s *server.Session, kind string) {
 	if x.Response.StatusCode != 413 {
 		t.Fatalf("a body of 1 GiB was announced, and answered %d, not 413", x.Response.StatusCode)
 	}
+}
+
+func windowSenderRefuses(_ *suite.T, s *server.Session, kind string) {
+	s.Open(kind, server.Open{Meta: server.App("oversize")})
+	s.Expect("trefused")
+}
+
+func batchIllFormedText(_ *suite.T, s *server.Session, kind string) {
+	s.Open(kind, server.Open{Meta: server.App("illformed")})
+	s.Expect("trefused")
+	s.ExpectNone(100 * time.Millisecond)
 }

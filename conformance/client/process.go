@@ -1,5 +1,6 @@
-// Package client tests a client from outside: it runs an adapter, a program that drives the client under test and speaks JSON lines on
-// its standard input and output (docs/conformance.md, "The adapter protocol").
+// Package client tests a client from outside. It runs an adapter: a program that drives the client
+// under test, and speaks JSON lines on its standard input and output (docs/conformance.md, "The
+// adapter protocol").
 package client
 
 import (
@@ -46,13 +47,14 @@ type Event struct {
 	Text    *string `json:"text"`
 	Base64  *string `json:"base64"`
 	Error   string  `json:"error"`
-	// Of closed: messages up to Delivered were taken by the server's application; if Exact, none of the others was.
+	// Of closed: the server's application has taken the messages up to Delivered; if Exact, no
+	// others.
 	Code      int    `json:"code"`
 	Reason    string `json:"reason"`
 	Remote    bool   `json:"remote"`
 	Delivered uint64 `json:"delivered"`
 	Exact     bool   `json:"exact"`
-	// Of trace, for people, and for the path a client says to be on.
+	// Of trace: for people, and which attachment the client says it uses.
 	What       string `json:"what"`
 	Transport  string `json:"transport"`
 	Attachment uint64 `json:"attachment"`
@@ -61,10 +63,10 @@ type Event struct {
 	Transports []string `json:"transports"`
 }
 
-// Process is a running adapter. Its methods may be called concurrently.
+// Process is a running adapter. Its methods may be called at the same time.
 type Process struct {
-	Client     string   // what the adapter says it drives
-	Transports []string // it has
+	Client     string   // the client that the adapter drives
+	Transports []string // the ones it has
 
 	cmd    *exec.Cmd
 	stdin  io.WriteCloser
@@ -73,17 +75,17 @@ type Process struct {
 	mu     sync.Mutex
 	last   int
 	open   map[int]*Session
-	output strings.Builder // everything it said on both outputs, to look for secrets; bounded
+	output strings.Builder // what it wrote on both outputs, to search it for secrets; bounded
 	err    error
 }
 
-// maxOutput bounds what is kept of an adapter's output.
+// maxOutput bounds how much of an adapter's output is kept.
 const maxOutput = 8 << 20
 
-// startTime bounds how long an adapter may take until it is ready; a browser needs a while.
+// startTime bounds how long an adapter may take to start; a browser needs some time.
 const startTime = 30 * time.Second
 
-// Start runs an adapter and waits until it is ready. It ends with ctx, or by Stop.
+// Start runs an adapter and waits until it is ready. The adapter ends with ctx, or by Stop.
 func Start(ctx context.Context, command, env []string, stderr io.Writer) (*Process, error) {
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Env = append(os.Environ(), env...)
@@ -116,7 +118,7 @@ func Start(ctx context.Context, command, env []string, stderr io.Writer) (*Proce
 	}
 }
 
-// echo keeps what the adapter says on standard error, and passes it on.
+// echo keeps what the adapter writes on standard error, and passes it on.
 type echo struct {
 	p  *Process
 	to io.Writer
@@ -135,7 +137,7 @@ func (p *Process) keep(s string) {
 	}
 }
 
-// Output is what the adapter has said so far, on both outputs.
+// Output is what the adapter has written so far, on both outputs.
 func (p *Process) Output() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -149,7 +151,7 @@ func (p *Process) read(stdout io.Reader, ready chan<- Event) {
 		var e Event
 		if err := json.Unmarshal(in.Bytes(), &e); err != nil {
 			p.keep(in.Text() + "\n")
-			continue // a client that prints is odd, not wrong; secrets in it are found
+			continue // a client may print; a case searches what it prints for secrets
 		}
 		if e.Event == "trace" {
 			p.keep(in.Text() + "\n")
@@ -200,16 +202,17 @@ type Session struct {
 	changed chan struct{}
 	log     func(format string, args ...any)
 
-	Events []Event // under Look
+	Events []Event // read it in WaitFor
 
-	// Record, if it is set, is told what the client's application does, as events of a trace; under Look.
+	// Record, if it is set, is called with what the client's application does, as events of a
+	// trace.
 	Record    func(trace.Event)
 	unsent    []string // digests of the messages whose number is not known yet
 	numbers   []uint64 // of the messages that were sent
 	forgotten bool
 }
 
-// Connect begins a session. Record may be nil.
+// Connect starts a session. Record may be nil.
 func (p *Process) Connect(c Command, log func(format string, args ...any), record func(trace.Event)) (*Session, error) {
 	p.mu.Lock()
 	p.last++
@@ -220,7 +223,7 @@ func (p *Process) Connect(c Command, log func(format string, args ...any), recor
 	return s, s.Do(c)
 }
 
-// Do sends a command of the session's.
+// Do sends a command for the session.
 func (s *Session) Do(c Command) error {
 	if c.Do == "send" {
 		s.mu.Lock()
@@ -231,15 +234,15 @@ func (s *Session) Do(c Command) error {
 	return s.p.command(c)
 }
 
-// Forget closes the session, and keeps its events no longer. It gives the client a moment to say goodbye, so that nothing of a case goes on
-// beside the next. The second time it does nothing.
+// Forget closes the session and drops its events. It first gives the client a moment to close, so
+// that nothing of this case goes on during the next. The second call does nothing.
 func (s *Session) Forget() {
 	if s.forgotten {
 		return
 	}
 	s.forgotten = true
 	_ = s.Do(Command{Do: "close"})
-	s.Look(context.Background(), 500*time.Millisecond, func(all []Event) bool {
+	s.WaitFor(context.Background(), 500*time.Millisecond, func(all []Event) bool {
 		return slices.ContainsFunc(all, func(e Event) bool { return e.Event == "closed" })
 	})
 	s.p.mu.Lock()
@@ -264,7 +267,7 @@ func (s *Session) add(e Event) {
 	}
 }
 
-// record writes what concerns a trace.
+// record writes the events that belong into a trace.
 func (s *Session) record(e Event) {
 	if s.Record == nil {
 		return
@@ -277,7 +280,7 @@ func (s *Session) record(e Event) {
 		s.unsent = s.unsent[1:]
 	case e.Event == "message":
 		s.Record(trace.Event{Side: "client", What: "deliver", Number: e.Number, Digest: digest(e.Text, e.Base64)})
-	case e.Event == "drained" && len(s.unsent) == 0: // all that was sent is taken, says the client: so it keeps none of it
+	case e.Event == "drained" && len(s.unsent) == 0: // the client says that all was taken: it keeps nothing
 		s.Record(trace.Event{Side: "client", What: "free", Number: s.numbered(math.MaxUint64)})
 	case e.Event == "closed":
 		s.Record(trace.Event{Side: "client", What: "free", Number: s.numbered(e.Delivered)})
@@ -285,7 +288,8 @@ func (s *Session) record(e Event) {
 	}
 }
 
-// numbered is the number of the last message up to a line; a !close has a line too, and is no message.
+// numbered is the number of the last message up to a line. A !close has a line too, and is no
+// message.
 func (s *Session) numbered(line uint64) (last uint64) {
 	for _, n := range s.numbers {
 		if n <= line {
@@ -295,7 +299,7 @@ func (s *Session) numbered(line uint64) (last uint64) {
 	return last
 }
 
-// digest is that of a message of the adapter protocol.
+// digest is the digest of a message of the adapter protocol.
 func digest(text, binary *string) string {
 	switch {
 	case text != nil:
@@ -307,8 +311,8 @@ func digest(text, binary *string) string {
 	return ""
 }
 
-// Look calls f with the events so far until it is true, at most for d.
-func (s *Session) Look(ctx context.Context, d time.Duration, f func([]Event) bool) bool {
+// WaitFor calls f with the events so far until it is true, for at most d.
+func (s *Session) WaitFor(ctx context.Context, d time.Duration, f func([]Event) bool) bool {
 	over := time.NewTimer(d)
 	defer over.Stop()
 	for {

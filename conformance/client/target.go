@@ -16,14 +16,17 @@ import (
 // Target is the client under test.
 type Target struct {
 	*Process
-	// Command starts it; cases that stop it start one of their own.
+	// Command starts the adapter; cases that stop one start their own.
 	Command, Env []string
-	// Server is the URL of a real server with the applications of docs/conformance.md, "" for the suite's own.
+	// Server is the URL of a real server with the applications of docs/conformance.md, "" for the
+	// suite's own.
 	Server string
-	// Trace, if it is set, is given the traces of the runs in which the suite told the client nothing but what was so.
+	// Trace, if it is set, gets the traces of the runs in which the suite told the client nothing
+	// untrue.
 	Trace *trace.Recorder
 
-	// Sweep is how many bytes lie between the cuts of a sweep; 0 has each sweep make a few, spread at random.
+	// Sweep is how many bytes lie between the cuts of a sweep; 0 lets each sweep make a few random
+	// ones.
 	Sweep int64
 
 	stderr io.Writer
@@ -38,15 +41,15 @@ func NewTarget(ctx context.Context, command, env []string, server string, stderr
 	return &Target{Process: p, Command: command, Env: env, Server: server, stderr: stderr}, nil
 }
 
-// Has tells whether the client has a transport.
+// Has reports whether the client has a transport.
 func (t *Target) Has(transport string) bool { return slices.Contains(t.Transports, transport) }
 
-// Another starts the adapter once more, for a case that stops it.
-func (t *Target) Another(ctx context.Context) (*Process, error) {
+// StartAnother starts the adapter once more, for a case that stops it.
+func (t *Target) StartAnother(ctx context.Context) (*Process, error) {
 	return Start(ctx, t.Command, t.Env, t.stderr)
 }
 
-// Signal sends a signal to the adapter and all its descendants: a browser is several processes.
+// Signal sends a signal to the adapter and all its child processes: a browser has several.
 func (p *Process) Signal(sig syscall.Signal) {
 	for _, pid := range family(p.cmd.Process.Pid) {
 		_ = syscall.Kill(pid, sig)

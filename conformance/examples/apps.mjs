@@ -1,5 +1,5 @@
-// The applications of the conformance suite (runner.md). An application takes a message; it is acknowledged when the call, or
-// the promise it gave, is done.
+// The applications of the conformance suite (docs/conformance.md). An application is called with a
+// message; the message is acknowledged when the call, or the promise that it returned, is done.
 import { createHash } from 'node:crypto'
 
 const sleep = ms => new Promise(resolve => setTimeout(resolve, ms))

@@ -1,4 +1,7 @@
-"""The applications that the conformance suite talks to (docs/conformance.md). They know a session's send, took, close and finish."""
+"""The applications of the conformance suite (docs/conformance.md).
+
+They use four methods of a session: send, mark_taken, close and finish.
+"""
 import hashlib, json, threading, time
 
 def app(session, ends):
@@ -17,7 +20,7 @@ def app(session, ends):
     while item := session.inbox.get():
         kind, data, n = item
         if kind == "c":
-            session.took(n)
+            session.mark_taken(n)
             session.finish(*data)
             continue
         if name == "slow":
@@ -29,7 +32,7 @@ def app(session, ends):
             digest.update(b"%s%d:%s" % (kind.encode(), len(data), data))
         elif name not in ("source", "illformed", "oversize", "report"):
             session.send(kind, data)
-        session.took(n)
+        session.mark_taken(n)
         if name == "close":
             session.close(meta["code"], meta["reason"])
 

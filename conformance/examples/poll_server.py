@@ -1,244 +1,163 @@
 #!/usr/bin/env python3
 """A Holdfast server for the profile core,poll: docs/protocol.md in Python's standard library alone.
 
-`python3 poll_server.py [PORT]` serves the applications in apps.py at /holdfast. It is an example, not a product: all sessions
-share one lock, and nothing limits how many there are.
+`python3 poll_server.py [PORT]` serves the applications in apps.py at /holdfast. It is an example,
+not a product: all sessions share one lock, and nothing limits how many there are.
 """
-import base64, collections, hashlib, hmac, json, queue, re, secrets, socket, sys, threading, time, types
+import base64, collections, hashlib, hmac, queue, re, secrets, socket, sys, threading, time, types
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import apps
+from batch import MAX, Refused, check, control_line, encode, parse_batch
 
-MAX, MAX_BATCH, MAX_BODY, MAX_MESSAGE, WIN, COST = 2**53 - 1, 65536, 65536 + 200, 1 << 20, 2 << 20, 16
-PING, HOLD, TTL, GRACE, STANDBY, UNREPEATED = 8.0, 5.0, 30.0, 10.0, 30.0, 20.0
+MAX_BATCH, MAX_BODY, MAX_MESSAGE, WIN = 65536, 65536 + 200, 1 << 20, 2 << 20
+PING, HOLD, TTL, GRACE, STANDBY, UNCONFIRMED = 8.0, 5.0, 30.0, 10.0, 30.0, 20.0
 now = time.monotonic
-
-class Refused(Exception):
-    """Nothing was changed, and the answer is !refused with a reason, or an HTTP status."""
-
-def check(ok, answer="malformed"):
-    if not ok:
-        raise Refused(answer)
-
-# ---- batches (section 2)
-Line = collections.namedtuple("Line", "kind more data")  # t or b with a payload in bytes, c with (code, reason)
-FIELDS = {  # of the controls that a client sends; ? may be absent, n1 is above 0, N a list of numbers, L of strings
-    "open": "v:N x:L? key:s run:s? att:n1 u:n1? recv:n lim:o auth:*? meta:*?",
-    "poll": "key:s run:s att:n1 p:n1 recv:n hold:n?", "up": "key:s run:s att:n1",
-    "use": "u:n1 att:n1 challenge:s recv:n", "detach": "code:n gone:T?", "rewind": "recv:n",
-    "ping": "i:n", "pong": "i:n", "ticket": "att:n1 u:n1? recv:n", "close": "code:n reason:s"}
-FITS = {"n": lambda v: type(v) is int, "n1": lambda v: type(v) is int and v > 0, "s": lambda v: isinstance(v, str),
-        "o": lambda v: isinstance(v, dict), "T": lambda v: v is True, "*": lambda v: True,
-        "N": lambda v: isinstance(v, list) and all(type(x) is int for x in v),
-        "L": lambda v: isinstance(v, list) and all(isinstance(x, str) for x in v)}
-
-def number(text):  # None if it is none of the protocol's (HF1-BAT-04)
-    return int(text) if re.fullmatch("0|[1-9][0-9]{0,15}", text) and int(text) <= MAX else None
-
-class Pairs(dict):  # an object, and its names as they came
-    def __init__(self, pairs=()):
-        super().__init__(pairs)
-        self.names = [name for name, _ in pairs]
-
-def depth(value):
-    inner = value.values() if isinstance(value, dict) else value
-    return 1 + max(map(depth, inner), default=0) if isinstance(value, (dict, list)) else 0
-
-def parse_control(text):
-    name, space, raw = text[1:].partition(" ")
-    check(re.fullmatch("[a-z][a-z0-9-]{0,31}", name) and len(text.encode()) < 8192)
-    fields = Pairs()
-    if space:
-        try:  # numbers that are none become None, which is of no type
-            fields = json.loads(raw, object_pairs_hook=Pairs, parse_int=number, parse_float=lambda _: None, parse_constant=float.fromhex)
-        except (ValueError, RecursionError):
-            raise Refused("malformed")
-        check(raw[0] == "{" and raw[-1] == "}" and "NaN" not in raw and "Infinity" not in raw and depth(fields) <= 8)
-    if text[0] == "?":
-        return None
-    check(name in FIELDS)
-    for field, kind in (spec.split(":") for spec in FIELDS[name].split()):
-        check(fields.names.count(field) < 2 and (FITS[kind.rstrip("?")](fields[field]) if field in fields else kind[-1] == "?"))
-    return name, fields
-
-def parse_batch(lines):
-    head = re.fullmatch("@([^ ]*) ([^ ]*)( [A-Za-z0-9_-]{1,64})?", lines[0] if lines else "")
-    check(head and number(head[1]) and number(head[2]) is not None)
-    first, logs, controls = number(head[1]), [], []
-    for text in lines[1:]:
-        body = text.removeprefix("+")
-        more, kind = body != text, body[:1]
-        if kind == "t":
-            check(re.fullmatch(r"(?:[^\\\r]|\\[\\nr])*", body))
-            data = re.sub(r"\\(.)", lambda m: {"\\": "\\", "n": "\n", "r": "\r"}[m[1]], body[1:]).encode()
-            logs.append(Line("t", more, data))
-        elif kind == "b":
-            check(len(body) % 4 == 1 and re.fullmatch("[A-Za-z0-9+/]*={0,2}", body[1:]))
-            data = base64.b64decode(body[1:])
-            check(base64.b64encode(data).decode() == body[1:])  # no trailing bits
-            logs.append(Line("b", more, data))
-        else:
-            check(kind and kind in "!?" and not more)
-            control = parse_control(text)
-            if control and control[0] == "close":
-                code, reason = control[1]["code"], control[1]["reason"]
-                check(4100 <= code <= 4399 and len(reason.encode()) <= 128)
-                logs.append(Line("c", False, (code, reason)))
-            elif control:
-                controls.append(control)
-    check(first + len(logs) <= MAX)
-    return first, number(head[2]), logs, controls
-
-def say(name, **fields):
-    return "!%s %s\n" % (name, json.dumps(fields, ensure_ascii=False, separators=(",", ":")))
-
-def encode(kind, data):  # the lines of a message, each of at most 1,536 bytes, with what they cost of the window
-    at, room = 0, 1140 if kind == "b" else 760  # each byte of a text may be escaped
-    while at < len(data) or not at:
-        end = min(at + room, len(data))
-        while kind == "t" and data[end:] and data[end] & 0xC0 == 0x80:
-            end -= 1
-        piece, more = data[at:end], "+" if end < len(data) else ""
-        text = base64.b64encode(piece) if kind == "b" else piece.replace(b"\\", b"\\\\").replace(b"\n", b"\\n").replace(b"\r", b"\\r")
-        yield more + kind + text.decode() + "\n", len(piece) + COST
-        at = end or 1
 
 # ---- sessions (sections 4 to 8, 10, 11)
 lock = threading.RLock()
-sessions, graves, ends = {}, collections.OrderedDict(), collections.OrderedDict()
+sessions, tombstones, ends = {}, collections.OrderedDict(), collections.OrderedDict()
 
-def keep(table, name, value, most):
+def put_bounded(table, name, value, limit):
     table[name] = value
-    while len(table) > most:
+    while len(table) > limit:
         table.popitem(last=False)
 
-class Path:
-    def __init__(self, att, most):
-        self.att, self.most, self.challenge = att, min(max(most, 2048), 1 << 20), secrets.token_urlsafe(16)
-        self.pos, self.p, self.polls, self.said, self.heard, self.standby = 0, 0, [], "", now(), now()
+class Attachment:
+    def __init__(self, att, max_batch):
+        self.att, self.max_batch, self.challenge = att, min(max(max_batch, 2048), 1 << 20), secrets.token_urlsafe(16)
+        self.pos, self.p, self.polls, self.extra, self.last_received, self.standby = 0, 0, [], "", now(), now()
 
 class Session:
     def __init__(self, sid, principal, origin, meta):
         self.id, self.principal, self.origin, self.meta = sid, principal, origin, meta
         self.run, self.changed, self.inbox = secrets.token_urlsafe(16), threading.Condition(lock), queue.Queue()
-        self.recv = self.taken = self.told = self.base = self.sent = self.u = self.bytes = self.closing = self.sel_att = 0
-        self.told_at = self.born = self.heard = now()
-        self.out, self.piece, self.paths, self.seen = [], [], {}, set()  # out: the lines after base
-        self.peer_closed, self.repeated, self.sel, self.over = False, False, None, None
-        self.limit, self.underway = 1 << 20, (0, 0)
+        self.recv = self.taken = self.ack_sent = self.base = self.sent = self.bytes = self.closing = 0
+        self.u = self.sel_att = 0
+        self.ack_sent_at = self.created = self.last_received = now()
+        self.out, self.piece, self.attachments, self.seen = [], [], {}, set()  # out: the lines after base
+        self.peer_closed, self.confirmed, self.sel, self.closed = False, False, None, None
+        self.limit, self.in_flight = 1 << 20, (0, 0)
     def send(self, kind, data):
         if len(data) > MAX_MESSAGE:
             raise ValueError("too large")
         lines = list(encode(kind, data))
         cost = sum(c for _, c in lines)
         with lock:
-            while self.out and self.bytes + cost > WIN and not self.over:  # HF1-NUM-10
+            while self.out and self.bytes + cost > WIN and not self.closed:  # HF1-NUM-10
                 self.changed.wait()
-            if not self.over and not self.closing:
+            if not self.closed and not self.closing:
                 self.out, self.bytes = self.out + lines, self.bytes + cost
             self.step()
-    def took(self, n):
+    def mark_taken(self, n):
         self.taken = n
     def close(self, code, reason):
         with lock:
             if not self.closing:
-                self.out.append((say("close", code=code, reason=reason), 0))
+                self.out.append((control_line("close", code=code, reason=reason), 0))
                 self.closing, self.closed_at, self.own = self.base + len(self.out), now(), (code, reason)
-    def finish(self, code, reason, grave=True):
+    def finish(self, code, reason, tombstone=True):
         with lock:
-            if self.over:
+            if self.closed:
                 return
-            self.over = say("closed", code=code, reason=reason, recv=self.taken, ack=self.base)
+            self.closed = control_line("closed", code=code, reason=reason, recv=self.taken, ack=self.base)
             sessions.pop(self.id, None)
-            if grave:
-                keep(graves, self.id, (self.run, self.principal, self.over), 100_000)  # HF1-WHO-11: they are never too old
+            if tombstone:
+                # HF1-WHO-11: here they never become too old
+                put_bounded(tombstones, self.id, (self.run, self.principal, self.closed), 100_000)
             last = self.base + len(self.out) - bool(self.closing)
-            keep(ends, self.id, {"sent": last, "delivered": min(self.base, last), "exact": self.base >= last}, 10_000)
+            fate = {"sent": last, "delivered": min(self.base, last), "exact": self.base >= last}
+            put_bounded(ends, self.id, fate, 10_000)
             self.inbox.put(None)
             self.changed.notify_all()
-    def admit(self, first, ack, logs, controls):  # judges a batch before anything of it acts
+    def check_batch(self, first, ack, logs, controls):  # judges a batch before anything of it acts
         check(ack <= self.sent and all(f.get("recv", 0) <= self.sent for _, f in controls), "position")
         check(not any(name in ("open", "poll", "up") or controls[0][0] == "open" for name, _ in controls[1:]))
         for a, b in zip(logs, logs[1:]):
             check(a.kind != "c" and (not a.more or a.kind == b.kind))
-        fresh = logs[self.recv + 1 - first:] if first <= self.recv + 1 else []
-        check(not fresh or not self.peer_closed and (not self.piece or self.piece[-1].kind == fresh[0].kind))
+        new = logs[self.recv + 1 - first:] if first <= self.recv + 1 else []
+        check(not new or not self.peer_closed and (not self.piece or self.piece[-1].kind == new[0].kind))
     def accept(self, first, ack, logs):
-        self.heard = now()
+        self.last_received = now()
         if ack > self.base:
             self.bytes -= sum(c for _, c in self.out[: ack - self.base])
             del self.out[: ack - self.base]
             self.base = ack
-        if ack >= self.underway[0]:
-            self.underway = (0, 0)
-        for line in logs[self.recv + 1 - first:] if first <= self.recv + 1 else []:  # from the future: not kept (HF1-POL-05)
+        if ack >= self.in_flight[0]:
+            self.in_flight = (0, 0)
+        # HF1-POL-05: lines behind a gap are not kept
+        for line in logs[self.recv + 1 - first:] if first <= self.recv + 1 else []:
             self.recv += 1
             self.piece.append(line)
             if sum(len(x.data) for x in self.piece) > MAX_MESSAGE:
                 return self.finish(4304, "message too large")
             if not line.more:
-                self.inbox.put((line.kind, line.data if line.kind == "c" else b"".join(x.data for x in self.piece), self.recv))
+                data = line.data if line.kind == "c" else b"".join(x.data for x in self.piece)
+                self.inbox.put((line.kind, data, self.recv))
                 self.piece, self.peer_closed = [], line.kind == "c"
-    def act(self, controls, path):  # the controls beside the address; gives what the reply says to them
-        said = ""
+    def act(self, controls, attachment):  # the controls besides the address; returns the controls that answer them
+        extra = ""
         for name, f in controls[1:]:
             if name == "ping":
-                said += say("pong", i=f["i"])
-            elif name == "rewind" and path is self.sel:
-                path.pos = max(f["recv"], self.base)
+                extra += control_line("pong", i=f["i"])
+            elif name == "rewind" and attachment is self.sel:
+                attachment.pos = max(f["recv"], self.base)
             elif name == "detach":
-                self.end(path, 4004)
-            elif name == "use" and f["u"] > self.u and f["att"] == path.att and same(f["challenge"], path.challenge):  # HF1-SEL-03
-                self.select(path, f["u"], f["recv"])
-        return said
-    def select(self, path, u, recv):
-        if self.sel not in (None, path):
-            if recv < self.underway[0]:  # HF1-ATT-07; underway: the last line of a batch that was written, and its size
-                self.limit = max(1024, self.underway[1] // 2)
-            self.sel.said, self.sel.standby = self.sel.said + say("detach", code=4001), now()
-        self.u, self.sel, self.sel_att, path.pos = u, path, path.att, max(recv, self.base)
-    def end(self, path, code):
-        for poll in path.polls:
-            poll.state, poll.said = "gone", say("detach", code=code, gone=True)
-        self.paths.pop(path.att, None)
-        path.polls, self.sel = [], None if self.sel is path else self.sel
-    def overtake(self, path):
-        for poll in path.polls:
+                self.end(attachment, 4004)
+            elif name == "use" and f["u"] > self.u and f["att"] == attachment.att:
+                if same(f["challenge"], attachment.challenge):  # HF1-SEL-03
+                    self.select(attachment, f["u"], f["recv"])
+        return extra
+    def select(self, attachment, u, recv):
+        if self.sel not in (None, attachment):
+            # HF1-ATT-07; in_flight: the last line of a batch that was written, and its size
+            if recv < self.in_flight[0]:
+                self.limit = max(1024, self.in_flight[1] // 2)
+            self.sel.extra, self.sel.standby = self.sel.extra + control_line("detach", code=4001), now()
+        self.u, self.sel, self.sel_att, attachment.pos = u, attachment, attachment.att, max(recv, self.base)
+    def end(self, attachment, code):
+        for poll in attachment.polls:
+            poll.state, poll.extra = "gone", control_line("detach", code=code, gone=True)
+        self.attachments.pop(attachment.att, None)
+        attachment.polls, self.sel = [], None if self.sel is attachment else self.sel
+    def complete_older(self, attachment):
+        for poll in attachment.polls:
             poll.state = "empty"
-        path.polls = []
-    def step(self):  # time, and polls that can be answered
-        if not self.repeated and now() > self.born + UNREPEATED:  # HF1-WHO-10
-            return self.finish(4201, "never attached", grave=False)
-        if now() > self.heard + TTL:
+        attachment.polls = []
+    def step(self):  # ends what is over, and answers the polls that have an answer
+        if not self.confirmed and now() > self.created + UNCONFIRMED:  # HF1-WHO-10
+            return self.finish(4201, "never attached", tombstone=False)
+        if now() > self.last_received + TTL:
             return self.finish(4201, "ttl")
         if self.closing and (self.base >= self.closing or now() > self.closed_at + GRACE):
             return self.finish(*self.own)  # HF1-CLO-04
-        for path in list(self.paths.values()):
-            if path is not self.sel and now() > path.standby + STANDBY:  # HF1-SEL-08
-                self.end(path, 4004)
-            elif not path.polls and now() > path.heard + HOLD + 2 * PING:  # HF1-LIV-03
-                self.end(path, 4002)
-        if self.taken == self.told:
-            self.told_at = now()
-        ack = self.taken - self.told >= 32 or self.taken > self.told and now() > self.told_at + 0.25  # HF1-NUM-11
-        for path in self.paths.values():
-            lines = path is self.sel and (path.pos < self.base + len(self.out) or ack)
-            if path.polls and (lines or path.said or now() >= path.polls[0].until):
-                for poll in path.polls:
-                    poll.state, poll.pos, poll.said = "answered", path.pos, poll.said + path.said
-                path.polls, path.said, path.heard = [], "", now()
+        for attachment in list(self.attachments.values()):
+            if attachment is not self.sel and now() > attachment.standby + STANDBY:  # HF1-SEL-08
+                self.end(attachment, 4004)
+            elif not attachment.polls and now() > attachment.last_received + HOLD + 2 * PING:  # HF1-LIV-03
+                self.end(attachment, 4002)
+        if self.taken == self.ack_sent:
+            self.ack_sent_at = now()
+        # HF1-NUM-11
+        ack = self.taken - self.ack_sent >= 32 or self.taken > self.ack_sent and now() > self.ack_sent_at + 0.25
+        for attachment in self.attachments.values():
+            lines = attachment is self.sel and (attachment.pos < self.base + len(self.out) or ack)
+            if attachment.polls and (lines or attachment.extra or now() >= attachment.polls[0].until):
+                for poll in attachment.polls:
+                    poll.state, poll.pos, poll.extra = "answered", attachment.pos, poll.extra + attachment.extra
+                attachment.polls, attachment.extra, attachment.last_received = [], "", now()
         self.changed.notify_all()
-    def reply(self, said, path=None, pos=None):  # a reply, with the lines after pos if there is one
-        said = say("reply", recv=self.recv, sent=self.sent, sel={"u": self.u, "att": self.sel_att}) + said
+    def reply(self, extra, attachment=None, pos=None):  # a reply, with the lines after pos if there is one
+        extra = control_line("reply", recv=self.recv, sent=self.sent, sel={"u": self.u, "att": self.sel_att}) + extra
         at = self.base if pos is None else max(pos, self.base)
-        batch, to, self.told = "@%d %d\n" % (at + 1, self.taken) + said, at, self.taken
-        size, most = len(batch.encode()), min(path.most, self.limit) if path else 0
-        for text, _ in self.out[at - self.base:] if pos is not None and path is self.sel else ():
-            if (size := size + len(text.encode())) > most and to > at:
+        batch, to, self.ack_sent = "@%d %d\n" % (at + 1, self.taken) + extra, at, self.taken
+        size, max_batch = len(batch.encode()), min(attachment.max_batch, self.limit) if attachment else 0
+        for text, _ in self.out[at - self.base:] if pos is not None and attachment is self.sel else ():
+            if (size := size + len(text.encode())) > max_batch and to > at:
                 break
             batch, to = batch + text, to + 1
         if to > at:
-            self.sent, self.underway = max(self.sent, to), (to, len(batch.encode()))
+            self.sent, self.in_flight = max(self.sent, to), (to, len(batch.encode()))
         return batch
 
 def tick():
@@ -248,9 +167,9 @@ def tick():
     time.sleep(0.03)
 
 # ---- one request
-GONE = say("detach", code=4001, gone=True)
+GONE = control_line("detach", code=4001, gone=True)
 
-def nobody(text):  # HF1-HTTP-10
+def without_session(text):  # HF1-HTTP-10
     return "@1 0\n" + text
 
 def same(a, b):
@@ -261,80 +180,83 @@ def session_id(key):
     digest = hashlib.sha256(b"holdfast/1 id" + base64.urlsafe_b64decode(key + "=")).digest()
     return base64.urlsafe_b64encode(digest[:16]).decode().rstrip("=")
 
-def exchange(kind, batch, origin, foreign):
+def exchange(kind, batch, origin, origin_rejected):
     first, ack, logs, controls = batch
     f = controls[0][1]
     sid, principal = session_id(f["key"]), f.get("auth", "")
     if kind == "open" and 1 not in f["v"]:
-        return nobody(say("refused", reason="version", v=[1]))
+        return without_session(control_line("refused", reason="version", v=[1]))
     if kind == "open":
         check(isinstance(principal, str) and principal != "refuse", "auth")  # HF1-WHO-07
     with lock:
-        session, grave = sessions.get(sid), graves.get(sid)
-        check(not foreign or session and session.origin == origin, "origin")
-        run, owner = (session.run, session.principal) if session else grave[:2] if grave else ("", principal)
-        check((same(f["run"], run) if "run" in f else True) and (kind != "open" or principal == owner), "unknown")  # HF1-WHO-08
-        if not session and grave:
-            return nobody(grave[2])  # HF1-WHO-11
+        session, tombstone = sessions.get(sid), tombstones.get(sid)
+        check(not origin_rejected or session and session.origin == origin, "origin")
+        run, owner = (session.run, session.principal) if session else tombstone[:2] if tombstone else ("", principal)
+        right_run = same(f["run"], run) if "run" in f else True
+        check(right_run and (kind != "open" or principal == owner), "unknown")  # HF1-WHO-08
+        if not session and tombstone:
+            return without_session(tombstone[2])  # HF1-WHO-11
         session = session or Session(sid, principal, origin, f.get("meta"))
-        session.admit(*batch)
+        session.check_batch(*batch)
         if sid not in sessions:
             sessions[sid] = session
             threading.Thread(target=apps.app, args=(session, ends), daemon=True).start()
-        session.repeated |= "run" in f
+        session.confirmed |= "run" in f
         session.accept(first, ack, logs)
-        path = session.paths.get(f["att"])
-        answer = session.over or {"open": opened, "poll": polled, "up": upped}[kind](session, path, f, batch)
-        return nobody(session.over) if session.over else answer
+        attachment = session.attachments.get(f["att"])
+        answer = session.closed or {"open": on_open, "poll": on_poll, "up": on_up}[kind](session, attachment, f, batch)
+        return without_session(session.closed) if session.closed else answer
 
-def opened(session, path, f, _):
+def on_open(session, attachment, f, _):
     att, seen = f["att"], session.seen | {f["att"]}
-    if not path:
+    if not attachment:
         if att in session.seen or att <= max(seen) - 64:  # HF1-ATT-03
-            return nobody(GONE)
-        if len(session.paths) == 4:  # HF1-ATT-04
-            session.end(next(p for p in session.paths.values() if p is not session.sel), 4001)
-        path = session.paths[att] = Path(att, f["lim"].get("maxBatch") or MAX_BATCH)
+            return without_session(GONE)
+        if len(session.attachments) == 4:  # HF1-ATT-04
+            session.end(next(p for p in session.attachments.values() if p is not session.sel), 4001)
+        attachment = session.attachments[att] = Attachment(att, f["lim"].get("maxBatch") or MAX_BATCH)
         session.seen = {n for n in seen if n > max(seen) - 64}
-    session.overtake(path)  # HF1-ATT-02
-    path.heard = now()
+    session.complete_older(attachment)  # HF1-ATT-02
+    attachment.last_received = now()
     if f.get("u", 0) > session.u:  # HF1-SEL-01
-        session.select(path, f["u"], f["recv"])
+        session.select(attachment, f["u"], f["recv"])
     session.step()
-    return "@%d %d\n" % (session.base + 1, session.taken) + say(
+    return "@%d %d\n" % (session.base + 1, session.taken) + control_line(
         "opened", v=1, id=session.id, run=session.run, node="python", att=att, recv=session.recv,
         sel={"u": session.u, "att": session.sel_att}, lim={"maxBatch": MAX_BATCH, "maxMessage": MAX_MESSAGE}, win=WIN,
-        ping=int(PING * 1000), hold=int(HOLD * 1000), ttl=int(TTL * 1000), challenge=path.challenge)
+        ping=int(PING * 1000), hold=int(HOLD * 1000), ttl=int(TTL * 1000), challenge=attachment.challenge)
 
-def upped(session, path, f, batch):
-    if not path:
-        return nobody(GONE) if any(name == "use" for name, _ in batch[3]) else session.reply("")
-    path.heard = now()
-    said = session.act(batch[3], path)
+def on_up(session, attachment, f, batch):
+    if not attachment:
+        return without_session(GONE) if any(name == "use" for name, _ in batch[3]) else session.reply("")
+    attachment.last_received = now()
+    extra = session.act(batch[3], attachment)
     session.step()
-    return session.reply(said)
+    return session.reply(extra)
 
-def polled(session, path, f, batch):
-    said = path and session.act(batch[3], path)
-    if f["att"] not in session.paths:
-        return nobody(GONE)
-    path.heard = now()
-    if f["p"] < path.p:  # HF1-POL-02
-        return session.reply(said)
-    if f["p"] > path.p or len(path.polls) == 4:
-        session.overtake(path)
-    path.p = f["p"]
-    if path is session.sel:
-        path.pos = max(f["recv"], session.base)
-        if f["recv"] >= session.underway[0]:
-            session.underway = (0, 0)
+def on_poll(session, attachment, f, batch):
+    extra = attachment and session.act(batch[3], attachment)
+    if f["att"] not in session.attachments:
+        return without_session(GONE)
+    attachment.last_received = now()
+    if f["p"] < attachment.p:  # HF1-POL-02
+        return session.reply(extra)
+    if f["p"] > attachment.p or len(attachment.polls) == 4:
+        session.complete_older(attachment)
+    attachment.p = f["p"]
+    if attachment is session.sel:
+        attachment.pos = max(f["recv"], session.base)
+        if f["recv"] >= session.in_flight[0]:
+            session.in_flight = (0, 0)
     hold = min(f.get("hold") or HOLD * 1000, HOLD * 1000, 20 if batch[2] or len(batch[3]) > 1 else MAX)  # HF1-POL-03
-    me = types.SimpleNamespace(until=now() + hold / 1000, said=said, state="hangs", pos=0)
-    path.polls.append(me)
+    poll = types.SimpleNamespace(until=now() + hold / 1000, extra=extra, state="waits", pos=0)
+    attachment.polls.append(poll)
     session.step()
-    while me.state == "hangs" and not session.over:
+    while poll.state == "waits" and not session.closed:
         session.changed.wait()
-    return nobody(me.said) if me.state == "gone" else session.reply(me.said, path, me.pos if me.state == "answered" else None)
+    if poll.state == "gone":
+        return without_session(poll.extra)
+    return session.reply(poll.extra, attachment, poll.pos if poll.state == "answered" else None)
 
 # ---- HTTP (section 3)
 class Handler(BaseHTTPRequestHandler):
@@ -345,7 +267,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in (("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(text.encode()))),
                             ("Cache-Control", "no-store, no-transform"), ("X-Content-Type-Options", "nosniff"),
-                            ("Referrer-Policy", "no-referrer"), ("Connection", "close" if self.close_connection else "keep-alive")):
+                            ("Referrer-Policy", "no-referrer"),
+                            ("Connection", "close" if self.close_connection else "keep-alive")):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(text.encode())
@@ -355,8 +278,9 @@ class Handler(BaseHTTPRequestHandler):
             check(self.path.partition("?")[0].rstrip("/") == "/holdfast", 404)
             check(origin != "null" and (origin or site not in ("cross-site", "same-site")), 403)  # HF1-WHO-09
             check(self.command == "POST", 404 if self.command == "GET" else 405)
-            foreign = origin and site != "same-origin" and origin.partition("://")[2] != self.headers.get("Host")
-            self.answer(200, self.post(origin, foreign))
+            other_host = origin and origin.partition("://")[2] != self.headers.get("Host")
+            origin_rejected = other_host and site != "same-origin"
+            self.answer(200, self.post(origin, origin_rejected))
         except Refused as r:
             self.answer(r.args[0])
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = serve
@@ -370,11 +294,12 @@ class Handler(BaseHTTPRequestHandler):
         slow.cancel()
         check(len(data) == int(length), 408)
         return data
-    def post(self, origin, foreign):
+    def post(self, origin, origin_rejected):
         check(self.headers.get_content_type() == "text/plain" and not self.headers.get("Content-Encoding"), 415)
         text = self.body().decode(errors="surrogateescape").removeprefix("\ufeff")
         check(not re.search("[\ud800-\udfff]", text), 400)  # it was not UTF-8
-        inner = re.fullmatch(r"(holdfast/1 (open|poll|up|stream) [A-Za-z0-9_-]{16,64})\r?\n((?:[^\n]*\n)*?)\.(\r?\n)?", text)
+        preamble = r"(holdfast/1 (open|poll|up|stream) [A-Za-z0-9_-]{16,64})\r?\n"
+        inner = re.fullmatch(preamble + r"((?:[^\n]*\n)*?)\.(\r?\n)?", text)
         check(inner and not re.search(r"^\.\r?$", inner[3], re.M), 400)
         check(inner[2] != "stream", 404)
         check(len(inner[3].encode()) <= MAX_BATCH, 413)
@@ -383,10 +308,10 @@ class Handler(BaseHTTPRequestHandler):
             batch = parse_batch(lines)
             check(lines[1:] and lines[1].startswith("!%s " % inner[2]))  # HF1-HTTP-09
             check(self.headers.get("Early-Data") != "1" or not batch[2], 425)
-            answer = exchange(inner[2], batch, origin, foreign)
+            answer = exchange(inner[2], batch, origin, origin_rejected)
         except Refused as r:
             check(isinstance(r.args[0], str), r.args[0])
-            answer = nobody(say("refused", reason=r.args[0]))
+            answer = without_session(control_line("refused", reason=r.args[0]))
         return "%s\n%s.\n" % (inner[1], answer)
 
 if __name__ == "__main__":

@@ -14,12 +14,14 @@ import (
 
 // Box is a middlebox in front of one server. Its methods may be called concurrently. Close ends it.
 type Box struct {
-	// Dial opens a connection to the target. Default: TCP, and TLS for https. It must be set before Serve.
+	// Dial opens a connection to the target. Default: TCP, and TLS for https. It must be set before
+	// Serve.
 	Dial func(ctx context.Context) (net.Conn, error)
-	// Log is told what happens, a line each. Default: nobody. It must be set before Serve.
+	// Log is called with a line for each thing that happens. Default: none. It must be set before
+	// Serve.
 	Log func(line string)
-	// Cut is told of each connection that the box ends in the middle, by `kill`, `life` and their like, and why; it must not block. Default:
-	// nobody. It must be set before Serve.
+	// Cut is called for each connection that the box ends in the middle, by `kill`, `life` and such
+	// modes, with the reason. It must not block. Default: none. It must be set before Serve.
 	Cut func(why string)
 
 	target *url.URL
@@ -30,19 +32,19 @@ type Box struct {
 	mu        sync.Mutex
 	modes     []*liveMode
 	listeners []net.Listener
-	conns     []*wire // every connection there was, in order, for their counts
-	serving   int     // connections being served, for the mode connections
+	conns     []*countedConn // all connections so far, in order, for their counts
+	serving   int            // connections being served, for the mode connections
 	free      chan struct{}
 	store     answers
 }
 
-// liveMode is a mode and how often it has struck.
+// liveMode is a mode and how often it was used.
 type liveMode struct {
 	Mode
-	struck int
+	used int
 }
 
-// New makes a box in front of target, an http or https URL of which scheme and host count.
+// New makes a box in front of target, an http or https URL. Only its scheme and host count.
 func New(target string, modes ...Mode) (*Box, error) {
 	u, err := url.Parse(target)
 	if err != nil {
@@ -83,10 +85,11 @@ func (b *Box) dial(ctx context.Context) (net.Conn, error) {
 	return d.DialContext(ctx, "tcp", host)
 }
 
-// ErrNotLoopback refuses to put a hostile proxy where others can reach it.
+// ErrNotLoopback says that a hostile proxy must not stand where others can reach it.
 var ErrNotLoopback = errors.New("middlebox: listens on loopback only")
 
-// Listen serves address, which must be loopback ("127.0.0.1:0"), until Close, and returns the URL to use.
+// Listen serves address, which must be loopback ("127.0.0.1:0"), until Close, and returns the URL
+// to use.
 func (b *Box) Listen(address string) (string, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -113,29 +116,29 @@ func (b *Box) Serve(l net.Listener) {
 		if err != nil {
 			return
 		}
-		w := b.admit(c)
+		w := b.accept(c)
 		if w == nil {
 			return
 		}
 		go func() {
 			defer b.served.Done()
-			defer b.leave(w)
-			if b.enter() {
+			defer b.release(w)
+			if b.acquire() {
 				b.serve(w)
 			}
 		}()
 	}
 }
 
-// admit numbers a connection; nil when the box has closed.
-func (b *Box) admit(c net.Conn) *wire {
+// accept numbers a connection. It returns nil when the box has closed.
+func (b *Box) accept(c net.Conn) *countedConn {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.ctx.Err() != nil {
 		_ = c.Close()
 		return nil
 	}
-	w := &wire{Conn: c, cutUp: -1, cutDown: -1, cut: b.cut}
+	w := &countedConn{Conn: c, cutUp: -1, cutDown: -1, cut: b.cut}
 	b.conns = append(b.conns, w)
 	for _, m := range b.modes {
 		if m.Name != "cut" {
@@ -151,8 +154,8 @@ func (b *Box) admit(c net.Conn) *wire {
 	return w
 }
 
-// enter waits for a place, as browsers do that have six connections to a host.
-func (b *Box) enter() bool {
+// acquire waits for a free place, in the way that a browser allows six connections to a host.
+func (b *Box) acquire() bool {
 	for {
 		b.mu.Lock()
 		i := slices.IndexFunc(b.modes, func(m *liveMode) bool { return m.Name == "connections" })
@@ -166,14 +169,14 @@ func (b *Box) enter() bool {
 		case <-b.free:
 		case <-b.ctx.Done():
 			b.mu.Lock()
-			b.serving++ // leave takes it back
+			b.serving++ // release takes it back
 			b.mu.Unlock()
 			return false
 		}
 	}
 }
 
-func (b *Box) leave(w *wire) {
+func (b *Box) release(w *countedConn) {
 	_ = w.Close()
 	b.mu.Lock()
 	b.serving--
@@ -184,7 +187,8 @@ func (b *Box) leave(w *wire) {
 	}
 }
 
-// Close ends the box: its listeners and all its connections. It returns when nothing of it runs any more.
+// Close ends the box with its listeners and connections. When it returns, nothing of the box runs
+// any more.
 func (b *Box) Close() {
 	b.end()
 	b.mu.Lock()
@@ -201,7 +205,7 @@ func (b *Box) Close() {
 // Count is how many bytes crossed a client's connection.
 type Count struct{ Up, Down int64 }
 
-// Counts tells what crossed each connection there was, in the order they came.
+// Counts returns what crossed each connection so far, in the order in which they came.
 func (b *Box) Counts() []Count {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -212,23 +216,23 @@ func (b *Box) Counts() []Count {
 	return out
 }
 
-// raw says that the box relays bytes and reads no HTTP.
+// raw reports whether the box relays bytes and reads no HTTP.
 func (b *Box) raw() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.ContainsFunc(b.modes, func(m *liveMode) bool { return m.Name == "tcp" })
 }
 
-// strike returns the modes that concern an exchange, and counts them.
-func (b *Box) strike(k Kind) []Mode {
+// modesFor returns the modes that concern an exchange, and counts their use.
+func (b *Box) modesFor(k Kind) []Mode {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var out []Mode
 	for _, m := range b.modes {
-		if m.On&k == 0 || (m.Times > 0 && m.struck >= m.Times) {
+		if m.On&k == 0 || (m.Times > 0 && m.used >= m.Times) {
 			continue
 		}
-		m.struck++
+		m.used++
 		out = append(out, m.Mode)
 	}
 	return out

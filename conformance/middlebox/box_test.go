@@ -18,7 +18,8 @@ import (
 
 func TestParseRefuses(t *testing.T) {
 	for _, text := range []string{
-		"kil", "kill:fast", "kill@nowhere", "kill#0", "kill#x", "delay:1", "mute:1", "strip", "half-open:sideways", "half-open:up/x",
+		"kil", "kill:fast", "kill@nowhere", "kill#0", "kill#x", "delay:1", "mute:1", "strip", "half-open:sideways",
+		"half-open:up/x",
 		"cut:0/up/1", "cut:1/left/1", "cut:1/up", "buffer:-2", "limit-body:1GiB", "refuse:x",
 	} {
 		if _, err := Parse(text); !errors.Is(err, ErrMode) {
@@ -27,7 +28,8 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// TestEveryModeIsKnown: each mode parses with its default, and each failure mode of a network or a middlebox has one.
+// TestEveryModeIsKnown checks that each mode parses with its default, and that each failure mode of
+// a network or a middlebox has a mode.
 func TestEveryModeIsKnown(t *testing.T) {
 	made := map[string]bool{}
 	for _, d := range List() {
@@ -63,7 +65,7 @@ func TestLoopbackOnly(t *testing.T) {
 	}
 }
 
-// real starts a server and a box on real sockets.
+// realBox starts a server and a box on real sockets.
 func realBox(t *testing.T, modes string) (url, target string) {
 	t.Helper()
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -86,9 +88,11 @@ func realBox(t *testing.T, modes string) (url, target string) {
 	return url, srv.URL
 }
 
-// TestResetAndEnd: kill resets, end closes in order.
+// TestResetAndEnd checks that kill resets, and that end closes in order.
 func TestResetAndEnd(t *testing.T) {
-	for mode, want := range map[string]error{"kill:3": syscall.ECONNRESET, "end:3": nil, "kill:50ms": syscall.ECONNRESET} {
+	for mode, want := range map[string]error{
+		"kill:3": syscall.ECONNRESET, "end:3": nil, "kill:50ms": syscall.ECONNRESET,
+	} {
 		url, _ := realBox(t, mode)
 		c, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
 		if err != nil {
@@ -103,13 +107,14 @@ func TestResetAndEnd(t *testing.T) {
 	}
 }
 
-// TestSweep cuts an exchange at every byte. The procedure asks until it is answered, on fresh connections.
+// TestSweep cuts an exchange at every byte. The procedure asks until it gets an answer, on new
+// connections.
 func TestSweep(t *testing.T) {
 	_, target := realBox(t, "")
 	var cuts []string
-	var told atomic.Int64
+	var reported atomic.Int64
 	n, err := Sweep(target, 1, 0, func(b *Box) error {
-		b.Cut = func(string) { told.Add(1) }
+		b.Cut = func(string) { reported.Add(1) }
 		url, err := b.Listen("127.0.0.1:0")
 		if err != nil {
 			return err
@@ -126,8 +131,8 @@ func TestSweep(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n < 150 || len(cuts) < n/2 || told.Load() < int64(n/2) {
-		t.Errorf("%d runs, %d were disturbed, and %d cuts told", n, len(cuts), told.Load())
+	if n < 150 || len(cuts) < n/2 || reported.Load() < int64(n/2) {
+		t.Errorf("%d runs, %d were disturbed, and %d cuts reported", n, len(cuts), reported.Load())
 	}
 	if i := slices.Index(cuts, "<nil>"); i >= 0 {
 		t.Errorf("a cut answer looked whole: the %d-th", i)
@@ -160,21 +165,22 @@ func askOnce(url string) (string, error) {
 	return string(body), err
 }
 
-// TestCloseWhileDialing: a connection to the server that comes about while the box closes ends with it, and Close returns.
+// TestCloseWhileDialing checks that a connection to the server which opens while the box closes
+// ends with it, and that Close returns.
 func TestCloseWhileDialing(t *testing.T) {
 	for _, modes := range []string{"tcp", ""} {
 		b, err := New("http://server.test", MustParse(modes)...)
 		if err != nil {
 			t.Fatal(err)
 		}
-		ours, theirs := net.Pipe() // the server reads and never says a word
+		ours, theirs := net.Pipe() // the server reads and never answers
 		defer ours.Close()
 		go func() { _, _ = io.Copy(io.Discard, ours) }()
 		client := make(chan net.Conn)
 		b.Dial = func(context.Context) (net.Conn, error) {
 			c := <-client
 			b.end()
-			_, _ = io.Copy(io.Discard, c) // what is open by now ends
+			_, _ = io.Copy(io.Discard, c) // until what is open has ended
 			return theirs, nil
 		}
 		url, err := b.Listen("127.0.0.1:0")

@@ -16,13 +16,14 @@ import (
 	"time"
 )
 
-// maxBody bounds what is held of one request, one frame, one buffered answer. What is larger ends the connection.
+// maxBody bounds what is kept of one request, one frame or one buffered answer. A larger one ends
+// the connection.
 const maxBody = 17 << 20
 
-// exchange is one request and what comes of it.
+// exchange is one request and its answer.
 type exchange struct {
 	box    *Box
-	client *wire
+	client *countedConn
 	in     *bufio.Reader
 	req    *http.Request
 	body   []byte
@@ -35,14 +36,14 @@ type exchange struct {
 
 	mu      sync.Mutex
 	servers []net.Conn
-	clean   bool // end connections by FIN
+	clean   bool // end connections with FIN
 }
 
 // serve serves one connection of a client.
-func (b *Box) serve(w *wire) {
+func (b *Box) serve(w *countedConn) {
 	in := bufio.NewReaderSize(w, 64<<10)
 	if b.raw() {
-		b.relay(w, in, b.strike(All))
+		b.relay(w, in, b.modesFor(All))
 		return
 	}
 	for {
@@ -59,7 +60,7 @@ func (b *Box) serve(w *wire) {
 		}
 		x := &exchange{box: b, client: w, in: in, req: req, body: body}
 		x.classify()
-		x.modes = b.strike(x.kind)
+		x.modes = b.modesFor(x.kind)
 		x.ctx, x.cancel = context.WithCancel(b.ctx)
 		stop := context.AfterFunc(x.ctx, x.close)
 		again := x.run()
@@ -73,7 +74,7 @@ func (b *Box) serve(w *wire) {
 	}
 }
 
-// classify tells what the request is.
+// classify finds out what kind of request it is.
 func (x *exchange) classify() {
 	x.kind = Other
 	first, _, _ := bytes.Cut(x.body, []byte("\n"))
@@ -99,7 +100,7 @@ func (x *exchange) mode(name string) (Mode, bool) {
 	return x.modes[i], true
 }
 
-// close ends everything the exchange has open.
+// close ends everything that the exchange has open.
 func (x *exchange) close() {
 	x.mu.Lock()
 	clean := x.clean
@@ -120,41 +121,43 @@ func (x *exchange) closeServers() {
 	}
 }
 
-// run does the exchange; true if the connection may serve another.
+// run does the exchange. It returns true if the connection may serve another one.
 func (x *exchange) run() bool {
 	x.box.logf("%s %s %s %d", x.req.Method, x.req.RequestURI, x.name, len(x.body))
-	here := x.watch()
-	if answered, again := x.hinder(); answered {
-		x.orderly(again)
-		return again && here()
+	stillOpen := x.watch()
+	if answered, again := x.intercept(); answered {
+		x.closeCleanly(again)
+		return again && stillOpen()
 	}
 	if !x.wait("delay") {
 		return false
 	}
 	if x.kind == WS {
-		return x.upgrade(here)
+		return x.upgrade(stillOpen)
 	}
 	again, err := x.forward()
-	x.orderly(err == nil)
-	return here() && err == nil && again && !x.req.Close && x.req.ProtoAtLeast(1, 1)
+	x.closeCleanly(err == nil)
+	return stillOpen() && err == nil && again && !x.req.Close && x.req.ProtoAtLeast(1, 1)
 }
 
-// orderly has the connection end by FIN instead of RST, if at all: what was written must arrive.
-func (x *exchange) orderly(yes bool) {
+// closeCleanly lets the connection end with FIN instead of RST, because what was written must
+// arrive.
+func (x *exchange) closeCleanly(yes bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.clean = x.clean || yes
 }
 
-// watch ends the exchange when the client goes away. The function it returns ends the watch, and tells if the client is still there.
+// watch ends the exchange when the client goes away. The function that it returns ends the watch
+// and reports whether the client is still there.
 func (x *exchange) watch() func() bool {
 	done := make(chan struct{})
-	here := true
+	stillOpen := true
 	go func() {
 		defer close(done)
 		var timeout net.Error
 		if _, err := x.in.Peek(1); err != nil && (!errors.As(err, &timeout) || !timeout.Timeout()) {
-			here = false
+			stillOpen = false
 			x.cancel()
 		}
 	}()
@@ -165,11 +168,11 @@ func (x *exchange) watch() func() bool {
 			<-done
 			_ = x.client.SetReadDeadline(time.Time{})
 		})
-		return here
+		return stillOpen
 	}
 }
 
-// sleep waits; false if the exchange ended first.
+// sleep waits. It returns false if the exchange ended first.
 func (x *exchange) sleep(d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -186,8 +189,8 @@ func (x *exchange) wait(name string) bool {
 	return !ok || x.sleep(m.After)
 }
 
-// hinder applies the modes that answer, or refuse to answer, a request themselves.
-func (x *exchange) hinder() (answered, again bool) {
+// intercept applies the modes that answer a request themselves, or refuse to.
+func (x *exchange) intercept() (answered, again bool) {
 	if _, ok := x.mode("black-hole"); ok {
 		<-x.ctx.Done()
 		return true, false
@@ -209,7 +212,7 @@ func (x *exchange) hinder() (answered, again bool) {
 	return false, false
 }
 
-// answer answers in the server's place.
+// answer answers instead of the server.
 func (x *exchange) answer(status int, portal bool) bool {
 	page, extra := http.StatusText(status)+"\n", ""
 	if portal {
@@ -259,7 +262,8 @@ func (x *exchange) head() []byte {
 	return out.Bytes()
 }
 
-// dial opens a connection to the server that ends with the exchange, also if that has ended meanwhile.
+// dial opens a connection to the server that ends with the exchange, even if that has ended in the
+// meantime.
 func (x *exchange) dial() (net.Conn, error) {
 	c, err := x.box.Dial(x.ctx)
 	if err != nil {

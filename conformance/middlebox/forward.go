@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// forward has the server answer and passes that on, as the modes of HTTP will have it.
+// forward asks the server and passes the answer on, changed by the modes for HTTP.
 func (x *exchange) forward() (again bool, err error) {
 	key := x.name + " " + x.req.RequestURI
 	if _, ok := x.mode("cache"); ok {
@@ -41,7 +41,8 @@ func (x *exchange) forward() (again bool, err error) {
 	return x.pass(res, key)
 }
 
-// fetch asks the server, as often as the modes want. status is what to answer instead.
+// fetch asks the server as often as the modes want. If status is not 0, it is what to answer
+// instead.
 func (x *exchange) fetch() (res *http.Response, status int, err error) {
 	if _, ok := x.mode("retry"); ok {
 		if res, _, _, err := x.ask(); err == nil {
@@ -67,7 +68,8 @@ func (x *exchange) fetch() (res *http.Response, status int, err error) {
 	}
 }
 
-// copyLater sends the request once more and drops the answer. The copy outlives the request.
+// copyLater sends the request once more and drops the answer. The copy may go on when the request
+// is over.
 func (x *exchange) copyLater(after time.Duration) {
 	late := &exchange{box: x.box, client: x.client, req: x.req, body: x.body, kind: x.kind, modes: x.modes}
 	late.ctx, late.cancel = context.WithCancel(x.box.ctx)
@@ -154,26 +156,26 @@ func (x *exchange) writeHead(res *http.Response, old bool) error {
 	return err
 }
 
-// plain is a body whose length is known, or ends with the connection.
+// plain is a body whose length is known, or which ends with the connection.
 type plain struct{ io.Writer }
 
 func (plain) Close() error { return nil }
 
-// chunked is a body in chunks, ended by the empty one.
+// chunked is a body in chunks; an empty chunk ends it.
 type chunked struct {
 	io.WriteCloser
-	wire io.Writer
+	conn io.Writer
 }
 
 func (c chunked) Close() error {
 	if err := c.WriteCloser.Close(); err != nil {
 		return err
 	}
-	_, err := io.WriteString(c.wire, "\r\n")
+	_, err := io.WriteString(c.conn, "\r\n")
 	return err
 }
 
-// answer is a whole answer, kept.
+// answer is a whole answer that was kept.
 type answer struct {
 	status int
 	header http.Header
@@ -192,7 +194,8 @@ func (x *exchange) replay(a *answer) error {
 	return err
 }
 
-// answers is what a careless cache knows, and who waits for whose answer. It holds an answer per kind of request and URL, 64 at most.
+// answers is what a careless cache keeps, and who waits for which answer. It keeps one answer for
+// each kind of request and URL, at most 64.
 type answers struct {
 	mu      sync.Mutex
 	kept    map[string]*answer
@@ -221,7 +224,8 @@ func (s *answers) put(key string, a *answer, keep bool) {
 	}
 }
 
-// join waits for the answer to the same request that is under way; first says that there is none, and leave must follow.
+// join waits for the answer to an equal request that is in flight. If first is true there is none,
+// and the caller must call leave later.
 func (s *answers) join(ctx context.Context, key string) (a *answer, first bool) {
 	s.mu.Lock()
 	wait := s.waiting[key]
@@ -248,10 +252,10 @@ func (s *answers) leave(key string) {
 	delete(s.waiting, key)
 }
 
-// reorder holds every other request until the next one has come, and for `most` at the longest.
-func (s *answers) reorder(ctx context.Context, most time.Duration) {
+// reorder holds every other request until the next one has come, but no longer than limit.
+func (s *answers) reorder(ctx context.Context, limit time.Duration) {
 	s.mu.Lock()
-	if s.held != nil { // this is the next one: it overtakes
+	if s.held != nil { // this is the next request: it goes first
 		held := s.held
 		s.held = nil
 		s.mu.Unlock()
@@ -261,7 +265,7 @@ func (s *answers) reorder(ctx context.Context, most time.Duration) {
 	held := make(chan struct{})
 	s.held = held
 	s.mu.Unlock()
-	t := time.NewTimer(most)
+	t := time.NewTimer(limit)
 	defer t.Stop()
 	select {
 	case <-held:

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// memory is a listener whose connections are pipes, so that a test's time is virtual.
+// memory is a listener whose connections are pipes, so that the time of a test is virtual.
 type memory struct {
 	conns chan net.Conn
 	done  chan struct{}
@@ -47,7 +47,7 @@ func (l *memory) dial(ctx context.Context) (net.Conn, error) {
 	}
 }
 
-// lab is a client, a box and a server in one bubble.
+// lab is a client, a box and a server in one synctest bubble.
 type lab struct {
 	*testing.T
 	box    *Box
@@ -72,18 +72,22 @@ func inLab(t *testing.T, modes string, test func(l *lab)) {
 		box.Dial = back.dial
 		go box.Serve(l.front)
 		l.box = box
-		tr := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return l.front.dial(ctx) }}
-		l.client = &http.Client{Transport: tr, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		tr := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return l.front.dial(ctx)
+		}}
+		l.client = &http.Client{Transport: tr, CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		}}
 		test(l)
 		tr.CloseIdleConnections()
 		box.Close()
 		_ = srv.Close()
-		time.Sleep(time.Minute) // handlers come to their end
+		time.Sleep(time.Minute) // until the handlers have ended
 	})
 }
 
-// server: /echo answers the body and the number of the request; /stream sends three events, 100 ms apart; /hang answers after 10 s;
-// /ws greets with one frame and then echoes frames.
+// server answers by path. /echo answers with the body and the number of the request; /stream sends
+// three events, 100 ms apart; /hang answers after 10 s; /ws sends one frame and then echoes frames.
 func (l *lab) server(w http.ResponseWriter, r *http.Request) {
 	n := l.hits.Add(1)
 	l.seen.Store(r.Clone(context.Background()))
@@ -119,7 +123,8 @@ func (l *lab) socket(w http.ResponseWriter) {
 		return
 	}
 	defer c.Close()
-	_, _ = io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"+frame("hi"))
+	const switching = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+	_, _ = io.WriteString(c, switching+frame("hi"))
 	for {
 		f, err := readFrame(buf.Reader)
 		if err != nil {
@@ -131,7 +136,7 @@ func (l *lab) socket(w http.ResponseWriter) {
 	}
 }
 
-// frame is an unmasked text frame; the box does not mind.
+// frame is an unmasked text frame; the box accepts it.
 func frame(text string) string {
 	if len(text) < 126 {
 		return string([]byte{0x81, byte(len(text))}) + text
@@ -141,19 +146,20 @@ func frame(text string) string {
 
 // post sends a body of a kind, and returns status, body and how long it took.
 func (l *lab) post(path, kind, body string) (int, string, time.Duration, error) {
-	began := time.Now()
-	res, err := l.client.Post("http://box.test"+path, "text/plain", strings.NewReader("holdfast/1 "+kind+" nonce\n"+body))
+	start := time.Now()
+	res, err := l.client.Post("http://box.test"+path, "text/plain",
+		strings.NewReader("holdfast/1 "+kind+" nonce\n"+body))
 	if err != nil {
-		return 0, "", time.Since(began), err
+		return 0, "", time.Since(start), err
 	}
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
-	return res.StatusCode, string(text), time.Since(began), err
+	return res.StatusCode, string(text), time.Since(start), err
 }
 
 // events reads /stream; it returns when each event came, in ms, and the error it ended with.
 func (l *lab) events(accept string) (at []int64, err error) {
-	began := time.Now()
+	start := time.Now()
 	req, _ := http.NewRequestWithContext(l.Context(), http.MethodGet, "http://box.test/stream", http.NoBody)
 	req.Header.Set("Accept", accept)
 	res, err := l.client.Do(req)
@@ -164,20 +170,21 @@ func (l *lab) events(accept string) (at []int64, err error) {
 	in := bufio.NewScanner(res.Body)
 	for in.Scan() {
 		if strings.HasPrefix(in.Text(), "data:") {
-			at = append(at, time.Since(began).Milliseconds())
+			at = append(at, time.Since(start).Milliseconds())
 		}
 	}
 	return at, in.Err()
 }
 
-// upgrade opens a WebSocket, with more bytes glued to the request.
+// upgrade opens a WebSocket, with more bytes sent right behind the request.
 func (l *lab) upgrade(glued string) (net.Conn, *bufio.Reader, *http.Response, error) {
 	c, err := l.front.dial(l.Context())
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	go func() {
-		_, _ = io.WriteString(c, "GET /ws HTTP/1.1\r\nHost: box.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"+glued)
+		_, _ = io.WriteString(c,
+			"GET /ws HTTP/1.1\r\nHost: box.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"+glued)
 	}()
 	_ = c.SetReadDeadline(time.Now().Add(time.Minute))
 	in := bufio.NewReader(c)

@@ -25,24 +25,27 @@ const (
 )
 
 var kindNames = map[string]Kind{
-	"ws": WS, "stream": Stream, "poll": Poll, "up": Up, "open": Open, "other": Other, "http": HTTP, "all": All, "post": Stream | Poll | Up | Open,
+	"ws": WS, "stream": Stream, "poll": Poll, "up": Up, "open": Open, "other": Other, "http": HTTP, "all": All,
+	"post": Stream | Poll | Up | Open,
 }
 
-// Mode is one thing the box does. [Parse] makes them from text; List tells what each argument means.
+// Mode is one thing that the box does. [Parse] makes modes from text; List says what each argument
+// means.
 type Mode struct {
 	Name  string        // one of List's
 	On    Kind          // the exchanges it concerns
-	Times int           // how many exchanges it strikes, the first ones; 0: every one
+	Times int           // it acts on so many exchanges, the first ones; 0: on all
 	After time.Duration // the argument of modes that take a time
 	Bytes int64         // of modes that take a size; -1: until the end
 	Text  string        // of modes that take words; also a mode's argument as it was written
 }
 
-// ErrMode says that a mode is not known, or its argument is not what it takes.
+// ErrMode says that a mode is not known, or that its argument is wrong.
 var ErrMode = errors.New("middlebox: no such mode")
 
-// Parse reads "kill-ws:200ms,delay@poll#3:1s": modes by name, each with the kinds of exchange it concerns (`@ws+stream`; without it, the
-// mode's own), how often it strikes (`#n`) and its argument.
+// Parse reads text such as "kill-ws:200ms,delay@poll#3:1s". Each mode has a name, the kinds of
+// exchange that it concerns (`@ws+stream`; without it, the mode's own), how often it acts (`#n`)
+// and its argument.
 func Parse(text string) ([]Mode, error) {
 	var modes []Mode
 	for part := range strings.SplitSeq(text, ",") {
@@ -58,7 +61,7 @@ func Parse(text string) ([]Mode, error) {
 	return modes, nil
 }
 
-// MustParse is Parse for modes that a program spells itself; it panics when they are wrong.
+// MustParse is Parse for modes that are written in a program. It panics when they are wrong.
 func MustParse(text string) []Mode {
 	modes, err := Parse(text)
 	if err != nil {
@@ -76,8 +79,8 @@ func parseMode(part string) (Mode, error) {
 		return Mode{}, fmt.Errorf("%w: %q (try --list)", ErrMode, name)
 	}
 	m := Mode{Name: name, On: d.On}
-	if d.Is != "" {
-		m.Name = d.Is
+	if d.AliasOf != "" {
+		m.Name = d.AliasOf
 	}
 	if scoped {
 		m.On = 0
@@ -121,14 +124,14 @@ func (m *Mode) argument(d Description, arg string) (err error) {
 		if _, _, _, ok := parseCut(arg); !ok {
 			err = errors.New("want CONNECTION/up|down/BYTE")
 		}
-	case takesWay:
-		way, after, _ := strings.Cut(arg, "/")
-		if way != "up" && way != "down" && way != "both" {
+	case takesDirection:
+		direction, after, _ := strings.Cut(arg, "/")
+		if direction != "up" && direction != "down" && direction != "both" {
 			err = errors.New("want up, down or both, and /time")
 		} else if after != "" {
 			m.After, err = time.ParseDuration(after)
 		}
-		m.Text = way
+		m.Text = direction
 	default: // words
 		if arg == "" {
 			err = errors.New("an argument is needed")

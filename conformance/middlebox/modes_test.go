@@ -15,7 +15,9 @@ import (
 
 func TestUndisturbed(t *testing.T) {
 	inLab(t, "", func(l *lab) {
-		if status, body, took, err := l.post("/echo", "up", "x"); err != nil || status != 200 || took != 0 || body != "holdfast/1 up nonce\nx 1" {
+		if status, body, took,
+			err := l.post("/echo", "up", "x"); err != nil || status != 200 || took != 0 ||
+			body != "holdfast/1 up nonce\nx 1" {
 			t.Errorf("%d %q %s %v", status, body, took, err)
 		}
 		if at, err := l.events("text/event-stream"); err != nil || !slices.Equal(at, []int64{0, 100, 200}) {
@@ -39,7 +41,7 @@ func TestUndisturbed(t *testing.T) {
 	})
 }
 
-// TestAnswers: modes that answer instead of the server, or not at all.
+// TestAnswers checks modes that answer instead of the server, or not at all.
 func TestAnswers(t *testing.T) {
 	for _, c := range []struct {
 		mode, kind, body string
@@ -65,8 +67,9 @@ func TestAnswers(t *testing.T) {
 		t.Run(c.mode, func(t *testing.T) {
 			inLab(t, c.mode, func(l *lab) {
 				status, body, took, err := l.post("/echo", c.kind, c.body)
-				time.Sleep(time.Second) // copies arrive
-				if err != nil || status != c.status || int(l.hits.Load()) != c.hits || !strings.Contains(body, c.contains) || took != c.took {
+				time.Sleep(time.Second) // until the copies have arrived
+				if err != nil || status != c.status || int(l.hits.Load()) != c.hits ||
+					!strings.Contains(body, c.contains) || took != c.took {
 					t.Errorf("%d %q, %d requests, %s, %v", status, body, l.hits.Load(), took, err)
 				}
 				if strings.HasPrefix(c.mode, "truncate") && (body != "holdfast/1 up nonce\nhell") {
@@ -140,7 +143,10 @@ func TestStream(t *testing.T) {
 }
 
 func TestUpgradeRefused(t *testing.T) {
-	for mode, want := range map[string]int{"refuse-upgrade": 400, "refuse-upgrade:403": 403, "strip-upgrade": 426, "captive@ws": 200, "strip:Upgrade": 426} {
+	for mode, want := range map[string]int{
+		"refuse-upgrade": 400, "refuse-upgrade:403": 403, "strip-upgrade": 426,
+		"captive@ws": 200, "strip:Upgrade": 426,
+	} {
 		t.Run(mode, func(t *testing.T) {
 			inLab(t, mode, func(l *lab) {
 				c, _, res, err := l.upgrade("")
@@ -153,7 +159,8 @@ func TestUpgradeRefused(t *testing.T) {
 	}
 }
 
-// TestSocket: what comes of a WebSocket whose client sends "one" at once and "two" after a second.
+// TestSocket checks what happens to a WebSocket whose client sends "one" at once and "two" after a
+// second.
 func TestSocket(t *testing.T) {
 	for _, c := range []struct {
 		mode, glued string
@@ -190,7 +197,7 @@ func TestSocket(t *testing.T) {
 }
 
 func (l *lab) talk(glued string) string {
-	began := time.Now()
+	start := time.Now()
 	if glued != "" {
 		glued = frame(glued)
 	}
@@ -219,7 +226,7 @@ func (l *lab) talk(glued string) string {
 		default:
 			what = string(f[2:])
 		}
-		got = append(got, fmt.Sprintf("%s@%d", what, time.Since(began).Milliseconds()))
+		got = append(got, fmt.Sprintf("%s@%d", what, time.Since(start).Milliseconds()))
 		if err != nil {
 			return strings.Join(got, " ")
 		}
@@ -237,7 +244,8 @@ func TestBlackHole(t *testing.T) {
 
 func TestGatewayTimeout(t *testing.T) {
 	inLab(t, "gateway-timeout:3s", func(l *lab) {
-		if status, _, took, err := l.post("/hang", "poll", ""); err != nil || status != http.StatusGatewayTimeout || took != 3*time.Second {
+		if status, _, took, err := l.post("/hang", "poll", ""); err != nil || status != http.StatusGatewayTimeout ||
+			took != 3*time.Second {
 			t.Errorf("%d %s %v", status, took, err)
 		}
 		if status, _, _, err := l.post("/echo", "poll", ""); err != nil || status != 200 {
@@ -275,7 +283,8 @@ func TestCoalesce(t *testing.T) {
 		var all sync.WaitGroup
 		for range 3 {
 			all.Go(func() {
-				if status, _, took, err := l.post("/hang", "poll", ""); err != nil || status != 200 || took != 10*time.Second {
+				if status, _, took,
+					err := l.post("/hang", "poll", ""); err != nil || status != 200 || took != 10*time.Second {
 					t.Errorf("%d %s %v", status, took, err)
 				}
 			})
@@ -332,7 +341,8 @@ func TestHeaders(t *testing.T) {
 		}
 		_ = res.Body.Close()
 		seen := l.seen.Load()
-		if seen.Header.Get("X-Mine") != "" || seen.Header.Get("X-Yours") != "2" || res.Header.Get("X-Count") != "" || res.Header.Get("X-More") != "3" {
+		if seen.Header.Get("X-Mine") != "" || seen.Header.Get("X-Yours") != "2" || res.Header.Get("X-Count") != "" ||
+			res.Header.Get("X-More") != "3" {
 			t.Errorf("%v %v", seen.Header, res.Header)
 		}
 		if seen.Host != "server.test" {
@@ -348,7 +358,8 @@ func TestHTTP10(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer res.Body.Close()
-		if body, err := io.ReadAll(res.Body); err != nil || res.Proto != "HTTP/1.0" || l.seen.Load().Proto != "HTTP/1.0" || len(body) != 24 {
+		if body, err := io.ReadAll(res.Body); err != nil || res.Proto != "HTTP/1.0" ||
+			l.seen.Load().Proto != "HTTP/1.0" || len(body) != 24 {
 			t.Errorf("%s, %s, %q %v", res.Proto, l.seen.Load().Proto, body, err)
 		}
 	})

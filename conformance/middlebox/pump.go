@@ -11,10 +11,11 @@ import (
 type chunk struct {
 	data []byte
 	at   time.Time
-	err  error // io.EOF at an orderly end
+	err  error // io.EOF at a regular end
 }
 
-// bytesOf reads r as it comes. The channel's places let `delay` keep bytes in flight; a full one slows the sender.
+// bytesOf reads r as its bytes come. The channel is buffered so that `delay` can keep bytes in
+// flight; when it is full, the sender has to wait.
 func (x *exchange) bytesOf(r io.Reader) <-chan chunk {
 	return x.chunks(func() ([]byte, error) {
 		p := make([]byte, 32<<10)
@@ -44,8 +45,9 @@ func (x *exchange) chunks(read func() ([]byte, error)) <-chan chunk {
 
 var errCut = errors.New("middlebox: cut")
 
-// pump passes an answer's body to the client, through the modes. Without body the head is all.
-func (x *exchange) pump(src <-chan chunk, body io.WriteCloser, head func() error, bare bool) error {
+// pump passes the body of an answer to the client, through the modes. If headOnly, there is no
+// body.
+func (x *exchange) pump(src <-chan chunk, body io.WriteCloser, head func() error, headOnly bool) error {
 	g := x.guards()
 	defer g.stop()
 	var out sink = &last{w: body}
@@ -54,7 +56,7 @@ func (x *exchange) pump(src <-chan chunk, body io.WriteCloser, head func() error
 	}
 	buffer, buffered := x.mode("buffer")
 	if buffered {
-		out = &threshold{next: out, most: buffer.Bytes, opened: head}
+		out = &threshold{next: out, limit: buffer.Bytes, opened: head}
 		head = func() error { return nil } // F08: the head is held too
 	}
 	if m, ok := x.mode("truncate"); ok {
@@ -63,16 +65,16 @@ func (x *exchange) pump(src <-chan chunk, body io.WriteCloser, head func() error
 	if err := head(); err != nil {
 		return err
 	}
-	if bare {
+	if headOnly {
 		return nil
 	}
 	return g.relay(src, out, "down")
 }
 
-// guards are the modes that stop or cut what is relayed: they hold in both directions together.
+// guards are the modes that stop or cut what is relayed. They apply to both directions together.
 type guards struct {
 	x      *exchange
-	began  time.Time
+	start  time.Time
 	timers []*time.Timer
 	idle   *time.Timer
 	quiet  time.Duration
@@ -80,7 +82,7 @@ type guards struct {
 }
 
 func (x *exchange) guards() *guards {
-	g := &guards{x: x, began: time.Now()}
+	g := &guards{x: x, start: time.Now()}
 	for _, m := range x.modes {
 		if (m.Name == "kill" || m.Name == "end" || m.Name == "life") && m.After > 0 {
 			g.timers = append(g.timers, time.AfterFunc(m.After, func() { g.cut(m) }))
@@ -101,14 +103,14 @@ func (g *guards) stop() {
 }
 
 func (g *guards) cut(m Mode) {
-	g.x.box.logf("%s after %s", m.Name, time.Since(g.began).Round(time.Millisecond))
+	g.x.box.logf("%s after %s", m.Name, time.Since(g.start).Round(time.Millisecond))
 	g.x.box.cut(m.Name)
-	g.x.orderly(m.Name == "end")
+	g.x.closeCleanly(m.Name == "end")
 	g.x.cancel()
 }
 
 // relay passes chunks in one direction until they end or are cut.
-func (g *guards) relay(src <-chan chunk, out sink, way string) error {
+func (g *guards) relay(src <-chan chunk, out sink, direction string) error {
 	for c := range src {
 		if g.idle != nil && len(c.data) > 0 {
 			g.idle.Reset(g.quiet)
@@ -116,16 +118,16 @@ func (g *guards) relay(src <-chan chunk, out sink, way string) error {
 		if m, ok := g.x.mode("delay"); ok && !g.x.sleep(time.Until(c.at.Add(m.After))) {
 			return errCut
 		}
-		if m, ok := g.stopped("freeze", way); ok {
+		if m, ok := g.stopped("freeze", direction); ok {
 			g.x.box.logf("frozen after %s", m.After)
 			<-g.x.ctx.Done()
 			return errCut
 		}
 		_, mute := g.x.mode("mute")
-		if _, ok := g.stopped("half-open", way); ok || (mute && g.x.kind == WS) {
+		if _, ok := g.stopped("half-open", direction); ok || (mute && g.x.kind == WS) {
 			continue
 		}
-		if err := g.write(c.data, out, way); err != nil {
+		if err := g.write(c.data, out, direction); err != nil {
 			return err
 		}
 		if errors.Is(c.err, io.EOF) {
@@ -138,15 +140,15 @@ func (g *guards) relay(src <-chan chunk, out sink, way string) error {
 	return errCut
 }
 
-// stopped says if a mode that stops a direction after a time holds for it by now.
-func (g *guards) stopped(name, way string) (Mode, bool) {
+// stopped reports whether a mode that stops a direction after a time acts by now.
+func (g *guards) stopped(name, direction string) (Mode, bool) {
 	m, ok := g.x.mode(name)
-	return m, ok && (m.Text == way || m.Text == "both") && time.Since(g.began) >= m.After
+	return m, ok && (m.Text == direction || m.Text == "both") && time.Since(g.start) >= m.After
 }
 
-// write passes bytes, or so many of them as kill and end let pass.
-func (g *guards) write(p []byte, out sink, way string) error {
-	if way == "up" {
+// write passes the bytes on, or as many of them as the modes kill and end allow.
+func (g *guards) write(p []byte, out sink, direction string) error {
+	if direction == "up" {
 		return out.write(p)
 	}
 	for _, m := range g.x.modes {

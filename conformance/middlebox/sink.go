@@ -5,13 +5,13 @@ import (
 	"io"
 )
 
-// sink takes what is relayed in one direction, and then its orderly end.
+// sink takes what is relayed in one direction, and then its regular end.
 type sink interface {
 	write(p []byte) error
 	end() error
 }
 
-// last is the end of the line: the peer.
+// last is the last sink of a chain: it writes to the peer.
 type last struct{ w io.WriteCloser }
 
 func (l *last) write(p []byte) error {
@@ -48,10 +48,11 @@ func (o *oneBehind) end() error {
 
 var errTooMuch = errors.New("middlebox: more than a buffer holds")
 
-// threshold holds everything until there are so many bytes, or the end has come (F08, F09). It holds maxBody at most, then it cuts.
+// threshold holds everything until there are so many bytes, or until the end (F08, F09). It holds
+// at most maxBody, then it cuts.
 type threshold struct {
 	next   sink
-	most   int64
+	limit  int64
 	opened func() error // writes the head, which is held too
 	held   []byte
 }
@@ -61,7 +62,7 @@ func (t *threshold) write(p []byte) error {
 	if len(t.held) > maxBody {
 		return errTooMuch
 	}
-	if t.most < 0 || int64(len(t.held)) < t.most {
+	if t.limit < 0 || int64(len(t.held)) < t.limit {
 		return nil
 	}
 	return t.flush()
@@ -105,7 +106,7 @@ func (t *truncate) write(p []byte) error {
 
 func (t *truncate) end() error { return t.next.end() }
 
-// swallow loses the first n chunks (F05).
+// swallow drops the first n chunks (F05).
 type swallow struct {
 	next sink
 	n    int64

@@ -2,7 +2,8 @@ package middlebox
 
 import "fmt"
 
-// Cut is a place where a connection is cut: the n-th connection, counted from 1, after so many bytes in one direction.
+// Cut is a place where a connection is cut: connection number n, counted from 1, after so many
+// bytes in one direction.
 type Cut struct {
 	Conn int
 	Up   bool
@@ -10,17 +11,19 @@ type Cut struct {
 }
 
 func (c Cut) String() string {
-	way := "down"
+	direction := "down"
 	if c.Up {
-		way = "up"
+		direction = "up"
 	}
-	return fmt.Sprintf("cut:%d/%s/%d", c.Conn, way, c.Byte)
+	return fmt.Sprintf("cut:%d/%s/%d", c.Conn, direction, c.Byte)
 }
 
-// Sweep runs a procedure once undisturbed and counts the bytes of its connections; then once for every step-th byte of each connection
-// in each direction, cut there. Every run has a box of its own, in mode tcp, and modes besides. run makes the connections in the same order each
-// time, and returns an error when what must hold despite the cut does not hold; the sweep ends with the first, told with its cut. It
-// returns the number of cuts. step is at least 1; shift moves the first cut, so that several sweeps with a large step reach other bytes.
+// Sweep runs a procedure once without a cut and counts the bytes of its connections. Then it runs
+// it once for every step-th byte of each connection in each direction, and cuts there. Each run has
+// its own box, in mode tcp and the given modes. run must make its connections in the same order
+// each time; it returns an error when something breaks that a cut must not break. The sweep stops
+// at the first error, which names the cut. It returns the number of cuts. step is at least 1; shift
+// moves the first cut, so that several sweeps with a large step reach other bytes.
 func Sweep(target string, step, shift int64, run func(b *Box) error, modes ...Mode) (int, error) {
 	counts, err := runOnce(target, nil, run, modes)
 	if err != nil {
@@ -29,11 +32,11 @@ func Sweep(target string, step, shift int64, run func(b *Box) error, modes ...Mo
 	n := 0
 	for i, c := range counts {
 		for _, up := range []bool{true, false} {
-			most := c.Down
+			limit := c.Down
 			if up {
-				most = c.Up
+				limit = c.Up
 			}
-			for at := shift % step; at < most; at += step {
+			for at := shift % step; at < limit; at += step {
 				cut := Cut{i + 1, up, at}
 				if _, err := runOnce(target, &cut, run, modes); err != nil {
 					return n, fmt.Errorf("%s: %w", cut, err)

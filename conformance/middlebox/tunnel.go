@@ -14,17 +14,17 @@ import (
 )
 
 // upgrade passes a WebSocket handshake on; after a 101 it relays frames.
-func (x *exchange) upgrade(here func() bool) bool {
+func (x *exchange) upgrade(stillOpen func() bool) bool {
 	res, server, from, err := x.ask()
 	if err != nil {
-		return x.answer(http.StatusBadGateway, false) && here()
+		return x.answer(http.StatusBadGateway, false) && stillOpen()
 	}
 	if res.StatusCode != http.StatusSwitchingProtocols {
 		again, err := x.pass(res, "")
-		x.orderly(err == nil)
-		return again && err == nil && here()
+		x.closeCleanly(err == nil)
+		return again && err == nil && stillOpen()
 	}
-	if !here() { // from here on the tunnel reads the client
+	if !stillOpen() { // from here on the tunnel reads the client
 		return false
 	}
 	if _, ok := x.mode("swallow-glued"); ok {
@@ -37,7 +37,7 @@ func (x *exchange) upgrade(here func() bool) bool {
 	return false
 }
 
-// discard loses what the client sent with the upgrade request (F06).
+// discard drops what the client sent together with the upgrade request (F06).
 func (x *exchange) discard() {
 	_ = x.client.SetReadDeadline(time.Now().Add(5 * time.Millisecond))
 	_, _ = x.in.Peek(1)
@@ -68,12 +68,12 @@ func (x *exchange) tunnel(up, down <-chan chunk, server net.Conn) {
 	}
 	var toServer sink = &last{plain{server}}
 	if m, ok := x.mode("limit-frame"); ok {
-		toServer = &limitFrame{next: toServer, x: x, most: m.Bytes}
+		toServer = &limitFrame{next: toServer, x: x, limit: m.Bytes}
 	}
 	var both sync.WaitGroup
-	done := func(way string, err error) {
-		x.orderly(err == nil)
-		if _, ok := g.stopped("half-open", way); ok { // closes nothing: what one side did stays unknown to the other
+	done := func(direction string, err error) {
+		x.closeCleanly(err == nil)
+		if _, ok := g.stopped("half-open", direction); ok { // neither side may see what the other did
 			<-x.ctx.Done()
 		}
 		x.cancel()
@@ -88,7 +88,7 @@ func (x *exchange) frames(r *bufio.Reader) <-chan chunk {
 	return x.chunks(func() ([]byte, error) { return readFrame(r) })
 }
 
-// readFrame reads one frame as its bytes are.
+// readFrame reads one frame and returns its bytes unchanged.
 func readFrame(r *bufio.Reader) ([]byte, error) {
 	frame := make([]byte, 2, 14)
 	if _, err := io.ReadFull(r, frame); err != nil {
@@ -128,28 +128,28 @@ func payload(frame []byte) int64 {
 	return int64(len(frame)) - head
 }
 
-// limitFrame closes both sides with 1009 at a frame that is too large (F24).
+// limitFrame closes both sides with 1009 when a frame is too large (F24).
 type limitFrame struct {
-	next sink
-	x    *exchange
-	most int64
+	next  sink
+	x     *exchange
+	limit int64
 }
 
 func (l *limitFrame) write(p []byte) error {
-	if len(p) == 0 || payload(p) <= l.most {
+	if len(p) == 0 || payload(p) <= l.limit {
 		return l.next.write(p)
 	}
 	_, _ = l.x.client.Write([]byte{0x88, 2, 1009 >> 8, 1009 & 0xff})
 	l.x.box.cut("limit-frame")
-	l.x.orderly(true)
+	l.x.closeCleanly(true)
 	l.x.cancel()
 	return errTooMuch
 }
 
 func (l *limitFrame) end() error { return l.next.end() }
 
-// relay passes a connection's bytes without reading them: the mode tcp.
-func (b *Box) relay(w *wire, in *bufio.Reader, modes []Mode) {
+// relay passes the bytes of a connection on without reading them: the mode tcp.
+func (b *Box) relay(w *countedConn, in *bufio.Reader, modes []Mode) {
 	x := &exchange{box: b, client: w, in: in, kind: All, modes: modes}
 	x.ctx, x.cancel = context.WithCancel(b.ctx)
 	defer x.cancel()

@@ -1,6 +1,8 @@
-// Package mutants proves that the suite catches bugs: it builds servers and clients that each break one rule, and has the suite judge
-// them. A mutant is an edit of our sources, applied to a copy that only `go build -overlay` sees, and switched on by an environment
-// variable when the program runs; of the JavaScript client it is an edit of the bundle. Nothing of it is in what ships.
+// Package mutants shows that the suite catches bugs. It builds servers and clients that each break
+// one rule, and lets the suite judge them. A mutant is an edit of our sources. It is applied to a
+// copy that only `go build -overlay` sees, and an environment variable switches it on when the
+// program runs. For the JavaScript client it is an edit of the bundle. Nothing of this is in what
+// we ship.
 package mutants
 
 import (
@@ -18,8 +20,8 @@ type Mutant struct {
 	Of          string `json:"of"` // server, go (the client), js (the client)
 	Requirement string `json:"requirement"`
 	File        string `json:"file"` // from the repository's root
-	Old         string `json:"old"`  // there exactly once
-	New         string `json:"new"`  // {m} is true in the mutant alone
+	Old         string `json:"old"`  // must be there exactly once
+	New         string `json:"new"`  // {m} is true only in the mutant
 }
 
 //go:embed mutants.json
@@ -44,12 +46,14 @@ func All() ([]Mutant, error) {
 // edit applies a mutant to a text.
 func (m Mutant) edit(text, original string) (string, error) {
 	if n := strings.Count(original, m.Old); n != 1 {
-		return "", fmt.Errorf("mutant %s: its old text is in %s %d times, not once: make the same edit anew", m.ID, m.File, n)
+		return "", fmt.Errorf("mutant %s: its old text is in %s %d times, not once: make the same edit anew", m.ID,
+			m.File, n)
 	}
 	return strings.Replace(text, m.Old, strings.ReplaceAll(m.New, "{m}", fmt.Sprintf("mutantIs(%q)", m.ID)), 1), nil
 }
 
-// overlay writes the edited copies of the mutants of one program into a folder, and the file that tells go build of them.
+// overlay writes the edited copies of the mutants of one program into a folder, and the file that
+// makes go build use them.
 func overlay(root, folder string, all []Mutant) (string, error) {
 	texts, packages := map[string]string{}, map[string]string{}
 	for _, m := range all {
@@ -67,7 +71,8 @@ func overlay(root, folder string, all []Mutant) (string, error) {
 		}
 	}
 	for dir, name := range packages {
-		texts[filepath.Join(dir, "zz_mutant.go")] = "package " + name + "\n\nimport \"os\"\n\nvar mutantID = os.Getenv(\"HOLDFAST_MUTANT\")\n\n" +
+		texts[filepath.Join(dir, "zz_mutant.go")] = "package " + name +
+			"\n\nimport \"os\"\n\nvar mutantID = os.Getenv(\"HOLDFAST_MUTANT\")\n\n" +
 			"func mutantIs(id string) bool { return id == mutantID }\n"
 	}
 	replace := map[string]string{}

@@ -35,7 +35,9 @@ type Verdict struct {
 func build(ctx context.Context, root, folder string, all []Mutant) (*lab, error) {
 	l := &lab{root, folder, os.Environ()}
 	for _, b := range []struct{ of, pkg string }{
-		{"", "./conformance/cmd/holdfast-conformance"}, {"server", "./server/cmd/holdfast"}, {"go", "./conformance/adapters/go"},
+		{"", "./conformance/cmd/holdfast-conformance"},
+		{"server", "./server/cmd/holdfast"},
+		{"go", "./conformance/adapters/go"},
 	} {
 		args := []string{"build", "-o", filepath.Join(folder, "program-"+b.of)}
 		if b.of != "" {
@@ -43,7 +45,9 @@ func build(ctx context.Context, root, folder string, all []Mutant) (*lab, error)
 			if err := os.MkdirAll(own, 0o700); err != nil {
 				return nil, err
 			}
-			file, err := overlay(root, own, slices.DeleteFunc(slices.Clone(all), func(m Mutant) bool { return m.Of != b.of }))
+			file, err := overlay(root, own, slices.DeleteFunc(slices.Clone(all), func(m Mutant) bool {
+				return m.Of != b.of
+			}))
 			if err != nil {
 				return nil, err
 			}
@@ -58,12 +62,13 @@ func build(ctx context.Context, root, folder string, all []Mutant) (*lab, error)
 	return l, nil
 }
 
-// judge has the suite judge a mutant by the cases of a pattern; without a mutant's ID the intact program.
+// judge lets the suite judge a mutant by the cases of a pattern; without a mutant's ID it judges
+// the intact program.
 func (l *lab) judge(ctx context.Context, m Mutant, pattern string) Verdict {
 	v := Verdict{Mutant: m}
-	began := time.Now()
+	start := time.Now()
 	v.Killed, v.By, v.Err = l.suite(ctx, m, pattern)
-	v.Took = time.Since(began)
+	v.Took = time.Since(start)
 	return v
 }
 
@@ -164,9 +169,12 @@ func (l *lab) bundle(m Mutant) (string, error) {
 	return to, os.WriteFile(to, []byte(text), 0o600)
 }
 
-// Run judges the mutants whose ID matches, several at a time, and first that the intact programs pass. It tells each verdict as it comes
-// and returns how many passed the test, by being killed, and how many did not.
-func Run(ctx context.Context, root string, all []Mutant, parallel int, tell func(Verdict)) (killed, survived int, err error) {
+// Run judges all mutants, several at a time, after it has checked that the intact programs pass. It
+// reports each verdict as it comes. It returns how many mutants the suite found, and how many it
+// did not.
+func Run(ctx context.Context, root string, all []Mutant, parallel int, report func(Verdict)) (killed, survived int,
+	err error,
+) {
 	folder, err := os.MkdirTemp("", "holdfast-mutants-")
 	if err != nil {
 		return 0, 0, err
@@ -194,14 +202,14 @@ func Run(ctx context.Context, root string, all []Mutant, parallel int, tell func
 			} else {
 				survived++
 			}
-			tell(v)
+			report(v)
 		})
 	}
 	group.Wait()
 	return killed, survived, nil
 }
 
-// intact shows that the same builds pass the same cases when no mutant is switched on.
+// intact checks that the same builds pass the same cases when no mutant is switched on.
 func (l *lab) intact(ctx context.Context, all []Mutant) error {
 	patterns := map[string][]string{}
 	for _, m := range all {

@@ -16,7 +16,8 @@ import (
 // stream opens an event stream and watches when its beacons come.
 func (p *Prober) stream(ctx context.Context) Finding {
 	f := Finding{Probe: "stream", Fix: []Fix{
-		{"nginx", "proxy_buffering off; gzip off;  (the server says X-Accel-Buffering: no: proxy_ignore_headers must not name it)"},
+		{"nginx", "proxy_buffering off; gzip off;  (the server says X-Accel-Buffering: no: proxy_ignore_headers must " +
+			"not name it)"},
 		{"HAProxy", "no option http-buffer-request, no compression for text/event-stream"},
 		{"Caddy", "reverse_proxy { flush_interval -1 }"},
 	}}
@@ -30,7 +31,7 @@ func (p *Prober) stream(ctx context.Context) Finding {
 	}
 	req.Header.Set("Content-Type", "text/plain")
 	req.Header.Set("Accept", "text/event-stream")
-	began := time.Now()
+	start := time.Now()
 	res, err := p.client.Do(req)
 	if err != nil {
 		f.Saw = "the head of a stream does not come: something holds the answer until it ends"
@@ -45,24 +46,26 @@ func (p *Prober) stream(ctx context.Context) Finding {
 	for beacons < 2 {
 		b, err := events.Next()
 		if err != nil {
-			f.Saw = fmt.Sprintf("%d of 2 beacons came within %s: events are held back, or the stream is cut: %v", beacons, time.Since(began).Round(100*time.Millisecond), err)
+			f.Saw = fmt.Sprintf("%d of 2 beacons came within %s: events are held back, or the stream is cut: %v",
+				beacons, time.Since(start).Round(100*time.Millisecond), err)
 			return f
 		}
 		if b.Find("?beacon") != nil {
 			beacons++
 		}
 	}
-	if took := time.Since(began); took > 3*time.Second {
+	if took := time.Since(start); took > 3*time.Second {
 		f.Saw = fmt.Sprintf("the second beacon came after %s: events are held back", took.Round(100*time.Millisecond))
 		return f
 	}
 	return Finding{Probe: "stream", Fit: true, Saw: "events come as they are sent"}
 }
 
-// websocket opens a WebSocket, asks for pongs, and sees whether it lives.
+// websocket opens a WebSocket, asks for pongs, and sees whether it stays open.
 func (p *Prober) websocket(ctx context.Context) Finding {
 	f := Finding{Probe: "websocket", Fix: []Fix{
-		{"nginx", `proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade"; proxy_read_timeout 60s;`},
+		{"nginx", `proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; ` +
+			`proxy_set_header Connection "upgrade"; proxy_read_timeout 60s;`},
 		{"HAProxy", "timeout tunnel 1h"},
 		{"Caddy", "reverse_proxy ADDRESS:PORT  (it passes upgrades on by itself)"},
 	}}
@@ -75,7 +78,8 @@ func (p *Prober) websocket(ctx context.Context) Finding {
 	if err != nil {
 		f.Saw = "the upgrade fails: " + err.Error()
 		if res != nil {
-			f.Saw = fmt.Sprintf("the upgrade is answered by status %d: Upgrade and Connection do not reach the server, or something refuses them", res.StatusCode)
+			f.Saw = fmt.Sprintf("the upgrade is answered by status %d: Upgrade and Connection do not reach the "+
+				"server, or something refuses them", res.StatusCode)
 		}
 		return f
 	}
@@ -84,10 +88,12 @@ func (p *Prober) websocket(ctx context.Context) Finding {
 		f.Saw = "101 came, and then: " + err.Error()
 		return f
 	}
-	return Finding{Probe: "websocket", Fit: true, Saw: "a WebSocket opens, answers, takes 60 KiB and lives for 3 s"}
+	return Finding{
+		Probe: "websocket", Fit: true, Saw: "a WebSocket opens, answers, takes 60 KiB and stays open for 3 s",
+	}
 }
 
-// converse pings for 3 s; the last ping has much with it.
+// converse pings for 3 s; the last ping comes with much data.
 func converse(c *websocket.Conn, open string) error {
 	if err := c.WriteMessage(websocket.TextMessage, []byte(open)); err != nil {
 		return err
@@ -101,7 +107,8 @@ func converse(c *websocket.Conn, open string) error {
 			if i == 3 {
 				more = strings.Repeat("?grease-frame {\"x\":\""+strings.Repeat("x", 7000)+"\"}\n", 8)
 			}
-			if err := c.WriteMessage(websocket.TextMessage, []byte(fmt.Sprintf("@1 0\n!ping {\"i\":%d}\n%s", i, more))); err != nil {
+			if err := c.WriteMessage(websocket.TextMessage,
+				[]byte(fmt.Sprintf("@1 0\n!ping {\"i\":%d}\n%s", i, more))); err != nil {
 				return fmt.Errorf("the connection broke after %d s: %w", i-1, err)
 			}
 		}

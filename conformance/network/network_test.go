@@ -15,7 +15,7 @@ import (
 	"github.com/holdfast-rt/holdfast/conformance/network"
 )
 
-// startServer runs our server as people do; the suite imports none of it.
+// startServer runs our server as a program; the suite imports none of it.
 func startServer(t *testing.T) string {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "holdfast")
@@ -43,7 +43,7 @@ func startServer(t *testing.T) string {
 	return ""
 }
 
-// TestModes: each mode of the middlebox makes the probes fail that it breaks, and no other.
+// TestModes checks that each mode of the middlebox makes exactly those probes fail that it breaks.
 func TestModes(t *testing.T) {
 	target := startServer(t)
 	for _, c := range []struct{ modes, broken string }{

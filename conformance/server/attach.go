@@ -11,28 +11,28 @@ import (
 	"github.com/holdfast-rt/holdfast/conformance/wire"
 )
 
-// Open attaches on a transport, keeps a long poll hanging, and checks what the server says.
-func (s *Session) Open(kind string, o Open) *Path {
-	p := s.OpenStill(kind, o)
+// Open attaches over a transport, keeps a long poll waiting, and checks what the server says.
+func (s *Session) Open(kind string, o Open) *Attachment {
+	p := s.OpenWithoutPolls(kind, o)
 	if kind == suite.Poll {
 		go p.keepPolling(p.ctx)
 	}
 	return p
 }
 
-// OpenStill is Open without polls: the case sends them.
-func (s *Session) OpenStill(kind string, o Open) *Path {
+// OpenWithoutPolls is Open without polls: the case sends them itself.
+func (s *Session) OpenWithoutPolls(kind string, o Open) *Attachment {
 	line := s.OpenLine(o)
 	from := s.Recv()
 	if o.Recv != nil {
 		from = *o.Recv
 	}
-	p := s.newPath(kind, s.Att)
-	p.Takes(o.Batch)
+	p := s.newAttachment(kind, s.Att)
+	p.SetMaxBatch(o.Batch)
 	if kind != suite.Poll {
-		p.Begins(max(from, s.Ack()) + 1)
+		p.ExpectNext(max(from, s.Ack()) + 1)
 	}
-	p.begin(s.batch(line, o.Lines), o.Header)
+	p.start(s.batch(line, o.Lines), o.Header)
 	e, ok := p.Wait(Within, func(Event) bool { return true })
 	switch {
 	case !ok:
@@ -50,10 +50,10 @@ func (s *Session) OpenStill(kind string, o Open) *Path {
 	return p
 }
 
-// Attempt opens, whatever comes, and gives the first answer.
-func (s *Session) Attempt(kind string, o Open) (*Path, Event) {
+// Attempt sends an !open and returns the first answer, whatever it is.
+func (s *Session) Attempt(kind string, o Open) (*Attachment, Event) {
 	line := s.OpenLine(o)
-	p := s.Begin(kind, s.batch(line, o.Lines), o.Header)
+	p := s.Start(kind, s.batch(line, o.Lines), o.Header)
 	e, ok := p.Wait(Within, func(Event) bool { return true })
 	if !ok {
 		s.T.Fatalf("no answer to !open on %s in %v", kind, Within)
@@ -61,14 +61,15 @@ func (s *Session) Attempt(kind string, o Open) (*Path, Event) {
 	return p, e
 }
 
-// Refuse opens and expects a refusal, and the end of the carrier (HF1-ERR-03).
-func (s *Session) Refuse(kind, reason string, o Open) wire.Line {
+// ExpectRefused sends an !open and expects a refusal and the end of the connection (HF1-ERR-03).
+func (s *Session) ExpectRefused(kind, reason string, o Open) wire.Line {
 	p, e := s.Attempt(kind, o)
 	if e.Batch == nil || e.Batch.Find("!refused") == nil || e.Batch.Find("!refused").Text("reason") != reason {
 		s.T.Fatalf("!open on %s was answered by %s, not refused %s", kind, e, reason)
 	}
 	if e.Batch.First != 1 || e.Batch.Ack != 0 {
-		s.T.Break("HF1-HTTP-10", "an answer that no session takes part in has the head @%d %d", e.Batch.First, e.Batch.Ack)
+		s.T.Break("HF1-HTTP-10", "an answer that no session takes part in has the head @%d %d", e.Batch.First,
+			e.Batch.Ack)
 	}
 	if kind != suite.Poll {
 		p.End(Within)
@@ -76,8 +77,8 @@ func (s *Session) Refuse(kind, reason string, o Open) wire.Line {
 	return *e.Batch.Find("!refused")
 }
 
-// opened checks what every !opened must say.
-func (s *Session) opened(p *Path) {
+// opened checks what each !opened must say.
+func (s *Session) opened(p *Attachment) {
 	o := p.Opened
 	_, sel := o.Fields()["sel"].(map[string]any)
 	switch {
@@ -99,12 +100,13 @@ func (s *Session) opened(p *Path) {
 	}
 	s.Run = o.Text("run")
 	if win, most := s.Win(), s.MaxMessage(); win < most || most < 1<<10 || s.MaxBatch() < 2048 {
-		s.T.Break("HF1-NUM-10", "win %d, maxMessage %d, maxBatch %d are not within the bounds of section 13", win, most, s.MaxBatch())
+		s.T.Break("HF1-NUM-10", "win %d, maxMessage %d, maxBatch %d are not within the bounds of section 13", win, most,
+			s.MaxBatch())
 	}
 }
 
 // address is the first line of a POST of that kind.
-func (p *Path) address(kind string, fields map[string]any) string {
+func (p *Attachment) address(kind string, fields map[string]any) string {
 	f := map[string]any{"key": p.s.Key, "run": p.s.Run, "att": p.Att}
 	for name, v := range fields {
 		f[name] = v
@@ -112,7 +114,7 @@ func (p *Path) address(kind string, fields map[string]any) string {
 	return wire.JSON("!"+kind, f)
 }
 
-// Poll says what a poll is to hold.
+// Poll says what a poll holds.
 type Poll struct {
 	P     uint64 // 0: the next
 	Recv  *uint64
@@ -120,8 +122,9 @@ type Poll struct {
 	Lines []string
 }
 
-// Poll sends one poll and waits for its answer, which is nil if it was none. It may be called by several goroutines at once.
-func (p *Path) Poll(o Poll) *wire.Batch {
+// Poll sends one poll and waits for its answer. It returns nil if there was none. Several
+// goroutines may call it at once.
+func (p *Attachment) Poll(o Poll) *wire.Batch {
 	s := p.s
 	s.mu.Lock()
 	if o.P == 0 {
@@ -142,13 +145,13 @@ func (p *Path) Poll(o Poll) *wire.Batch {
 	}
 	batch := s.batch(p.address("poll", f), o.Lines)
 	s.T.Logf("→ poll %s", strings.ReplaceAll(batch, "\n", " ⏎ "))
-	return p.took(e, "poll", nonce, s.Target.Post(p.ctx, wire.WrapBody("poll", nonce, batch), nil))
+	return p.pushReply(e, "poll", nonce, s.Target.Post(p.ctx, wire.WrapBody("poll", nonce, batch), nil))
 }
 
 // keepPolling polls until the attachment is over.
-func (p *Path) keepPolling(ctx interface{ Err() error }) {
+func (p *Attachment) keepPolling(ctx interface{ Err() error }) {
 	for ctx.Err() == nil {
-		began := time.Now()
+		start := time.Now()
 		b := p.Poll(Poll{})
 		if b == nil || b.Find("!closed") != nil || b.Find("!refused") != nil {
 			return
@@ -156,14 +159,14 @@ func (p *Path) keepPolling(ctx interface{ Err() error }) {
 		if d := b.Find("!detach"); d != nil && d.Fields()["gone"] == true {
 			return
 		}
-		if time.Since(began) < 20*time.Millisecond && b.Logs() == 0 {
-			time.Sleep(50 * time.Millisecond) // HF1-POL-07, in short
+		if time.Since(start) < 20*time.Millisecond && b.Logs() == 0 {
+			time.Sleep(50 * time.Millisecond) // HF1-POL-07, with a shorter pause
 		}
 	}
 }
 
-// Send sends lines as the next batch: in a frame, or in an up body, of which it returns the reply.
-func (p *Path) Send(lines ...string) *wire.Batch {
+// Send sends lines as the next batch: in a frame, or in an up body, whose reply it returns.
+func (p *Attachment) Send(lines ...string) *wire.Batch {
 	if p.Kind == suite.WS {
 		p.SendRaw(p.s.batch("", lines))
 		return nil
@@ -171,8 +174,9 @@ func (p *Path) Send(lines ...string) *wire.Batch {
 	return p.SendRaw(p.s.batch("", lines))
 }
 
-// SendRaw sends a batch as it is; for HTTP the address goes behind the first line. Numbers are the caller's business.
-func (p *Path) SendRaw(batch string) *wire.Batch {
+// SendRaw sends a batch as it is. Over HTTP the address goes behind the first line. The numbers are
+// the caller's concern.
+func (p *Attachment) SendRaw(batch string) *wire.Batch {
 	s := p.s
 	if p.Kind == suite.WS {
 		s.T.Logf("→ ws %q", batch)
@@ -189,9 +193,9 @@ func (p *Path) SendRaw(batch string) *wire.Batch {
 	return p.exchange("up", "up", s.nonce(), batch, nil)
 }
 
-// Follow opens a stream with a ticket.
-func (s *Session) Follow(query, nonce string, att uint64) *Path {
-	p := s.Late(att)
+// FollowTicket opens a stream with a ticket.
+func (s *Session) FollowTicket(query, nonce string, att uint64) *Attachment {
+	p := s.Assume(att)
 	p.Kind = suite.SSE
 	s.T.Logf("→ GET a ticket's stream")
 	go func() {
@@ -201,18 +205,20 @@ func (s *Session) Follow(query, nonce string, att uint64) *Path {
 			return
 		}
 		defer resp.Body.Close()
-		p.follow(resp, nonce)
+		p.readEvents(resp, nonce)
 	}()
 	return p
 }
 
-// Late is a path that this side takes for its own, whatever the server thinks.
-func (s *Session) Late(att uint64) *Path {
-	return s.newPath(suite.Poll, att)
+// Assume returns an attachment that this side takes as its own, even if the server does not know
+// it.
+func (s *Session) Assume(att uint64) *Attachment {
+	return s.newAttachment(suite.Poll, att)
 }
 
-// Raced waits for the opened of a path that was begun, and gives its run; it may be called by many goroutines at once.
-func (p *Path) Raced(within time.Duration) (run string, ok bool) {
+// WaitRun waits for the !opened of an attachment that was started, and returns its run. Many
+// goroutines may call it at once.
+func (p *Attachment) WaitRun(within time.Duration) (run string, ok bool) {
 	timer := time.NewTimer(within)
 	defer timer.Stop()
 	for {
@@ -234,18 +240,18 @@ func (p *Path) Raced(within time.Duration) (run string, ok bool) {
 	}
 }
 
-// Up does one up exchange beside what goes on, as any transport may, and gives its reply.
-func (p *Path) Up(lines ...string) *wire.Batch {
+// Up does one up exchange, whatever else goes on, as every transport may. It returns the reply.
+func (p *Attachment) Up(lines ...string) *wire.Batch {
 	batch := p.s.batch(p.address("up", nil), lines)
 	p.s.T.Logf("→ up %q", batch)
 	return p.exchange("up", "up", p.s.nonce(), batch, nil)
 }
 
-// Address is the !up line of the path's POSTs.
-func (p *Path) Address() string { return p.address("up", nil) }
+// Address is the !up line of the attachment's POSTs.
+func (p *Attachment) Address() string { return p.address("up", nil) }
 
 // SendBinary sends the binary form on a WebSocket, as the next line.
-func (p *Path) SendBinary(data []byte, more bool) {
+func (p *Attachment) SendBinary(data []byte, more bool) {
 	sign := ""
 	if more {
 		sign = " +"
@@ -256,12 +262,12 @@ func (p *Path) SendBinary(data []byte, more bool) {
 }
 
 // SendFrame sends a binary frame as it is.
-func (p *Path) SendFrame(frame string) {
+func (p *Attachment) SendFrame(frame string) {
 	p.s.T.Logf("→ ws binary %q", frame)
 	if err := p.Socket.Write(OpBinary, []byte(frame)); err != nil {
 		p.s.T.Logf("  %v", err)
 	}
 }
 
-// Reattach attaches anew on a transport, from where the session is.
-func (s *Session) Reattach(kind string) *Path { return s.Open(kind, Open{}) }
+// Reattach attaches again over a transport, from the session's present position.
+func (s *Session) Reattach(kind string) *Attachment { return s.Open(kind, Open{}) }

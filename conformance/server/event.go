@@ -7,15 +7,16 @@ import (
 	"github.com/holdfast-rt/holdfast/conformance/wire"
 )
 
-// Event is a batch that came, or the end of a carrier.
+// Event is a batch that came, or the end of a connection.
 type Event struct {
-	// On is what brought it: ws, sse, poll, up, open.
+	// On says what brought it: ws, sse, poll, up, open.
 	On string
-	// Batch is nil at the end of a carrier.
+	// Batch is nil at the end of a connection.
 	Batch *wire.Batch
-	// Binary tells the binary form.
+	// Binary is true for the binary form.
 	Binary bool
-	// Err is why the carrier ended: io.EOF, a *wire.Error, a *StatusError or the network's.
+	// Err is why the connection ended: io.EOF, a *wire.Error, a *StatusError or an error of the
+	// network.
 	Err error
 	// Code is the close code of a WebSocket that the server ended, 0 if there was none.
 	Code int
@@ -36,7 +37,7 @@ type StatusError struct{ Status int }
 
 func (e *StatusError) Error() string { return fmt.Sprintf("HTTP status %d", e.Status) }
 
-// breaks tells the requirement that an event itself breaks, "" if none.
+// breaks returns the requirement that the event itself breaks, "" if none.
 func (e Event) breaks() (requirement, text string) {
 	var w *wire.Error
 	if errors.As(e.Err, &w) {

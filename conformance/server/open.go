@@ -7,7 +7,7 @@ import (
 	"github.com/holdfast-rt/holdfast/conformance/wire"
 )
 
-// Open says what an !open is to hold.
+// Open says what an !open holds.
 type Open struct {
 	Att     uint64 // 0: the next
 	U       *uint64
@@ -17,8 +17,8 @@ type Open struct {
 	Batch   int // lim.maxBatch, 0: none stated
 	Meta    any
 	Auth    any
-	Extra   map[string]any // fields added, or replaced; nil takes one away
-	Lines   []string       // that follow
+	Extra   map[string]any // fields added, or replaced; nil removes one
+	Lines   []string       // behind the !open
 	Header  map[string]string
 }
 
@@ -31,7 +31,7 @@ func App(name string, fields ...any) map[string]any {
 	return m
 }
 
-// OpenLine makes the !open of the next attachment, and notes what it says.
+// OpenLine makes the !open of the next attachment, and remembers what it says.
 func (s *Session) OpenLine(o Open) string {
 	s.Att++
 	if o.Att != 0 {
@@ -69,7 +69,7 @@ func (s *Session) OpenLine(o Open) string {
 	return wire.JSON("!open", f)
 }
 
-// batch is a batch with the right head.
+// batch writes a batch with the right head.
 func (s *Session) batch(address string, lines []string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -88,16 +88,16 @@ func isLog(l string) bool {
 	return l != "" && strings.ContainsRune("tb+", rune(l[0])) || strings.HasPrefix(l, "!close")
 }
 
-// Win is the window that opened stated, in bytes.
+// Win is the window that the server stated, in bytes.
 func (s *Session) Win() int { return int(s.Opened.Number("win")) }
 
-// Ping is what opened stated.
+// Ping is the ping time that the server stated.
 func (s *Session) Ping() time.Duration { return s.time("ping") }
 
-// Hold is what opened stated.
+// Hold is the hold time that the server stated.
 func (s *Session) Hold() time.Duration { return s.time("hold") }
 
-// TTL is what opened stated.
+// TTL is the ttl that the server stated.
 func (s *Session) TTL() time.Duration { return s.time("ttl") }
 
 func (s *Session) time(field string) time.Duration {

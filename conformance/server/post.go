@@ -17,7 +17,7 @@ type Reply struct {
 	Err    error // no answer, or one that did not end
 }
 
-// maxReply bounds what is read of an answer: the largest batch there is, and what is around it.
+// maxReply bounds what is read of an answer: the largest batch there is, and what surrounds it.
 const maxReply = 1<<20 + 4096
 
 // Post sends a body as it is. Header may be nil.
@@ -59,7 +59,10 @@ func (r *Reply) Body(kind, nonce string) (*wire.Batch, error) {
 		return nil, r.Err
 	}
 	if r.Status != http.StatusOK {
-		return nil, &wire.Error{Requirement: "HF1-HTTP-03", Text: "status " + http.StatusText(r.Status) + " where the protocol has an answer"}
+		return nil, &wire.Error{
+			Requirement: "HF1-HTTP-03",
+			Text:        "status " + http.StatusText(r.Status) + " where the protocol has an answer",
+		}
 	}
 	if err := checkHeaders(r.Header, "text/plain; charset=utf-8"); err != nil {
 		return nil, err
@@ -69,23 +72,30 @@ func (r *Reply) Body(kind, nonce string) (*wire.Batch, error) {
 		return nil, err
 	}
 	if b.Kind != kind || b.Nonce != nonce {
-		return nil, &wire.Error{Requirement: "HF1-HTTP-01", Text: "the reply repeats kind " + b.Kind + " and nonce " + b.Nonce + ", not " + kind + " and " + nonce}
+		return nil, &wire.Error{
+			Requirement: "HF1-HTTP-01",
+			Text: "the reply repeats kind " + b.Kind + " and nonce " + b.Nonce + ", not " + kind + " and " +
+				nonce,
+		}
 	}
 	return b.Batch, nil
 }
 
-// checkHeaders checks those of a body or a stream.
+// checkHeaders checks the headers of a body or a stream.
 func checkHeaders(h http.Header, media string) error {
-	if got := strings.ToLower(strings.ReplaceAll(h.Get("Content-Type"), " ", "")); got != strings.ReplaceAll(media, " ", "") {
+	if got := strings.ToLower(strings.ReplaceAll(h.Get("Content-Type"), " ", "")); got != strings.ReplaceAll(media, " ",
+		"") {
 		return &wire.Error{Requirement: "HF1-HTTP-03", Text: "Content-Type " + h.Get("Content-Type")}
 	}
 	if !hasDirective(h, "no-transform") {
-		return &wire.Error{Requirement: "HF1-HTTP-05", Text: "Cache-Control without no-transform: " + h.Get("Cache-Control")}
+		return &wire.Error{
+			Requirement: "HF1-HTTP-05", Text: "Cache-Control without no-transform: " + h.Get("Cache-Control"),
+		}
 	}
 	return CheckAnyHeaders(h)
 }
 
-// CheckAnyHeaders checks those of every answer (HF1-HTTP-05).
+// CheckAnyHeaders checks the headers that each answer must have (HF1-HTTP-05).
 func CheckAnyHeaders(h http.Header) error {
 	for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"} {
 		if got := h.Get(name); !strings.EqualFold(got, want) {
@@ -93,7 +103,9 @@ func CheckAnyHeaders(h http.Header) error {
 		}
 	}
 	if !hasDirective(h, "no-store") {
-		return &wire.Error{Requirement: "HF1-HTTP-05", Text: "Cache-Control without no-store: " + h.Get("Cache-Control")}
+		return &wire.Error{
+			Requirement: "HF1-HTTP-05", Text: "Cache-Control without no-store: " + h.Get("Cache-Control"),
+		}
 	}
 	return nil
 }

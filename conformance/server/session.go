@@ -20,39 +20,47 @@ type Message struct {
 	Number uint64 // of its last line
 }
 
-// Session is the client's side of one session, as obedient as a case wants it to be. Its methods are called by the case's goroutine;
-// what readers of carriers change is behind the lock.
+// Session is the client's side of one session. It keeps the rules as far as a case wants that. The
+// case's goroutine calls its methods; what the readers of connections change is behind the lock.
 type Session struct {
 	T      *suite.T
 	Target *Target
 	Key    string
 	Run    string
-	// Att and U are those used last.
+	// Att and U are the last ones used.
 	Att, U uint64
-	// HoldAck keeps the ack where it is: what comes is not taken.
+	// HoldAck keeps the ack where it is, as if nothing that comes were taken.
 	HoldAck bool
 	// Opened is the first opened.
 	Opened wire.Line
 
-	drawing  sync.Mutex // of nonces
-	mu       sync.Mutex
-	up       uint64 // number of the last up line sent
-	recv     uint64 // position in the down log
-	ack      uint64 // what this side says
-	acked    uint64 // the highest that the server said
-	acks     []uint64
-	piece    []byte
-	kind     wire.Kind
-	more     bool
-	messages []Message
-	next     int // of messages, the first that was not expected yet
-	bytes    int // payload + 16 of each line that came
-	closed   *wire.Line
-	fault    *wire.Error // the first thing that broke a rule
-	news     chan struct{}
+	nonceMu sync.Mutex // of nonces
+	mu      sync.Mutex
+	up      uint64      // number of the last up line sent
+	fault   *wire.Error // the first thing that broke a rule
+	news    chan struct{}
+	received
 }
 
-// NewSession draws a key; nothing is sent. The key does not depend on the seed: a server remembers the sessions of earlier runs (HF1-WHO-11).
+// received is what came from the server.
+type received struct {
+	recv  uint64 // position in the down log
+	ack   uint64 // what this side states
+	acked uint64 // the highest that the server stated
+	acks  []uint64
+	bytes int // payload + 16 of each line that came
+
+	piece []byte // of the message that is coming
+	kind  wire.Kind
+	more  bool
+
+	messages []Message
+	next     int // the first message that no case has expected yet
+	closed   *wire.Line
+}
+
+// NewSession draws a key; nothing is sent. The key does not depend on the seed, because a server
+// remembers the sessions of earlier runs (HF1-WHO-11).
 func NewSession(t *suite.T) *Session {
 	key := make([]byte, 32)
 	_, _ = rand.Read(key)
@@ -61,7 +69,7 @@ func NewSession(t *suite.T) *Session {
 	}
 }
 
-// SessionID is the id that a key stands for (HF1-WHO-02).
+// SessionID is the id that belongs to a key (HF1-WHO-02).
 func SessionID(key string) string {
 	raw, _ := base64.RawURLEncoding.DecodeString(key)
 	sum := sha256.Sum256(append([]byte("holdfast/1 id"), raw...))
@@ -71,13 +79,13 @@ func SessionID(key string) string {
 // Up is the number of the last up line sent.
 func (s *Session) Up() uint64 { s.mu.Lock(); defer s.mu.Unlock(); return s.up }
 
-// SetUp says what it is.
+// SetUp sets that number.
 func (s *Session) SetUp(n uint64) { s.mu.Lock(); defer s.mu.Unlock(); s.up = n }
 
-// Acked is the highest ack that the server said.
+// Acked is the highest ack that the server has sent.
 func (s *Session) Acked() uint64 { s.mu.Lock(); defer s.mu.Unlock(); return s.acked }
 
-// Acks are those that the server said, one after the other.
+// Acks are the acks that the server has sent, in order.
 func (s *Session) Acks() []uint64 { s.mu.Lock(); defer s.mu.Unlock(); return slices.Clone(s.acks) }
 
 // WaitAck waits until the server has acknowledged n lines.
@@ -90,13 +98,13 @@ func (s *Session) WaitAck(n uint64, within time.Duration) {
 // Recv is the position in the down log.
 func (s *Session) Recv() uint64 { s.mu.Lock(); defer s.mu.Unlock(); return s.recv }
 
-// Ack is what the heads say.
+// Ack is the ack that this side states in its heads.
 func (s *Session) Ack() uint64 { s.mu.Lock(); defer s.mu.Unlock(); return s.ack }
 
-// Bytes counts what came, as windows do (HF1-NUM-10).
+// Bytes counts what came, in the way that windows count (HF1-NUM-10).
 func (s *Session) Bytes() int { s.mu.Lock(); defer s.mu.Unlock(); return s.bytes }
 
-// TakeAll makes the ack cover what came, while HoldAck keeps it back otherwise.
+// TakeAll lets the ack cover what came, although HoldAck is set.
 func (s *Session) TakeAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -112,27 +120,28 @@ func (s *Session) take() {
 	}
 }
 
-// nonce is one for a request.
+// nonce makes a nonce for a request.
 func (s *Session) nonce() string {
-	s.drawing.Lock()
-	defer s.drawing.Unlock()
+	s.nonceMu.Lock()
+	defer s.nonceMu.Unlock()
 	return fmt.Sprintf("n%015x%08x", s.T.Rand.Uint64()>>4, s.T.Rand.Uint32())
 }
 
-// receive takes what a batch brings. What came on a path before, or what a poll stated, tells what must come next (I5).
-func (s *Session) receive(p *Path, e Event) {
+// receive takes what a batch brings. What the attachment brought before, or what a poll stated,
+// decides which line must come next (I5).
+func (s *Session) receive(p *Attachment, e Event) {
 	b := e.Batch
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if b.Ack > s.up {
-		s.broken(s.blameAck(), "the ack %d where %d lines were sent", b.Ack, s.up)
+		s.noteFault(s.blameAck(), "the ack %d where %d lines were sent", b.Ack, s.up)
 	}
 	s.acked = max(s.acked, b.Ack)
 	if n := len(s.acks); n == 0 || s.acks[n-1] != b.Ack {
 		s.acks = append(s.acks, b.Ack)
 	}
 	if most := p.maxBatch; most > 0 && b.Size > most && b.Logs() > 1 {
-		s.broken("HF1-ATT-06", "a batch of %d bytes where maxBatch is %d", b.Size, most)
+		s.noteFault("HF1-ATT-06", "a batch of %d bytes where maxBatch is %d", b.Size, most)
 	}
 	if n := uint64(b.Logs()); n > 0 {
 		next := &p.next
@@ -150,7 +159,8 @@ func (s *Session) receive(p *Path, e Event) {
 	}
 }
 
-// blameAck is the requirement that an ack above what was sent breaks: where the case is about something else, a line was taken that was not to be.
+// blameAck is the requirement that an ack above what was sent breaks. In a case about something
+// else, such an ack means that the server took a line which it should have refused.
 func (s *Session) blameAck() string {
 	if all := s.T.Case.Requirements; !slices.Contains(all, "HF1-NUM-05") {
 		return all[0]
@@ -159,11 +169,12 @@ func (s *Session) blameAck() string {
 }
 
 func (s *Session) lines(next *uint64, b *wire.Batch, n uint64) {
-	if *next != 0 && b.First != *next && (b.First < *next || b.First > s.ack+1) { // it may skip what the ack covers (HF1-NUM-08)
-		s.broken("HF1-ATT-05", "on a path line %d comes where %d is next", b.First, *next)
+	// it may skip what the ack covers (HF1-NUM-08)
+	if *next != 0 && b.First != *next && (b.First < *next || b.First > s.ack+1) {
+		s.noteFault("HF1-ATT-05", "on an attachment line %d comes where %d is next", b.First, *next)
 	}
 	if b.First > s.recv+1 {
-		s.broken("HF1-ATT-05", "first is %d where the position is %d", b.First, s.recv)
+		s.noteFault("HF1-ATT-05", "first is %d where the position is %d", b.First, s.recv)
 		return
 	}
 	*next = b.First + n
@@ -185,9 +196,9 @@ func (s *Session) line(l wire.Line, at uint64) {
 	s.bytes += len(l.Data) + 16
 	switch {
 	case s.closed != nil:
-		s.broken("HF1-CLO-01", "line %d after the server's !close", at)
+		s.noteFault("HF1-CLO-01", "line %d after the server's !close", at)
 	case s.more && l.Kind != s.kind:
-		s.broken("HF1-BAT-09", "a piece is continued by %s", l)
+		s.noteFault("HF1-BAT-09", "a piece is continued by %s", l)
 	case l.Is("!close"):
 		s.closed = &l
 		return
@@ -199,14 +210,15 @@ func (s *Session) line(l wire.Line, at uint64) {
 	}
 }
 
-// broken notes the first rule that the server broke; the next look of the case tells it. Under the lock.
-func (s *Session) broken(requirement, format string, args ...any) {
+// noteFault notes the first rule that the server broke; the case reports it when it looks next. The
+// caller holds the lock.
+func (s *Session) noteFault(requirement, format string, args ...any) {
 	if s.fault == nil {
 		s.fault = &wire.Error{Requirement: requirement, Text: fmt.Sprintf(format, args...)}
 	}
 }
 
-// Check fails the case if anything the server sent so far broke a rule.
+// Check fails the case if anything that the server has sent so far broke a rule.
 func (s *Session) Check() {
 	s.mu.Lock()
 	fault := s.fault
@@ -216,7 +228,7 @@ func (s *Session) Check() {
 	}
 }
 
-// wait waits for news until done says yes. False: the time is over.
+// wait waits until done is true. It returns false when the time is over.
 func (s *Session) wait(within time.Duration, done func() bool) bool {
 	timer := time.NewTimer(within)
 	defer timer.Stop()
@@ -238,10 +250,11 @@ func (s *Session) wait(within time.Duration, done func() bool) bool {
 	}
 }
 
-// Within is how long an answer may take that is due at once: the slowest of machines under load, not what a user would bear.
+// Within is how long an answer may take that is due at once. It allows for a slow machine under
+// load; a user would not wait so long.
 const Within = 6 * time.Second
 
-// Expect waits for the next messages, given as lines: tHello, or bSGk=.
+// Expect waits for the next messages, written as lines: tHello, or bSGk=.
 func (s *Session) Expect(lines ...string) {
 	s.ExpectWithin(Within, lines...)
 }
@@ -269,7 +282,7 @@ func (m Message) line() string {
 	return "t" + wire.Escape(m.Data)
 }
 
-// NextMessage waits for a message, whatever it says.
+// NextMessage waits for a message with any content.
 func (s *Session) NextMessage() Message {
 	if !s.wait(Within, func() bool { return len(s.messages) > s.next }) {
 		s.T.Fatalf("no message came in %v", Within)
@@ -288,8 +301,8 @@ func (s *Session) WaitMessages(n int, within time.Duration) {
 // Count counts the messages that came.
 func (s *Session) Count() int { s.mu.Lock(); defer s.mu.Unlock(); return len(s.messages) }
 
-// Quiet checks that no message comes for a while.
-func (s *Session) Quiet(d time.Duration) {
+// ExpectNone checks that no message comes for a while.
+func (s *Session) ExpectNone(d time.Duration) {
 	if s.wait(d, func() bool { return len(s.messages) > s.next }) {
 		s.T.Fatalf("the message %.100q came where none is due", s.message(s.next).line())
 	}

@@ -43,8 +43,8 @@ func (f Frame) CloseCode() int {
 	return int(binary.BigEndian.Uint16(f.Payload))
 }
 
-// Socket is a WebSocket client without opinions: what it is told to send it sends, what comes it shows. One goroutine may read and others
-// write.
+// Socket is a WebSocket client that adds no rules of its own: it sends what a case says and shows
+// what comes. One goroutine may read while others write.
 type Socket struct {
 	conn net.Conn
 	r    *bufio.Reader
@@ -57,16 +57,19 @@ type Socket struct {
 func (t *Target) Dial(ctx context.Context) (net.Conn, error) {
 	host := t.Endpoint.Host
 	if t.Endpoint.Port() == "" {
-		host = net.JoinHostPort(t.Endpoint.Hostname(), map[string]string{"http": "80", "https": "443"}[t.Endpoint.Scheme])
+		host = net.JoinHostPort(t.Endpoint.Hostname(),
+			map[string]string{"http": "80", "https": "443"}[t.Endpoint.Scheme])
 	}
 	d := &net.Dialer{Timeout: 5 * time.Second}
 	if t.Endpoint.Scheme == "https" {
-		return (&tls.Dialer{NetDialer: d, Config: &tls.Config{NextProtos: []string{"http/1.1"}}}).DialContext(ctx, "tcp", host)
+		return (&tls.Dialer{NetDialer: d, Config: &tls.Config{NextProtos: []string{"http/1.1"}}}).DialContext(ctx,
+			"tcp", host)
 	}
 	return d.DialContext(ctx, "tcp", host)
 }
 
-// Exchange writes a whole request as it is and reads the head of the answer. The connection closes with the context.
+// Exchange writes a whole request as it is and reads the head of the answer. The connection closes
+// with the context.
 func (t *Target) Exchange(ctx context.Context, request string) (*Socket, error) {
 	conn, err := t.Dial(ctx)
 	if err != nil {
@@ -92,14 +95,16 @@ func (s *Socket) ReadResponse() (err error) {
 	return err
 }
 
-// Handshake is a WebSocket's request with the given fields replaced ("" leaves one out) and added.
+// Handshake is the request of a WebSocket, with the given fields replaced or added. "" leaves a
+// field out.
 func (t *Target) Handshake(fields map[string]string) (request, key string) {
 	nonce := make([]byte, 16)
 	_, _ = rand.Read(nonce)
 	key = base64.StdEncoding.EncodeToString(nonce)
 	names := []string{"Host", "Upgrade", "Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version"}
 	all := map[string]string{
-		"Host": t.Endpoint.Host, "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Key": key, "Sec-WebSocket-Version": "13",
+		"Host": t.Endpoint.Host, "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Key": key,
+		"Sec-WebSocket-Version": "13",
 	}
 	method := "GET"
 	for name, v := range fields {
@@ -122,7 +127,7 @@ func (t *Target) Handshake(fields map[string]string) (request, key string) {
 	return b.String() + "\r\n", key
 }
 
-// Socket opens a WebSocket. An answer that is not 101 is no error: see Response.
+// Socket opens a WebSocket. An answer other than 101 is no error: see Response.
 func (t *Target) Socket(ctx context.Context, fields map[string]string) (*Socket, error) {
 	request, key := t.Handshake(fields)
 	s, err := t.Exchange(ctx, request)
@@ -142,7 +147,8 @@ func (s *Socket) Write(op byte, payload []byte) error {
 	return s.WriteFrame(0x80|op, len(payload), payload)
 }
 
-// WriteFrame sends a frame whose first byte and stated length are given, and the payload that there is.
+// WriteFrame sends a frame with the given first byte and stated length, and with the payload as it
+// is.
 func (s *Socket) WriteFrame(first byte, length int, payload []byte) error {
 	b := []byte{first}
 	switch {
@@ -204,10 +210,10 @@ func (s *Socket) Read() (f Frame, err error) {
 	return f, err
 }
 
-// ReadBytes reads plain bytes, for what is no WebSocket.
+// ReadBytes reads plain bytes, for a connection that is no WebSocket.
 func (s *Socket) ReadBytes(b []byte) (int, error) { return s.r.Read(b) }
 
-// ReadWithin bounds the next reads in time; 0 takes the bound away.
+// ReadWithin bounds the time of the next reads; 0 removes the bound.
 func (s *Socket) ReadWithin(d time.Duration) {
 	at := time.Time{}
 	if d > 0 {

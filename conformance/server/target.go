@@ -1,4 +1,5 @@
-// Package server tests a server from outside: its carriers are hand-made, so that what they send can be wrong.
+// Package server tests a server from outside. It builds its requests and frames by hand, so that
+// they can be wrong.
 package server
 
 import (
@@ -20,7 +21,7 @@ import (
 type Target struct {
 	// Endpoint is its URL.
 	Endpoint *url.URL
-	// Transports are those it has, of suite.WS, suite.SSE, suite.Poll.
+	// Transports are the ones it has, of suite.WS, suite.SSE, suite.Poll.
 	Transports []string
 
 	http *http.Client
@@ -45,7 +46,7 @@ func Find(ctx context.Context, raw string, profiles []string) (*Target, error) {
 		}
 	}
 	if len(t.Transports) == 0 {
-		return nil, errors.New("the profile names no transport: give one of ws, sse, poll beside core")
+		return nil, errors.New("the profile names no transport: add one of ws, sse, poll to core")
 	}
 	candidates := []*url.URL{u, u.JoinPath("/holdfast")}
 	if u.Path == "" {
@@ -54,17 +55,18 @@ func Find(ctx context.Context, raw string, profiles []string) (*Target, error) {
 	var seen []string
 	for _, c := range candidates {
 		t.Endpoint = c
-		said, ok := t.answers(ctx)
+		seenThere, ok := t.speaksProtocol(ctx)
 		if ok {
 			return t, nil
 		}
-		seen = append(seen, fmt.Sprintf("%s: %s", c, said))
+		seen = append(seen, fmt.Sprintf("%s: %s", c, seenThere))
 	}
 	return nil, fmt.Errorf("no Holdfast endpoint: %s", strings.Join(seen, "; "))
 }
 
-// answers tells whether what listens there speaks the protocol: an `up` that is malformed is refused in band (HF1-HTTP-03).
-func (t *Target) answers(ctx context.Context) (said string, ok bool) {
+// speaksProtocol reports whether a server of this protocol answers at that URL: it must refuse a
+// malformed `up` in a reply (HF1-HTTP-03).
+func (t *Target) speaksProtocol(ctx context.Context) (saw string, ok bool) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	const nonce = "conformance-finds-you"
@@ -72,15 +74,18 @@ func (t *Target) answers(ctx context.Context) (said string, ok bool) {
 	switch {
 	case r.Err != nil:
 		return r.Err.Error(), false
-	case r.Status == http.StatusOK && strings.HasPrefix(string(r.Raw), "holdfast/1 "): // whether all of it is right is for the cases to say
+	// the cases judge whether all of it is right
+	case r.Status == http.StatusOK && strings.HasPrefix(string(r.Raw), "holdfast/1 "):
 		return "", true
-	case !slices.Contains(t.Transports, suite.Poll) && !slices.Contains(t.Transports, suite.SSE) && r.Status != http.StatusNotFound:
-		return "", true // a server of WebSockets only has nothing that answers a POST
+	case !slices.Contains(t.Transports, suite.Poll) && !slices.Contains(t.Transports, suite.SSE) &&
+		r.Status != http.StatusNotFound:
+		return "", true // a server with WebSockets only need not answer a POST
 	}
 	return fmt.Sprintf("status %d and no preamble", r.Status), false
 }
 
-// client neither follows redirects nor asks for compression, and has a connection for every request.
+// client neither follows redirects nor asks for compression. It opens as many connections as it
+// needs.
 func client() *http.Client {
 	return &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

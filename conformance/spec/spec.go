@@ -1,4 +1,5 @@
-// Package spec reads the requirements out of docs/protocol.md, and writes the table of what is tested where.
+// Package spec reads the requirements from docs/protocol.md, and writes the table of what is tested
+// where.
 package spec
 
 import (
@@ -10,14 +11,14 @@ import (
 	"github.com/holdfast-rt/holdfast/conformance/suite"
 )
 
-// Requirement is one of docs/protocol.md.
+// Requirement is one requirement of docs/protocol.md.
 type Requirement struct {
 	ID   string
-	Must string // whom a MUST of it binds: some of C, S
+	Must string // who is bound by a MUST in it: some of C, S
 	Text string
 }
 
-// Binds tells whether a MUST of it binds that role.
+// Binds reports whether one of its MUSTs binds that role.
 func (r Requirement) Binds(role suite.Role) bool {
 	return strings.Contains(r.Must, map[suite.Role]string{suite.Server: "S", suite.Client: "C"}[role])
 }
@@ -78,9 +79,11 @@ func Cases(set suite.Set, id string) []string {
 	return names
 }
 
-// Uncovered lists the requirements whose MUST binds the role and that neither a case nor a reason covers, and what is wrong with
-// the reasons.
-func Uncovered(all []Requirement, role suite.Role, set suite.Set, reasons map[string]string) (missing []string, err error) {
+// Uncovered lists the requirements with a MUST for the role that neither a case nor a reason
+// covers. Its error says what is wrong with the reasons.
+func Uncovered(all []Requirement, role suite.Role, set suite.Set, reasons map[string]string) (missing []string,
+	err error,
+) {
 	known := map[string]bool{}
 	for _, r := range all {
 		known[r.ID] = true

@@ -15,13 +15,13 @@ type Tested struct {
 	Mutants map[string][]string // by requirement, nil while there are none
 }
 
-// The lines between which the table stands in docs/conformance.md.
+// The lines around the table in docs/conformance.md.
 const (
 	begin = "<!-- table: written by `go test ./conformance/cmd/holdfast-conformance -update` -->\n"
 	end   = "<!-- end of the table -->\n"
 )
 
-// Replace puts the table into the document in place of the old one.
+// Replace puts the table into the document instead of the old one.
 func Replace(doc, table string) (string, error) {
 	head, rest, found := strings.Cut(doc, begin)
 	_, tail, also := strings.Cut(rest, end)
@@ -34,7 +34,8 @@ func Replace(doc, table string) (string, error) {
 // Table writes, for each requirement with a MUST, its cases and the mutants that they fail.
 func Table(all []Requirement, tested []Tested) string {
 	var b strings.Builder
-	b.WriteString("\n| requirement | binds | cases for servers | cases for clients | mutants |\n|---|---|---|---|---|\n")
+	b.WriteString("\n| requirement | binds | cases for servers | cases for clients | mutants |\n" +
+		"|---|---|---|---|---|\n")
 	for _, r := range all {
 		if r.Must == "" {
 			continue

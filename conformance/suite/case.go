@@ -1,4 +1,5 @@
-// Package suite runs conformance cases and tells how they went. It knows nothing of the protocol: cases bring their own means.
+// Package suite runs conformance cases and reports how they went. It knows nothing of the protocol:
+// the cases bring what they need.
 package suite
 
 import (
@@ -33,18 +34,19 @@ var Profiles = []string{Core, WS, SSE, Poll, Cluster}
 
 // Case is one test of one sentence of the protocol.
 type Case struct {
-	// ID names the case for ever: area/what, and @transport where it runs over several.
+	// ID never changes: area/what, and @transport where the case runs over several.
 	ID string
-	// Requirements are those that the case can fail, as HF1-BAT-01; the first is the one blamed where a failure names none.
+	// Requirements are those that the case tests, such as HF1-BAT-01. A failure that names none
+	// counts against the first.
 	Requirements []string
-	// Sentence is what must be so.
+	// Sentence says what must be true.
 	Sentence string
-	// Profile is what the thing under test must have, one of Profiles. A case of core is run whatever else there is.
+	// Profile is what the thing under test must have, one of Profiles. Cases of core always run.
 	Profile string
 	Role    Role
 	// Limit bounds the case. Default 15 s.
 	Limit time.Duration
-	// Run tests. It reports by T and returns; when the T's context ends it must return soon.
+	// Run is the test. It reports through T. When the context of T ends it must return soon.
 	Run func(t *T)
 }
 
@@ -59,7 +61,7 @@ var (
 	requirementID = regexp.MustCompile(`^HF1-[A-Z]+-\d\d$`)
 )
 
-// Check tells what is wrong with the cases themselves.
+// Check finds what is wrong with the cases themselves.
 func (s Set) Check() error {
 	seen := map[string]bool{}
 	for _, c := range s {
@@ -87,7 +89,8 @@ func (s Set) Check() error {
 	return nil
 }
 
-// Select leaves the cases of the profiles whose ID, or one of whose requirements, the pattern matches. Empty profiles or pattern: all.
+// Select returns the cases of the profiles whose ID, or one of whose requirements, the pattern
+// matches. Empty profiles or an empty pattern mean all.
 func (s Set) Select(profiles []string, pattern string) (Set, error) {
 	re, err := regexp.Compile(pattern)
 	if err != nil {
@@ -108,7 +111,8 @@ func (s Set) Select(profiles []string, pattern string) (Set, error) {
 		}
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("no case matches %q in profile %s", pattern, cmp.Or(strings.Join(profiles, ","), "(all)"))
+		return nil, fmt.Errorf("no case matches %q in profile %s", pattern,
+			cmp.Or(strings.Join(profiles, ","), "(all)"))
 	}
 	return out, nil
 }

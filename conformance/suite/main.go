@@ -27,11 +27,13 @@ type Flags struct {
 	FailFast, Strict    bool
 }
 
-// Add adds them to a command's own.
+// Add adds them to the flags of a command.
 func (f *Flags) Add(set *flag.FlagSet) {
 	set.BoolVar(&f.List, "list", false, "list the cases and run none")
-	set.StringVar(&f.Pattern, "run", "", "run the cases whose `PATTERN` (a regular expression) matches ID or requirement")
-	set.StringVar(&f.Profile, "profile", "", "`LIST` of what the other side has: core,ws,sse,poll,cluster (default all but cluster)")
+	set.StringVar(&f.Pattern, "run", "",
+		"run the cases whose `PATTERN` (a regular expression) matches ID or requirement")
+	set.StringVar(&f.Profile, "profile", "",
+		"`LIST` of what the other side has: core,ws,sse,poll,cluster (default all but cluster)")
 	set.BoolVar(&f.JSON, "json", false, "write the results to standard output as JSON, progress to standard error")
 	set.StringVar(&f.JUnit, "junit", "", "write a JUnit report to this `FILE`")
 	set.Uint64Var(&f.Seed, "seed", 1, "of all random choices")
@@ -49,8 +51,11 @@ func (f *Flags) Profiles() []string {
 	return strings.Split(f.Profile, ",")
 }
 
-// Main selects, runs and reports, and returns the exit code. Target is asked once, when there is something to run.
-func Main(ctx context.Context, name string, cases Set, f *Flags, target func() (any, error), stdout, stderr io.Writer) int {
+// Main selects and runs cases, reports, and returns the exit code. Target is called once, when
+// there is something to run.
+func Main(ctx context.Context, name string, cases Set, f *Flags, target func() (any, error), stdout,
+	stderr io.Writer,
+) int {
 	fail := func(code int, err error) int {
 		fmt.Fprintf(stderr, "holdfast-conformance: %v\n", err)
 		return code
@@ -74,7 +79,7 @@ func Main(ctx context.Context, name string, cases Set, f *Flags, target func() (
 	if f.JSON {
 		progress = stderr
 	}
-	began := time.Now()
+	start := time.Now()
 	results := Run(ctx, cases, Options{
 		Strict: f.Strict,
 		Seed:   f.Seed, Parallel: f.Parallel, Target: t, FailFast: f.FailFast,
@@ -84,7 +89,7 @@ func Main(ctx context.Context, name string, cases Set, f *Flags, target func() (
 			}
 		},
 	})
-	took := time.Since(began)
+	took := time.Since(start)
 	if f.JSON {
 		err = WriteJSON(stdout, name, f.Seed, results, took)
 	}

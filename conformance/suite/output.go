@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// WriteResult tells one result to people: a line, and for a failure the sentence, what was seen and the last of what passed.
+// WriteResult shows one result to people: a line, and for a failure the sentence, what was seen and
+// the end of the log.
 func WriteResult(w io.Writer, r Result) {
 	switch r.Status {
 	case Passed:
@@ -25,7 +26,8 @@ func WriteResult(w io.Writer, r Result) {
 	}
 }
 
-// WriteSummary tells the requirements broken, and the counts: its last line is "NAME: N passed, N failed".
+// WriteSummary shows the broken requirements, and the counts: its last line is "NAME: N passed, N
+// failed".
 func WriteSummary(w io.Writer, name string, results []Result, took time.Duration) {
 	broken := map[string][]string{}
 	var order []string
@@ -75,7 +77,8 @@ func WriteJSON(w io.Writer, name string, seed uint64, results []Result, took tim
 		Results []jsonResult `json:"results"`
 	}{
 		Suite: name, Seed: seed, Seconds: took.Seconds(),
-		Passed: Count(results, Passed), Failed: Count(results, Failed), Skipped: Count(results, Skipped), Results: []jsonResult{},
+		Passed: Count(results, Passed), Failed: Count(results, Failed), Skipped: Count(results, Skipped),
+		Results: []jsonResult{},
 	}
 	for _, r := range results {
 		c := r.Case
@@ -114,14 +117,17 @@ func WriteJUnit(w io.Writer, name string, results []Result, took time.Duration) 
 		Cases    []junitCase `xml:"testcase"`
 	}
 	out := suite{
-		Name: name, Tests: len(results), Failures: Count(results, Failed), Skipped: Count(results, Skipped), Time: seconds(took),
+		Name: name, Tests: len(results), Failures: Count(results, Failed), Skipped: Count(results, Skipped),
+		Time: seconds(took),
 	}
 	for _, r := range results {
 		area, what, _ := strings.Cut(r.Case.ID, "/")
 		c := junitCase{Class: name + "." + area, Name: what, Time: seconds(r.Took)}
 		switch r.Status {
 		case Failed:
-			c.Failure = &junitFailure{r.Requirement + ": " + r.Message, r.Case.Sentence + "\n" + strings.Join(r.Log, "\n")}
+			c.Failure = &junitFailure{
+				r.Requirement + ": " + r.Message, r.Case.Sentence + "\n" + strings.Join(r.Log, "\n"),
+			}
 		case Skipped:
 			c.Skipped = &junitFailure{Message: r.Message}
 		case Passed:

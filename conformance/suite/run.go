@@ -13,7 +13,8 @@ import (
 // Status is how a case went.
 type Status string
 
-// The statuses. Skipped is no verdict: the thing under test, as it is set up, does not let the case be seen.
+// The statuses. Skipped is no verdict: the thing under test is set up in a way that hides what the
+// case looks at.
 const (
 	Passed  Status = "passed"
 	Failed  Status = "failed"
@@ -24,7 +25,7 @@ const (
 type Result struct {
 	Case        *Case
 	Status      Status
-	Requirement string // the one that is broken
+	Requirement string // the requirement that is broken
 	Message     string // what was seen, or why it was skipped
 	Log         []string
 	Took        time.Duration
@@ -32,22 +33,22 @@ type Result struct {
 
 // Options says how to run.
 type Options struct {
-	// Seed makes the cases' random choices the same.
+	// Seed makes the random choices of the cases repeatable.
 	Seed uint64
 	// Parallel bounds the cases that run at a time. Default 16.
 	Parallel int
-	// Target is handed to the cases.
+	// Target is passed to the cases.
 	Target any
-	// Strict makes skipped cases failed ones.
+	// Strict counts skipped cases as failed.
 	Strict bool
 	// FailFast ends the run after the first failure.
 	FailFast bool
-	// Done is told of each result as it comes, by one goroutine at a time.
+	// Done is called with each result as it comes, by one goroutine at a time.
 	Done func(Result)
 }
 
-// Run runs the cases, those with the longest limit first, and returns their results in the order of the cases. A case that was not
-// begun when ctx ended has none.
+// Run runs the cases, those with the longest limit first, and returns their results in the order of
+// the cases. A case that had not started when ctx ended has no result.
 func Run(ctx context.Context, cases Set, opt Options) []Result {
 	if opt.Parallel <= 0 {
 		opt.Parallel = 16
@@ -79,7 +80,7 @@ func Run(ctx context.Context, cases Set, opt Options) []Result {
 			mu.Lock()
 			defer mu.Unlock()
 			if ctx.Err() != nil && opt.FailFast {
-				return // the first failure is told already, and ended the others
+				return // the first failure was reported already, and has ended the others
 			}
 			results[i] = &r
 			if opt.Done != nil {

@@ -16,7 +16,10 @@ import (
 
 // one makes a case of a run.
 func one(id string, run func(*T)) Case {
-	return Case{ID: id, Requirements: []string{"HF1-BAT-01", "HF1-BAT-02"}, Sentence: "It must be so.", Profile: Core, Role: Server, Run: run}
+	return Case{
+		ID: id, Requirements: []string{"HF1-BAT-01", "HF1-BAT-02"}, Sentence: "It must be so.", Profile: Core,
+		Role: Server, Run: run,
+	}
 }
 
 func TestRun(t *testing.T) {
@@ -31,9 +34,9 @@ func TestRun(t *testing.T) {
 			one("a/waits", func(t *T) { t.Sleep(time.Hour) }),
 			one("a/hangs", func(*T) { time.Sleep(time.Minute) }), // does not look at the context
 		}
-		began := time.Now()
+		start := time.Now()
 		got := Run(t.Context(), set, Options{})
-		if took := time.Since(began); took > DefaultLimit+3*time.Second {
+		if took := time.Since(start); took > DefaultLimit+3*time.Second {
 			t.Errorf("it took %v", took)
 		}
 		for i, want := range []Result{
@@ -46,14 +49,15 @@ func TestRun(t *testing.T) {
 			{Status: Failed, Requirement: "HF1-BAT-01", Message: "the case did not end in its time"},
 		} {
 			r := got[i]
-			if r.Status != want.Status || r.Requirement != want.Requirement || !strings.HasPrefix(r.Message, want.Message) {
+			if r.Status != want.Status || r.Requirement != want.Requirement ||
+				!strings.HasPrefix(r.Message, want.Message) {
 				t.Errorf("%s: %s %s %q", r.Case.ID, r.Status, r.Requirement, r.Message)
 			}
 		}
 		if len(got[1].Log) != 1 || cleaned != 1 {
 			t.Errorf("log %q, cleaned %d", got[1].Log, cleaned)
 		}
-		time.Sleep(time.Hour) // what hangs ends
+		time.Sleep(time.Hour) // virtual time, in which the case that hangs comes to its end
 	})
 }
 
@@ -136,7 +140,8 @@ func TestMainWrites(t *testing.T) {
 		Passed, Failed, Skipped int
 		Results                 []struct{ Case, Status, Broken, Message string }
 	}
-	if err := json.Unmarshal(out.Bytes(), &got); err != nil || code != ExitFailed || got.Failed != 1 || got.Skipped != 1 || got.Results[1].Broken != "HF1-BAT-01" {
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil || code != ExitFailed || got.Failed != 1 ||
+		got.Skipped != 1 || got.Results[1].Broken != "HF1-BAT-01" {
 		t.Errorf("%d, %v: %s", code, err, out.Bytes())
 	}
 	if last := lastLine(errs.String()); last != "test: 1 passed, 1 failed" {
@@ -167,13 +172,15 @@ func TestMainCodes(t *testing.T) {
 		"list":     {t.Context(), passes, Flags{List: true}, errors.New("not asked"), ExitPassed},
 		"no match": {t.Context(), passes, Flags{Pattern: "x"}, nil, ExitUsage},
 		"profile":  {t.Context(), passes, Flags{Profile: "x"}, nil, ExitUsage},
-		"target":   {t.Context(), passes, Flags{}, errors.New("nobody there"), ExitUsage},
+		"target":   {t.Context(), passes, Flags{}, errors.New("no server there"), ExitUsage},
 		"bad set":  {t.Context(), Set{{}}, Flags{}, nil, ExitUsage},
 		"ended":    {ended, passes, Flags{}, nil, ExitFailed},
 		"report":   {t.Context(), passes, Flags{JUnit: "/nowhere/at/all"}, nil, ExitUsage},
 	} {
 		var out, errs bytes.Buffer
-		if got := Main(x.ctx, "test", x.set, &x.flags, func() (any, error) { return nil, x.target }, &out, &errs); got != x.want {
+		if got := Main(x.ctx, "test", x.set, &x.flags, func() (any, error) {
+			return nil, x.target
+		}, &out, &errs); got != x.want {
 			t.Errorf("%s: %d, not %d: %s%s", name, got, x.want, out.String(), errs.String())
 		}
 	}

@@ -10,19 +10,20 @@ import (
 	"time"
 )
 
-// T is one run of a case. Break, Fatalf and Skipf end it, and must be called on the goroutine of Run; Logf may be called by any.
+// T is one run of a case. Break, Fatalf and Skipf end it, and must be called on the goroutine of
+// Run; Logf may be called by any.
 type T struct {
-	// Case is what is run.
+	// Case is the case that runs.
 	Case *Case
-	// Target is what is tested; which type it has is the role's.
+	// Target is what is tested; its type depends on the role.
 	Target any
-	// Rand is random, the same for the same seed.
+	// Rand gives the same numbers for the same seed.
 	Rand *rand.Rand
 
 	ctx      context.Context
 	mu       sync.Mutex
 	log      []string
-	began    time.Time
+	start    time.Time
 	cleanups []func()
 }
 
@@ -39,7 +40,7 @@ type stopped struct {
 // Context ends when the case's time is over.
 func (t *T) Context() context.Context { return t.ctx }
 
-// Logf notes something that is told if the case fails.
+// Logf notes something that is shown if the case fails.
 func (t *T) Logf(format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -50,10 +51,11 @@ func (t *T) Logf(format string, args ...any) {
 	if len(s) > 600 {
 		s = strings.ToValidUTF8(s[:600], "") + " …"
 	}
-	t.log = append(t.log, fmt.Sprintf("%7.3f  %s", time.Since(t.began).Seconds(), s))
+	t.log = append(t.log, fmt.Sprintf("%7.3f  %s", time.Since(t.start).Seconds(), s))
 }
 
-// Cleanup calls f when the case has ended, the last given first. Any goroutine of the case's may call it before Run returns.
+// Cleanup calls f when the case has ended, the last one given first. Any goroutine of the case may
+// call it before Run returns.
 func (t *T) Cleanup(f func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -84,11 +86,11 @@ func (t *T) Sleep(d time.Duration) {
 	}
 }
 
-// run runs the case to its end and tells how it went.
+// run runs the case to its end and reports how it went.
 func (t *T) run(limit time.Duration) (r Result) {
 	ctx, cancel := context.WithTimeout(t.ctx, limit)
 	defer cancel()
-	t.ctx, t.began = ctx, time.Now()
+	t.ctx, t.start = ctx, time.Now()
 	r = Result{Case: t.Case, Status: Passed}
 	over := make(chan stopped, 1)
 	go func() {
@@ -98,11 +100,14 @@ func (t *T) run(limit time.Duration) (r Result) {
 				over <- stopped{}
 			case stopped:
 				over <- v
-			default: // a fault of the suite's own; the other cases go on
-				over <- stopped{requirement: t.Case.Requirements[0], text: fmt.Sprintf("the suite panicked: %v\n%s", v, debug.Stack())}
+			default: // a fault of the suite itself; the other cases go on
+				over <- stopped{
+					requirement: t.Case.Requirements[0],
+					text:        fmt.Sprintf("the suite panicked: %v\n%s", v, debug.Stack()),
+				}
 			}
 		}()
-		defer t.clean() // what a case has left open is closed before it is over
+		defer t.clean() // what the case has left open is closed before it ends
 		t.Case.Run(t)
 	}()
 	var s stopped
@@ -111,11 +116,11 @@ func (t *T) run(limit time.Duration) (r Result) {
 	case <-ctx.Done():
 		select {
 		case s = <-over:
-		case <-time.After(2 * time.Second): // what waits on ctx ends by itself, and says on what it waited
+		case <-time.After(2 * time.Second): // a wait for ctx ends by itself, and reports what it waited for
 			s = stopped{requirement: t.Case.Requirements[0], text: "the case did not end in its time"}
 		}
 	}
-	r.Took = time.Since(t.began)
+	r.Took = time.Since(t.start)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {

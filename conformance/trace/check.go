@@ -26,59 +26,51 @@ type Report struct {
 	Violations                  []Violation
 }
 
-// maxPaths bounds the attachments of a session, with one that is just going (HF1-ATT-04).
-const maxPaths = 5
+// maxAttachments bounds the attachments of a session: four, and one that is being replaced
+// (HF1-ATT-04).
+const maxAttachments = 5
 
-// side is what is known of one side of a session.
+// side is what the trace says of one side of a session.
 type side struct {
 	sent    map[uint64]string // digests, by number
 	order   []uint64
-	got     []given // what its application was given
-	matched int     // how many of them were compared with what the peer has sent
-	last    uint64  // the number of the last of them
+	got     []delivery // what its application was given
+	matched int        // how many of them were compared with what the peer sent
+	last    uint64     // the number of the last of them
 	acked   uint64
-	early   []claim // acks whose deliveries are still to come
+	early   []pendingAck // acks whose deliveries are not in the trace yet
 	ended   bool
 	end     int64 // when
 }
 
-// given is a delivery. It may stand in a trace before the sending that it belongs to, since two sides write it.
-type given struct {
+// delivery is one message that an application was given. In a trace it may stand before the line
+// that says it was sent, because two sides write the trace.
+type delivery struct {
 	number uint64
 	digest string
 	line   int
 }
 
-// claim is an ack, until its delivery stands in the trace.
-type claim struct {
+// pendingAck is an ack whose delivery is not in the trace yet.
+type pendingAck struct {
 	number uint64
 	line   int
 	time   int64
 }
 
-// skew is how much later, in ms, a delivery may stand in a trace than the ack of it.
-const skew = 2000
+// maxSkew is how much later, in ms, a delivery may stand in a trace than its ack.
+const maxSkew = 2000
 
 type session struct {
-	sides map[string]*side
-	paths map[uint64]map[string]uint64 // living attachments, and for each side the next line there; 0 not known
-	u     uint64
-	calm  int64
-	owed  map[string]int // how many messages of a side were sent before the calm
-	bound int64
+	sides       map[string]*side
+	attachments map[uint64]map[string]uint64 // the open ones, and for each side the next line; 0: not known
+	u           uint64
+	calm        int64
+	pending     map[string]int // how many messages of a side were sent before the calm
+	bound       int64
 }
 
-// Check reads a trace and asserts what can be asserted of it:
-//
-//	I1  each delivery is the next message that the peer has sent, with its digest
-//	I2  nothing is freed above the ack; no ack is above what the peer's application was given
-//	I3  deliveries go on in order past every kill (I1), and no kill takes an ack back
-//	I4  a session ends by the protocol's own causes only
-//	I5  lines on an attachment begin at the position stated or the ack, plus 1, and are consecutive
-//	I6  at most 4 attachments live, one more while it is replaced; a selection's u rises
-//	I7  what was sent before a calm has arrived by its end, unless the session has ended before that
-//
-// An error says that the trace cannot be read.
+// Check reads a trace and checks what a trace can show:
 func Check(r io.Reader) (*Report, error) {
 	c := &checker{sessions: map[string]*session{}}
 	in := bufio.NewScanner(r)
@@ -108,11 +100,11 @@ type checker struct {
 	now      int64
 }
 
-func (c *checker) breaks(invariant, id, format string, args ...any) {
-	c.breaksAt(c.line, invariant, id, format, args...)
+func (c *checker) violate(invariant, id, format string, args ...any) {
+	c.violateAt(c.line, invariant, id, format, args...)
 }
 
-func (c *checker) breaksAt(line int, invariant, id, format string, args ...any) {
+func (c *checker) violateAt(line int, invariant, id, format string, args ...any) {
 	if len(c.Violations) < 100 {
 		c.Violations = append(c.Violations, Violation{invariant, line, id, fmt.Sprintf(format, args...)})
 	}
@@ -121,7 +113,7 @@ func (c *checker) breaksAt(line int, invariant, id, format string, args ...any) 
 func (c *checker) session(id string) *session {
 	s := c.sessions[id]
 	if s == nil {
-		s = &session{sides: map[string]*side{}, paths: map[uint64]map[string]uint64{}, owed: map[string]int{}}
+		s = &session{sides: map[string]*side{}, attachments: map[uint64]map[string]uint64{}, pending: map[string]int{}}
 		for _, name := range []string{"client", "server"} {
 			s.sides[name] = &side{sent: map[uint64]string{}}
 		}
@@ -135,7 +127,7 @@ func (c *checker) event(e Event) {
 	c.Events++
 	c.now = max(c.now, e.Time)
 	s := c.session(e.Session)
-	defer c.claims(e.Session, s, e.Time)
+	defer c.checkAcks(e.Session, s, e.Time)
 	mine := s.sides[e.Side]
 	if mine == nil {
 		mine = &side{sent: map[uint64]string{}}
@@ -144,29 +136,30 @@ func (c *checker) event(e Event) {
 	switch e.What {
 	case "enqueue":
 		if len(mine.order) > 0 && e.Number <= mine.order[len(mine.order)-1] {
-			c.breaks("I1", e.Session, "the %s numbers a message %d after %d", e.Side, e.Number, mine.order[len(mine.order)-1])
+			c.violate("I1", e.Session, "the %s gives a message the number %d after %d", e.Side, e.Number,
+				mine.order[len(mine.order)-1])
 		}
 		mine.sent[e.Number] = e.Digest
 		mine.order = append(mine.order, e.Number)
 		c.match(e.Session, peer, mine)
 	case "deliver":
 		c.Delivered++
-		mine.got = append(mine.got, given{e.Number, e.Digest, c.line})
+		mine.got = append(mine.got, delivery{e.Number, e.Digest, c.line})
 		mine.last = max(mine.last, e.Number)
 		c.match(e.Session, mine, peer)
 	case "ack":
-		mine.early = append(mine.early, claim{e.Number, c.line, e.Time})
+		mine.early = append(mine.early, pendingAck{e.Number, c.line, e.Time})
 		if e.Number < mine.acked {
-			c.breaks("I3", e.Session, "the ack of the %s falls from %d to %d", e.Side, mine.acked, e.Number)
+			c.violate("I3", e.Session, "the ack of the %s falls from %d to %d", e.Side, mine.acked, e.Number)
 		}
 		mine.acked = max(mine.acked, e.Number)
 	case "free":
 		if e.Number > mine.acked {
-			c.breaks("I2", e.Session, "the %s frees up to %d, and %d is acknowledged", e.Side, e.Number, mine.acked)
+			c.violate("I2", e.Session, "the %s frees up to %d, and %d is acknowledged", e.Side, e.Number, mine.acked)
 		}
 	case "end":
 		if !slices.Contains([]string{"close", "closed", "refused", "ttl", "local"}, e.Cause) {
-			c.breaks("I4", e.Session, "the session ends because of %q", e.Cause)
+			c.violate("I4", e.Session, "the session ends because of %q", e.Cause)
 		}
 		if !mine.ended {
 			mine.ended, mine.end = true, e.Time
@@ -174,10 +167,10 @@ func (c *checker) event(e Event) {
 	case "calm":
 		s.calm, s.bound = e.Time, max(e.Within, 0)
 		for name, x := range s.sides {
-			s.owed[name] = len(x.order)
+			s.pending[name] = len(x.order)
 		}
 	default:
-		c.path(e, s, mine)
+		c.attachment(e, s, mine)
 	}
 }
 
@@ -189,67 +182,70 @@ func (c *checker) match(id string, mine, peer *side) {
 	for ; mine.matched < min(len(mine.got), len(peer.order)); mine.matched++ {
 		switch g, next := mine.got[mine.matched], peer.order[mine.matched]; {
 		case g.number != next:
-			c.breaksAt(g.line, "I1", id, "the message %d is given where %d is next", g.number, next)
+			c.violateAt(g.line, "I1", id, "the message %d is given where %d is next", g.number, next)
 		case g.digest != peer.sent[next]:
-			c.breaksAt(g.line, "I1", id, "the message %d is given with other content", next)
+			c.violateAt(g.line, "I1", id, "the message %d is given with other content", next)
 		}
 	}
 }
 
-// claims finds acks of what nobody was given by the time.
-func (c *checker) claims(id string, s *session, now int64) {
+// checkAcks finds acks of messages that nobody was given in time.
+func (c *checker) checkAcks(id string, s *session, now int64) {
 	for name, peer := range map[string]string{"client": "server", "server": "client"} {
 		x, last := s.sides[name], s.sides[peer].last
-		x.early = slices.DeleteFunc(x.early, func(a claim) bool {
-			if a.number > last && now > a.time+skew {
-				c.breaksAt(a.line, "I2", id, "the %s holds %d for taken, and its peer was given messages up to %d", name, a.number, last)
+		x.early = slices.DeleteFunc(x.early, func(a pendingAck) bool {
+			if a.number > last && now > a.time+maxSkew {
+				c.violateAt(a.line, "I2", id,
+					"the %s counts %d as taken, but its peer was given only messages up to %d", name, a.number, last)
 			}
-			return a.number <= last || now > a.time+skew
+			return a.number <= last || now > a.time+maxSkew
 		})
 	}
 }
 
-// path asserts what concerns attachments.
-func (c *checker) path(e Event, s *session, mine *side) {
+// attachment checks the events that concern attachments.
+func (c *checker) attachment(e Event, s *session, mine *side) {
 	switch e.What {
 	case "attach":
-		if s.paths[e.Att] == nil {
-			s.paths[e.Att] = map[string]uint64{}
+		if s.attachments[e.Att] == nil {
+			s.attachments[e.Att] = map[string]uint64{}
 		}
 		if e.Side != "" {
-			s.paths[e.Att][e.Side] = e.Position + 1
+			s.attachments[e.Att][e.Side] = e.Position + 1
 		}
-		if len(s.paths) > maxPaths {
-			c.breaks("I6", e.Session, "%d attachments live", len(s.paths))
+		if len(s.attachments) > maxAttachments {
+			c.violate("I6", e.Session, "%d attachments live", len(s.attachments))
 		}
 	case "kill":
-		delete(s.paths, e.Att)
+		delete(s.attachments, e.Att)
 	case "use":
 		if e.U <= s.u {
-			c.breaks("I6", e.Session, "a selection by u %d after %d", e.U, s.u)
+			c.violate("I6", e.Session, "a selection by u %d after %d", e.U, s.u)
 		}
 		s.u = max(s.u, e.U)
 	case "lines":
-		next := s.paths[e.Att][e.Side]
+		next := s.attachments[e.Att][e.Side]
 		if next > 0 && e.First != next && e.First != mine.acked+1 {
-			c.breaks("I5", e.Session, "on the attachment %d the %s sends from %d, %d is next", e.Att, e.Side, e.First, next)
+			c.violate("I5", e.Session, "on the attachment %d the %s sends from %d, %d is next", e.Att, e.Side, e.First,
+				next)
 		}
-		if s.paths[e.Att] != nil {
-			s.paths[e.Att][e.Side] = e.Number + 1
+		if s.attachments[e.Att] != nil {
+			s.attachments[e.Att][e.Side] = e.Number + 1
 		}
 	default:
-		c.breaks("I6", e.Session, "an event that is not known: %q", e.What)
+		c.violate("I6", e.Session, "an event that is not known: %q", e.What)
 	}
 }
 
-// finish asserts what only the end of a trace shows.
+// finish checks what only the end of a trace shows.
 func (c *checker) finish() {
 	c.line = 0
 	for id, s := range c.sessions {
-		c.claims(id, s, c.now+2*skew)
+		c.checkAcks(id, s, c.now+2*maxSkew)
 		for name, x := range s.sides {
 			if x.matched < len(x.got) {
-				c.breaksAt(x.got[x.matched].line, "I1", id, "the %s is given a message that was not sent: %d", name, x.got[x.matched].number)
+				c.violateAt(x.got[x.matched].line, "I1", id, "the %s is given a message that was not sent: %d", name,
+					x.got[x.matched].number)
 			}
 		}
 		within := s.bound
@@ -262,8 +258,9 @@ func (c *checker) finish() {
 		for name, peer := range map[string]string{"client": "server", "server": "client"} {
 			x, y := s.sides[peer], s.sides[name]
 			over := func(side *side) bool { return side.ended && side.end < s.calm+within }
-			if len(x.got) < s.owed[name] && !over(x) && !over(y) {
-				c.breaks("I7", id, "%d messages of the %s were sent before the calm, and %d of them have arrived", s.owed[name], name, len(x.got))
+			if len(x.got) < s.pending[name] && !over(x) && !over(y) {
+				c.violate("I7", id, "%d messages of the %s were sent before the calm, and %d of them have arrived",
+					s.pending[name], name, len(x.got))
 			}
 		}
 	}

@@ -34,20 +34,29 @@ func TestGood(t *testing.T) {
 	}
 }
 
-// TestBroken: one trace for each way to break an invariant, made from the good one.
+// TestBroken makes one trace for each way to break an invariant from the good one.
 func TestBroken(t *testing.T) {
 	for name, c := range map[string]struct{ invariant, old, new string }{
-		"doubled":          {"I1", `{"time":4,"session":"s","side":"server","what":"enqueue"`, `{"time":4,"session":"s","side":"server","what":"deliver","number":1,"digest":"aa"}` + "\n" + `{"time":4,"session":"s","side":"server","what":"enqueue"`},
-		"altered":          {"I1", `"deliver","number":1,"digest":"aa"`, `"deliver","number":1,"digest":"ab"`},
-		"left out":         {"I1", `"deliver","number":1,"digest":"aa"`, `"deliver","number":3,"digest":"bb"`},
-		"freed unasked":    {"I2", `"free","number":1`, `"free","number":3`},
-		"acked untaken":    {"I2", `"ack","number":3}`, `"ack","number":4}`},
-		"ack falls":        {"I3", `"ack","number":3}`, `"ack","number":0}`},
-		"ended by a reset": {"I4", `"cause":"closed"`, `"cause":"reset"`},
-		"hole on a path":   {"I5", `"att":2,"first":1,"number":1`, `"att":2,"first":2,"number":2`},
-		"u falls":          {"I6", `"att":2,"u":2`, `"att":2,"u":1`},
-		"never arrives":    {"I7", `{"time":9,"session":"s","side":"client","what":"deliver","number":1,"digest":"cc"}` + "\n", ""},
-		"too many paths":   {"I6", `{"time":5,"session":"s","what":"kill","att":1}`, strings.Repeat(`{"time":5,"session":"s","side":"server","what":"attach","att":@}`+"\n", 5)},
+		"doubled": {
+			"I1", `{"time":4,"session":"s","side":"server","what":"enqueue"`,
+			`{"time":4,"session":"s","side":"server","what":"deliver","number":1,"digest":"aa"}` + "\n" +
+				`{"time":4,"session":"s","side":"server","what":"enqueue"`,
+		},
+		"altered":               {"I1", `"deliver","number":1,"digest":"aa"`, `"deliver","number":1,"digest":"ab"`},
+		"left out":              {"I1", `"deliver","number":1,"digest":"aa"`, `"deliver","number":3,"digest":"bb"`},
+		"freed unasked":         {"I2", `"free","number":1`, `"free","number":3`},
+		"acked untaken":         {"I2", `"ack","number":3}`, `"ack","number":4}`},
+		"ack falls":             {"I3", `"ack","number":3}`, `"ack","number":0}`},
+		"ended by a reset":      {"I4", `"cause":"closed"`, `"cause":"reset"`},
+		"hole on an attachment": {"I5", `"att":2,"first":1,"number":1`, `"att":2,"first":2,"number":2`},
+		"u falls":               {"I6", `"att":2,"u":2`, `"att":2,"u":1`},
+		"never arrives": {
+			"I7", `{"time":9,"session":"s","side":"client","what":"deliver","number":1,"digest":"cc"}` + "\n", "",
+		},
+		"too many attachments": {
+			"I6", `{"time":5,"session":"s","what":"kill","att":1}`,
+			strings.Repeat(`{"time":5,"session":"s","side":"server","what":"attach","att":@}`+"\n", 5),
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if strings.Count(good, c.old) != 1 {
@@ -65,16 +74,18 @@ func TestBroken(t *testing.T) {
 	}
 }
 
-// TestEndedInCalm: only an end before the calm's time was over excuses what has not arrived.
+// TestEndedInCalm checks that only an end before the calm's time was over excuses what has not
+// arrived.
 func TestEndedInCalm(t *testing.T) {
-	missing := strings.Replace(good, `{"time":9,"session":"s","side":"client","what":"deliver","number":1,"digest":"cc"}`+"\n", "", 1)
+	missing := strings.Replace(good,
+		`{"time":9,"session":"s","side":"client","what":"deliver","number":1,"digest":"cc"}`+"\n", "", 1)
 	r, err := Check(strings.NewReader(strings.Replace(missing, `{"time":2001,`, `{"time":500,`, 1)))
 	if err != nil || len(r.Violations) > 0 {
 		t.Errorf("%+v %v", r, err)
 	}
 }
 
-// TestCut: a kill that names no attachment leaves those that live as they are.
+// TestCut checks that a kill which names no attachment does not end the open ones.
 func TestCut(t *testing.T) {
 	cut := `{"time":3,"session":"s","what":"kill"}` + "\n"
 	r, err := Check(strings.NewReader(cut + good + cut))
@@ -82,7 +93,8 @@ func TestCut(t *testing.T) {
 		t.Errorf("%+v %v", r, err)
 	}
 	hole := strings.Replace(good, `"att":2,"first":1,"number":1`, `"att":2,"first":3,"number":3`, 1)
-	if r, err = Check(strings.NewReader(strings.Replace(hole, `{"time":7,`, cut+`{"time":7,`, 1))); err != nil || len(r.Violations) != 1 || r.Violations[0].Invariant != "I5" {
+	if r, err = Check(strings.NewReader(strings.Replace(hole, `{"time":7,`, cut+`{"time":7,`, 1))); err != nil ||
+		len(r.Violations) != 1 || r.Violations[0].Invariant != "I5" {
 		t.Errorf("%+v %v", r, err)
 	}
 }
@@ -93,7 +105,7 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
-// TestRecorder: what is recorded can be checked.
+// TestRecorder checks that what is recorded can be checked.
 func TestRecorder(t *testing.T) {
 	var out strings.Builder
 	r := NewRecorder(&out)

@@ -1,5 +1,5 @@
-// Package trace holds what happened to sessions as JSON lines, and checks the seven invariants of docs/protocol.md over it: in the runs of
-// the suite, and in traces from the field.
+// Package trace records what happens to sessions as JSON lines, and checks the seven invariants of
+// docs/protocol.md on them. It serves the suite's own runs and traces of deployed systems.
 package trace
 
 import (
@@ -14,17 +14,20 @@ import (
 // Event is one line of a trace. Which fields count depends on What:
 //
 //	enqueue  the application of Side has sent the message Number, Digest
-//	deliver  the application of Side has been given the message Number, Digest, of its peer
-//	ack      Side was told that its peer has taken its messages up to Number
-//	free     Side keeps its messages up to Number no more
-//	attach   an attachment Att is open; Position is what the receiver stated for the log of Side, as often as it states another
+//	deliver  the application of Side was given the message Number, Digest, of its peer
+//	ack      Side has learned that its peer has taken its messages up to Number
+//	free     Side no longer keeps its messages up to Number
+//	attach   an attachment Att is open; Position is what the receiver stated for the log of Side;
+//	         there may be several, one for each position stated
 //	lines    Side has sent the lines First to Number on the attachment Att
 //	use      the attachment Att was selected by U
-//	kill     the attachment Att is gone; without Att, a connection was cut, whosever it was
-//	end      Side holds the session for ended, because of Cause: close, closed, refused, ttl, local are the protocol's own
-//	calm     from now on some path passes batches both ways; what was sent before has to arrive within Within ms (default 100,000)
+//	kill     the attachment Att is gone; without Att, a connection of any side was cut
+//	end      Side takes the session as ended. Causes of the protocol are close, closed, refused,
+//	         ttl and local
+//	calm     from now on some path passes batches both ways; what was sent before has to arrive
+//	         within Within ms (default 100,000)
 type Event struct {
-	Time     int64  `json:"time"` // ms, from any beginning that all sides of a trace share
+	Time     int64  `json:"time"` // ms, from any start that all sides of a trace share
 	Session  string `json:"session"`
 	Side     string `json:"side,omitempty"` // client or server
 	What     string `json:"what"`
@@ -38,7 +41,8 @@ type Event struct {
 	Within   int64  `json:"within,omitempty"`
 }
 
-// Digest is that of a message: 12 hexadecimal digits of the SHA-256 of `t` or `b` and its bytes. It tells nothing of the payload.
+// Digest is the digest of a message: 12 hexadecimal digits of the SHA-256 of `t` or `b` and its
+// bytes. It does not reveal the payload.
 func Digest(data string, binary bool) string {
 	kind := "t"
 	if binary {
@@ -48,7 +52,8 @@ func Digest(data string, binary bool) string {
 	return hex.EncodeToString(sum[:6])
 }
 
-// Recorder writes events as they happen. Its methods may be called concurrently; a nil Recorder records nothing.
+// Recorder writes events as they happen. Its methods may be called concurrently; a nil Recorder
+// records nothing.
 type Recorder struct {
 	mu    sync.Mutex
 	out   *json.Encoder
@@ -60,7 +65,7 @@ func NewRecorder(w io.Writer) *Recorder {
 	return &Recorder{out: json.NewEncoder(w), began: time.Now()}
 }
 
-// Add records an event, at this moment if it has no time of its own.
+// Add records an event. If the event has no time, it gets the present one.
 func (r *Recorder) Add(e Event) {
 	if r == nil {
 		return
@@ -70,5 +75,5 @@ func (r *Recorder) Add(e Event) {
 	if e.Time == 0 {
 		e.Time = time.Since(r.began).Milliseconds()
 	}
-	_ = r.out.Encode(e) // a trace that cannot be written is short, and says so
+	_ = r.out.Encode(e) // an error shows as a trace that ends too early
 }

@@ -15,7 +15,7 @@ type Body struct {
 func ParseBody(b []byte) (*Body, error) {
 	line, rest, ok := bytes.Cut(b, []byte("\n"))
 	if !ok {
-		return nil, broken("HF1-HTTP-01", "a body without a preamble line: %.60q", b)
+		return nil, parseError("HF1-HTTP-01", "a body without a preamble line: %.60q", b)
 	}
 	kind, nonce, err := ParsePreamble(string(line))
 	if err != nil {
@@ -26,7 +26,7 @@ func ParseBody(b []byte) (*Body, error) {
 		batch, ok = bytes.CutSuffix(rest, []byte("\n."))
 	}
 	if !ok {
-		return nil, broken("HF1-HTTP-02", "a body without its end line: %.60q", b)
+		return nil, parseError("HF1-HTTP-02", "a body without its end line: %.60q", b)
 	}
 	out := &Body{Kind: kind, Nonce: nonce}
 	out.Batch, err = Parse(append(bytes.Clone(batch), '\n'))
@@ -37,15 +37,15 @@ func ParseBody(b []byte) (*Body, error) {
 func ParsePreamble(s string) (kind, nonce string, err error) {
 	f := strings.Split(s, " ")
 	if len(f) != 3 || f[0] != "holdfast/1" {
-		return "", "", broken("HF1-HTTP-01", "not a preamble: %.60q", s)
+		return "", "", parseError("HF1-HTTP-01", "not a preamble: %.60q", s)
 	}
 	switch f[1] {
 	case "open", "poll", "up", "stream":
 	default:
-		return "", "", broken("HF1-HTTP-01", "a preamble of kind %q", f[1])
+		return "", "", parseError("HF1-HTTP-01", "a preamble of kind %q", f[1])
 	}
 	if f[2] != "-" && !IsName(f[2], 16, 64) {
-		return "", "", broken("HF1-HTTP-01", "a preamble with the nonce %q", f[2])
+		return "", "", parseError("HF1-HTTP-01", "a preamble with the nonce %q", f[2])
 	}
 	return f[1], f[2], nil
 }

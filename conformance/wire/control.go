@@ -18,32 +18,34 @@ var controlName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
 
 func parseControl(s string) (l Line, err error) {
 	if len(s)+1 > maxControl {
-		return l, broken("HF1-BAT-11", "a control of %d bytes", len(s)+1)
+		return l, parseError("HF1-BAT-11", "a control of %d bytes", len(s)+1)
 	}
 	name, raw, hasJSON := strings.Cut(s[1:], " ")
 	if !controlName.MatchString(name) {
-		return l, broken("HF1-BAT-01", "not a control's name: %.60q", name)
+		return l, parseError("HF1-BAT-01", "not a control's name: %.60q", name)
 	}
 	l = Line{Kind: Control, Sign: s[0], Name: name}
 	if hasJSON {
 		if !strings.HasPrefix(raw, "{") || !strings.HasSuffix(raw, "}") || !json.Valid([]byte(raw)) {
-			return l, broken("HF1-BAT-11", "not a JSON object: %.80q", raw)
+			return l, parseError("HF1-BAT-11", "not a JSON object: %.80q", raw)
 		}
 		l.JSON = json.RawMessage(raw)
 	}
 	return l, checkControl(l)
 }
 
-// kinds of fields: n a number, s a string, N a list of numbers, S a list of strings, o an object, U a selection, M limits, b true,
-// * anything. A ? may be absent.
+// controls lists the fields of each control: n a number, s a string, N a list of numbers, S a list
+// of strings, o an object, U a selection, M limits, b true, * anything. A field with ? may be
+// absent.
 var controls = map[string]string{
 	"!open":   "v:N x:S? key:s run:s? att:n u:n? recv:n lim:o auth:*? meta:*?",
 	"!poll":   "key:s run:s att:n p:n recv:n hold:n?",
 	"!up":     "key:s run:s att:n",
 	"!use":    "u:n att:n challenge:s recv:n",
 	"!opened": "v:n x:S? id:s run:s node:s att:n recv:n sel:U lim:M win:n ping:n hold:n ttl:n challenge:s",
-	"!reply":  "recv:n sent:n sel:U", "!refused": "reason:s retry:n? v:N?", "!detach": "code:n gone:b?", "!rewind": "recv:n",
-	"!ping": "i:n", "!pong": "i:n", "!ticket": "att:n? u:n? recv:n? ticket:s? ttl:n?",
+	"!reply":  "recv:n sent:n sel:U", "!refused": "reason:s retry:n? v:N?", "!detach": "code:n gone:b?",
+	"!rewind": "recv:n",
+	"!ping":   "i:n", "!pong": "i:n", "!ticket": "att:n? u:n? recv:n? ticket:s? ttl:n?",
 	"!close": "code:n reason:s", "!closed": "code:n reason:s recv:n ack:n",
 	"?beacon": "i:n", "?move": "",
 }
@@ -55,7 +57,7 @@ func checkControl(l Line) error {
 	spec, known := controls[string(l.Sign)+l.Name]
 	if !known {
 		if l.Sign == '!' {
-			return broken("HF1-BAT-10", "the control !%s, which this version does not know", l.Name)
+			return parseError("HF1-BAT-10", "the control !%s, which this version does not know", l.Name)
 		}
 		return nil
 	}
@@ -67,17 +69,18 @@ func checkControl(l Line) error {
 		v, there := fields[name]
 		switch {
 		case !there && !optional:
-			return broken("HF1-BAT-11", "%s without %s", l, name)
+			return parseError("HF1-BAT-11", "%s without %s", l, name)
 		case there && !fieldIs(kind, v):
-			return broken("HF1-BAT-11", "%s: %s is %s", l, name, v)
+			return parseError("HF1-BAT-11", "%s: %s is %s", l, name, v)
 		}
 	}
-	if l.Is("!ticket") && (fields["ticket"] == nil || fields["ttl"] == nil) && (fields["att"] == nil || fields["recv"] == nil) {
-		return broken("HF1-BAT-11", "%s neither asks for a ticket nor gives one", l)
+	if l.Is("!ticket") && (fields["ticket"] == nil || fields["ttl"] == nil) &&
+		(fields["att"] == nil || fields["recv"] == nil) {
+		return parseError("HF1-BAT-11", "%s neither asks for a ticket nor gives one", l)
 	}
 	if l.Is("!close") {
 		if c := l.Number("code"); c < 4100 || c > 4399 || len(l.Text("reason")) > 128 {
-			return broken("HF1-CLO-01", "%s: the code is 4100 … 4399 and the reason at most 128 bytes", l)
+			return parseError("HF1-CLO-01", "%s: the code is 4100 … 4399 and the reason at most 128 bytes", l)
 		}
 	}
 	return nil
@@ -121,7 +124,8 @@ func hasNumbers(v json.RawMessage, names ...string) bool {
 	return true
 }
 
-// checkJSON looks for fields given twice and for depth; the syntax was checked.
+// checkJSON looks for fields that are given twice, and for too much depth. The syntax was checked
+// before.
 func checkJSON(l Line) error {
 	d := json.NewDecoder(bytes.NewReader(l.JSON))
 	type level struct {
@@ -133,7 +137,7 @@ func checkJSON(l Line) error {
 	for {
 		t, err := d.Token()
 		if err != nil {
-			return nil //nolint:nilerr // the end: the JSON is valid
+			return nil //nolint:nilerr // it is the end: the JSON is valid
 		}
 		top := len(open) - 1
 		switch v := t.(type) {
@@ -143,7 +147,7 @@ func checkJSON(l Line) error {
 				break
 			}
 			if len(open) == maxDepth {
-				return broken("HF1-BAT-11", "JSON that nests above %d deep: %s", maxDepth, l)
+				return parseError("HF1-BAT-11", "JSON that nests above %d deep: %s", maxDepth, l)
 			}
 			if top >= 0 {
 				open[top].key = open[top].object
@@ -153,7 +157,7 @@ func checkJSON(l Line) error {
 		case string:
 			if top >= 0 && open[top].object && open[top].key {
 				if slices.Contains(open[top].names, v) {
-					return broken("HF1-BAT-11", "the field %q twice: %s", v, l)
+					return parseError("HF1-BAT-11", "the field %q twice: %s", v, l)
 				}
 				open[top].names = append(open[top].names, v)
 				open[top].key = false
@@ -169,7 +173,7 @@ func checkJSON(l Line) error {
 // Head writes a head line.
 func Head(first, ack uint64) string { return fmt.Sprintf("@%d %d\n", first, ack) }
 
-// Escape writes a text payload as it stands in a line.
+// Escape writes a text payload in the form that it has in a line.
 func Escape(s string) string {
 	return strings.NewReplacer("\\", `\\`, "\n", `\n`, "\r", `\r`).Replace(s)
 }

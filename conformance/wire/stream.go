@@ -6,20 +6,21 @@ import (
 	"strings"
 )
 
-// Stream reads an event stream as docs/protocol.md section 9 writes it, strictly.
+// Stream reads an event stream in the form of docs/protocol.md section 9, strictly.
 type Stream struct {
 	r *bufio.Reader
 	// Comment counts the bytes of comments read so far.
 	Comment int
 	events  int
-	// Kind and Nonce are those of the preamble, once the first event was read.
+	// Kind and Nonce come from the preamble, once the first event was read.
 	Kind, Nonce string
 }
 
 // NewStream reads from r.
 func NewStream(r io.Reader) *Stream { return &Stream{r: bufio.NewReaderSize(r, 4096)} }
 
-// Next reads one event. Its error is the reader's, or an *Error. An event that the end has cut off is left out (HF1-SSE-04).
+// Next reads one event. Its error is the reader's, or an *Error. An event without its end is left
+// out (HF1-SSE-04).
 func (s *Stream) Next() (*Batch, error) {
 	var data []string
 	for {
@@ -37,7 +38,8 @@ func (s *Stream) Next() (*Batch, error) {
 		case strings.HasPrefix(line, "data:"):
 			data = append(data, line[len("data:"):])
 		default:
-			return nil, broken("HF1-SSE-01", "a line of the stream that is no data field and no comment: %.60q", line)
+			return nil, parseError("HF1-SSE-01", "a line of the stream that is no data field and no comment: %.60q",
+				line)
 		}
 	}
 }
@@ -52,7 +54,7 @@ func (s *Stream) event(data []string) (*Batch, error) {
 		data = data[1:]
 	}
 	if len(data) == 0 || data[len(data)-1] != "." {
-		return nil, broken("HF1-HTTP-02", "an event without its end line")
+		return nil, parseError("HF1-HTTP-02", "an event without its end line")
 	}
 	return Parse([]byte(strings.Join(data[:len(data)-1], "\n") + "\n"))
 }

@@ -1,5 +1,6 @@
-// Package wire is the suite's own codec for docs/protocol.md. It parses strictly what a peer sends, and names the requirement that a
-// fault breaks; what the suite sends is built from plain strings, so that it can be wrong.
+// Package wire is the suite's own codec for docs/protocol.md. It parses strictly what a peer sends,
+// and names the requirement that a fault breaks. What the suite itself sends is built from plain
+// strings, so that it can be wrong.
 package wire
 
 import (
@@ -13,7 +14,7 @@ const MaxNumber = 1<<53 - 1
 // MaxLine is the longest log line that a peer may send, LF counted (HF1-BAT-08).
 const MaxLine = 1536
 
-// Kind tells what a line is.
+// Kind says what a line is.
 type Kind byte
 
 // The kinds of lines.
@@ -33,15 +34,15 @@ type Line struct {
 	JSON json.RawMessage // of a control, nil if it has none
 }
 
-// Log tells whether the line takes a number.
+// Log reports whether the line has a number of its own.
 func (l Line) Log() bool { return l.Kind != Control || l.Is("!close") }
 
-// Is tells whether the line is that control, named with its sign.
+// Is reports whether the line is that control, named with its sign.
 func (l Line) Is(name string) bool {
 	return l.Kind == Control && len(name) > 0 && l.Sign == name[0] && l.Name == name[1:]
 }
 
-// Fields are those of a control's JSON, empty if there is none.
+// Fields are the fields of a control's JSON, empty if there are none.
 func (l Line) Fields() map[string]any {
 	fields := map[string]any{}
 	_ = json.Unmarshal(l.JSON, &fields) // it was checked when the line was parsed
@@ -128,7 +129,7 @@ func (b *Batch) String() string {
 	return s
 }
 
-// Error is a fault of what a peer sent, and the requirement that it breaks.
+// Error is a fault in what a peer sent, and the requirement that it breaks.
 type Error struct {
 	Requirement string
 	Text        string
@@ -136,6 +137,6 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Requirement + ": " + e.Text }
 
-func broken(requirement, format string, args ...any) error {
+func parseError(requirement, format string, args ...any) error {
 	return &Error{Requirement: requirement, Text: fmt.Sprintf(format, args...)}
 }

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// octets are those of a vector: text, base64, a repetition, or several after each other.
+// octets are the bytes in a vector: text, base64, a repetition, or a list of these.
 type octets []byte
 
 func (o *octets) UnmarshalJSON(b []byte) error {
@@ -39,8 +39,9 @@ func (o *octets) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// TestVectors runs the wire vectors that every implementation runs. What only a decoder tolerates (BOM, CR, long lines) this one, which judges
-// senders, refuses too: so those that stand must parse only if they say that they are canonical.
+// TestVectors runs the wire vectors that every implementation runs. This codec judges senders, so
+// it also refuses what decoders tolerate (BOM, CR, long lines). Valid vectors must therefore parse
+// only if they say that they are canonical.
 func TestVectors(t *testing.T) {
 	names, err := filepath.Glob("../../session/testdata/vectors/*.json")
 	if err != nil || len(names) < 8 {
@@ -77,7 +78,8 @@ func TestVectors(t *testing.T) {
 				b, err = Parse(v.Wire)
 			}
 			switch {
-			case v.Breaks == "HF1-BAT-05", v.Limit != 0, strings.Contains(v.ID, "long"): // batches and lines of sizes that no sender makes
+			// no sender makes batches and lines of such sizes
+			case v.Breaks == "HF1-BAT-05", v.Limit != 0, strings.Contains(v.ID, "long"):
 			case v.Breaks != "":
 				refused++
 				if err == nil {
@@ -102,7 +104,10 @@ func TestBody(t *testing.T) {
 	if err != nil || b.Kind != "poll" || b.Nonce != "nonce-nonce-nonce" || len(b.Batch.Lines) != 2 {
 		t.Fatalf("%v, %v", b, err)
 	}
-	for _, wrong := range []string{"", "holdfast/1", WrapBody("poll", "short", batch), WrapBody("get", "nonce-nonce-nonce", batch), batch, "holdfast/1 poll nonce-nonce-nonce\n" + batch} {
+	for _, wrong := range []string{
+		"", "holdfast/1", WrapBody("poll", "short", batch),
+		WrapBody("get", "nonce-nonce-nonce", batch), batch, "holdfast/1 poll nonce-nonce-nonce\n" + batch,
+	} {
 		if b, err := ParseBody([]byte(wrong)); err == nil {
 			t.Errorf("%q: %v", wrong, b)
 		}
@@ -110,7 +115,8 @@ func TestBody(t *testing.T) {
 }
 
 func TestStream(t *testing.T) {
-	s := NewStream(strings.NewReader(":" + strings.Repeat(" ", 10) + "\n\ndata:holdfast/1 stream nonce-nonce-nonce\ndata:@1 0\ndata:tx\ndata:.\n\ndata:@2 0\ndata:.\n\ndata:@3 0\n"))
+	s := NewStream(strings.NewReader(":" + strings.Repeat(" ", 10) +
+		"\n\ndata:holdfast/1 stream nonce-nonce-nonce\ndata:@1 0\ndata:tx\ndata:.\n\ndata:@2 0\ndata:.\n\ndata:@3 0\n"))
 	for i := uint64(1); i <= 2; i++ {
 		if b, err := s.Next(); err != nil || b.First != i || s.Nonce != "nonce-nonce-nonce" || s.Comment != 12 {
 			t.Fatalf("%d: %v, %v, %d", i, b, err, s.Comment)
@@ -119,7 +125,10 @@ func TestStream(t *testing.T) {
 	if b, err := s.Next(); err == nil {
 		t.Errorf("an event that was cut off: %v", b)
 	}
-	for _, wrong := range []string{"id:1\n", "event:x\n", "data:@1 0\ndata:.\n\n", "data:holdfast/1 stream nonce-nonce-nonce\ndata:@1 0\n\n", "data:x\r\n\r\n"} {
+	for _, wrong := range []string{
+		"id:1\n", "event:x\n", "data:@1 0\ndata:.\n\n",
+		"data:holdfast/1 stream nonce-nonce-nonce\ndata:@1 0\n\n", "data:x\r\n\r\n",
+	} {
 		if b, err := NewStream(strings.NewReader(wrong)).Next(); err == nil {
 			t.Errorf("%q: %v", wrong, b)
 		}
@@ -128,8 +137,10 @@ func TestStream(t *testing.T) {
 
 func TestControl(t *testing.T) {
 	for _, wrong := range []string{
-		`!closed {"code":4100,"reason":"","recv":0}`, `!reply {"recv":0,"sent":0}`, `!pong {"i":"1"}`, `!pong {"i":1,"i":1}`, `!unknown {}`,
-		`!detach {"code":4001,"gone":false}`, `!close {"code":4000,"reason":""}`, `?beacon {"i":-1}`, `!pong {"i":1,"x":[[[[[[[[]]]]]]]]}`,
+		`!closed {"code":4100,"reason":"","recv":0}`, `!reply {"recv":0,"sent":0}`, `!pong {"i":"1"}`,
+		`!pong {"i":1,"i":1}`, `!unknown {}`,
+		`!detach {"code":4001,"gone":false}`, `!close {"code":4000,"reason":""}`, `?beacon {"i":-1}`,
+		`!pong {"i":1,"x":[[[[[[[[]]]]]]]]}`,
 	} {
 		if l, err := ParseLine(wrong); err == nil {
 			t.Errorf("%s: %v", wrong, l)

@@ -1,17 +1,24 @@
-// What became of the numbered messages of one direction, and what the zoo makes of it.
+// What became of the numbered messages of one direction, and the verdict on it.
 
-/** What every cell has to keep. A loaded machine adds to both times: `task zoo:ci` reports against these and fails at its own. */
-export const bar = { firstMs: 1500, stallMs: 5000 }
+/**
+ * What every cell has to keep. A loaded machine adds to both times: `task zoo:ci` reports against
+ * these limits and fails at its own.
+ */
+export const limits = { firstMs: 1500, stallMs: 5000 }
 
-/** When each message is to be sent, in milliseconds from the start: ten a second in two stretches, with a silence between. */
+/**
+ * When each message is to be sent, in milliseconds from the start: ten a second in two stretches,
+ * with a silence between them.
+ */
 export function due([on, silence, again]) {
   const stretch = (from, seconds) => Array.from({ length: seconds * 10 }, (_, n) => from + n * 100)
   return [...stretch(0, on), ...stretch((on + silence) * 1000, again)]
 }
 
 /**
- * The books of one direction. `arrived` is [[number, time, whole], …] in the order of arrival, `t0` when message 0 was due,
- * `now` the end of the run. `stallMs` is the longest that any message was late; for a lost one that is until `now`.
+ * The books of one direction. `arrived` is [[number, time, whole], …] in the order of arrival,
+ * `t0` is when message 0 was due, `now` is the end of the run. `stallMs` is the most that any
+ * message was late; a lost one is late until `now`.
  */
 export function books(dues, arrived, t0, now) {
   const seen = new Set()
@@ -41,13 +48,14 @@ export function books(dues, arrived, t0, now) {
 }
 
 /**
- * ok; slow: everything there, but later than the limits; LOSS, DOUBLE, ORDER, ALTERED; DEAD: nothing came through in one direction;
- * ENDED: the session ended and a new one began, or none.
+ * ok; slow: everything arrived, but later than the limits; LOSS, DOUBLE, ORDER, ALTERED; DEAD:
+ * nothing came through in one direction; ENDED: the session ended, and a new one began or none.
  */
-export function verdict({ firstMs, up, down, ended }, limits = bar) {
+export function verdict({ firstMs, up, down, ended }, max = limits) {
   if (firstMs === undefined || !up.received || !down.received) return 'DEAD'
   if (ended) return 'ENDED'
-  for (const [fault, name] of [['lost', 'LOSS'], ['altered', 'ALTERED'], ['duplicated', 'DOUBLE'], ['outOfOrder', 'ORDER']])
+  const faults = [['lost', 'LOSS'], ['altered', 'ALTERED'], ['duplicated', 'DOUBLE'], ['outOfOrder', 'ORDER']]
+  for (const [fault, name] of faults)
     if (up[fault] || down[fault]) return name
-  return firstMs > limits.firstMs || Math.max(up.stallMs, down.stallMs) > limits.stallMs ? 'slow' : 'ok'
+  return firstMs > max.firstMs || Math.max(up.stallMs, down.stallMs) > max.stallMs ? 'slow' : 'ok'
 }

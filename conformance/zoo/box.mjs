@@ -1,4 +1,5 @@
-// What a cell is given: the server's port, a folder, ports for its middlebox, and programs that end with it.
+// What a cell gets: the server's port, a folder, ports for its middlebox, and programs that end
+// with it.
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
@@ -7,36 +8,37 @@ import { join } from 'node:path'
 import { createServer as createTlsServer } from 'node:tls'
 import { scratch, serve, start, until } from '../../clientjs/browser/machines.mjs'
 
-const firstPort = Number(process.env.ZOO_PORT ?? 24_000) // below the ports that the system gives to outgoing connections
+// The default is below the ports that the system gives to outgoing connections.
+const firstPort = Number(process.env.ZOO_PORT ?? 24_000)
 const portsOfCell = 8
-const living = new Set()
+const openBoxes = new Set()
 
 /** Ends everything that any cell has started. */
-export const closeAll = () => Promise.all([...living].map((box) => box.close()))
+export const closeAll = () => Promise.all([...openBoxes].map((box) => box.close()))
 
-/** It is what clientjs/browser/machines.mjs takes for a test: something that things are undone after. */
+/** The helpers in clientjs/browser/machines.mjs take it for a test, because it has `after`. */
 export class Box {
   #undo = []
   #events = []
   #next
   logs = []
 
-  /** `slot` is the cell's place in the list: its ports are the same in every run, unless somebody else has them. */
+  /** `slot` is the cell's place in the list: its ports are the same in every run, if free. */
   constructor(slot, programs = {}) {
     this.slot = slot
     this.programs = programs
     this.#next = firstPort + slot * portsOfCell
     this.folder = scratch(this)
-    living.add(this)
-    chmodSync(this.folder, 0o755) // programs started as root give root up
+    openBoxes.add(this)
+    chmodSync(this.folder, 0o755) // a program that root starts may run as another user
   }
 
   after(undo) { this.#undo.push(undo) }
 
-  /** Ends what the cell has started. */
+  /** Ends everything that the cell has started. */
   async close() {
     while (this.#undo.length) await this.#undo.pop()()
-    living.delete(this)
+    openBoxes.delete(this)
   }
 
   /** Calls `action` so many milliseconds after the page began to connect. */
@@ -89,24 +91,29 @@ export class Box {
   /** Starts the server; returns its port. */
   server() { return serve(this, this.programs.server) }
 
-  /** Starts conformance/middlebox before the server; returns its port. */
-  middlebox(modes) { return serve(this, this.programs.middlebox, ['middlebox', '-mode', modes, '-target', `http://127.0.0.1:${this.upstream}`]) }
+  /** Starts conformance/middlebox in front of the server; returns its port. */
+  middlebox(modes) {
+    const target = `http://127.0.0.1:${this.upstream}`
+    return serve(this, this.programs.middlebox, ['middlebox', '-mode', modes, '-target', target])
+  }
 
   /** A certificate that nobody trusts; returns the files of the key and of the certificate. */
   certificate() {
     const files = ['key.pem', 'cert.pem'].map((name) => join(this.folder, name))
-    execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=zoo', '-addext', 'subjectAltName=IP:127.0.0.1',
-      '-keyout', files[0], '-out', files[1]], { stdio: 'ignore' })
+    const what = ['-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=zoo']
+    const names = ['-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', files[0], '-out', files[1]]
+    execFileSync('openssl', ['req', ...what, ...names], { stdio: 'ignore' })
     return files
   }
 
-  /** A TLS terminator before a port, for what intercepts https; returns its port. */
+  /** A TLS terminator in front of a port, for a proxy that intercepts https; returns its port. */
   async tls(upstream) {
     const [key, cert] = this.certificate().map((file) => readFileSync(file))
-    return this.listen(createTlsServer({ key, cert, ALPNProtocols: ['http/1.1'] }, (client) => joined(client, connect(upstream, '127.0.0.1'))))
+    const options = { key, cert, ALPNProtocols: ['http/1.1'] }
+    return this.listen(createTlsServer(options, (client) => joined(client, connect(upstream, '127.0.0.1'))))
   }
 
-  /** Lets a server of this process listen for the time of the cell; returns its port. */
+  /** Lets a server of this process listen as long as the cell runs; returns its port. */
   async listen(server) {
     const sockets = new Set()
     for (const event of ['connection', 'secureConnection'])
@@ -125,7 +132,7 @@ export class Box {
   }
 }
 
-/** Joins two sockets: what one says the other hears, and they end together. */
+/** Joins two sockets: each gets what the other sends, and they end together. */
 export function joined(one, other) {
   for (const [a, b] of [[one, other], [other, one]]) {
     a.on('error', () => b.destroy()).on('close', () => b.destroy())

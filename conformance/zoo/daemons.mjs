@@ -1,16 +1,19 @@
-// Debian's middleboxes, each started in the foreground in the cell's folder. Only skeletons: what is hostile stays in the cells.
+// Debian's middleboxes, each started in the foreground in the cell's folder. Here are only plain
+// configurations; the hostile settings are in the cells.
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 
-
 /** Lets nginx pass WebSockets on; without it the Upgrade is dropped. */
-export const upgrades = 'proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $upgrading; proxy_set_header Host $http_host;'
+export const upgrades = 'proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; ' +
+  'proxy_set_header Connection $upgrading; proxy_set_header Host $http_host;'
 
 export async function nginx(box, { main = '', http = '', server = '', location = '', listen = '' } = {}) {
   const port = await box.port()
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${box.folder}/${name};`).join(' ')
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+    .map((name) => `${name}_temp_path ${box.folder}/${name};`).join(' ')
   const user = process.getuid() === 0 ? 'user root;' : ''
-  box.write('nginx.conf', `${user} daemon off; worker_processes 1; pid ${box.folder}/nginx.pid; error_log stderr; ${main}
+  box.write('nginx.conf', `${user} daemon off; worker_processes 1; pid ${box.folder}/nginx.pid;
+error_log stderr; ${main}
 events { worker_connections 256; }
 http {
   access_log off; ${temporary}
@@ -47,7 +50,8 @@ backend b
 
 export async function apache(box, modules, directives) {
   const port = await box.port()
-  const load = ['mpm_event', 'authz_core', 'proxy', 'proxy_http', ...modules].map((name) => `LoadModule ${name}_module /usr/lib/apache2/modules/mod_${name}.so`)
+  const load = ['mpm_event', 'authz_core', 'proxy', 'proxy_http', ...modules]
+    .map((name) => `LoadModule ${name}_module /usr/lib/apache2/modules/mod_${name}.so`)
   const file = box.write('httpd.conf', `ServerRoot ${box.folder}
 ServerName 127.0.0.1
 PidFile ${box.folder}/httpd.pid
@@ -68,7 +72,8 @@ export async function varnish(box, vcl) {
 backend app { .host = "127.0.0.1"; .port = "${box.upstream}"; }
 ${vcl}
 `)
-  await box.program(port, 'varnishd', ['-F', '-j', 'none', '-n', `${box.folder}/varnish`, '-a', `127.0.0.1:${port}`, '-f', file, '-s', 'malloc,16m'])
+  const args = ['-F', '-j', 'none', '-n', `${box.folder}/varnish`, '-a', `127.0.0.1:${port}`, '-f', file]
+  await box.program(port, 'varnishd', [...args, '-s', 'malloc,16m'])
   return port
 }
 
@@ -129,7 +134,8 @@ http://127.0.0.1:${port} {
   }
 }
 `)
-  await box.program(port, 'caddy', ['run', '--adapter', 'caddyfile', '--config', file], { XDG_DATA_HOME: box.folder, XDG_CONFIG_HOME: box.folder })
+  const home = { XDG_DATA_HOME: box.folder, XDG_CONFIG_HOME: box.folder }
+  await box.program(port, 'caddy', ['run', '--adapter', 'caddyfile', '--config', file], home)
   return port
 }
 
@@ -147,18 +153,23 @@ ${directives}
 
 export async function mitmproxy(box, args) {
   const port = await box.port()
-  await box.program(port, 'mitmdump', ['-q', '--listen-host', '127.0.0.1', '-p', `${port}`, '--ssl-insecure', '--set', `confdir=${box.folder}/mitm`, ...args])
+  const own = ['-q', '--listen-host', '127.0.0.1', '-p', `${port}`, '--ssl-insecure']
+  await box.program(port, 'mitmdump', [...own, '--set', `confdir=${box.folder}/mitm`, ...args])
   return port
 }
 
-/** Apache Traffic Server wants an installation of its own: a run root in the folder does. */
+/** Apache Traffic Server needs an installation of its own: a run root in the folder is enough. */
 export async function trafficServer(box) {
   const port = await box.port()
   const own = ['etc', 'var', 'run', 'log', 'cache']
   for (const name of own) mkdirSync(join(box.folder, name))
   const [etc, state, run, log, cache] = own.map((name) => join(box.folder, name))
-  const root = { prefix: box.folder, exec_prefix: box.folder, bindir: '/usr/bin', sbindir: '/usr/sbin', includedir: '/usr/include', libdir: '/usr/lib/trafficserver',
-    libexecdir: '/usr/lib/trafficserver/modules', sysconfdir: etc, datadir: state, localstatedir: state, runtimedir: run, logdir: log, cachedir: cache }
+  const root = {
+    prefix: box.folder, exec_prefix: box.folder,
+    bindir: '/usr/bin', sbindir: '/usr/sbin', includedir: '/usr/include',
+    libdir: '/usr/lib/trafficserver', libexecdir: '/usr/lib/trafficserver/modules',
+    sysconfdir: etc, datadir: state, localstatedir: state, runtimedir: run, logdir: log, cachedir: cache,
+  }
   const file = box.write('runroot.yaml', Object.entries(root).map(([name, path]) => `${name}: ${path}\n`).join(''))
   box.write('etc/records.config', `CONFIG proxy.config.http.server_ports STRING ${port}:ip-in=127.0.0.1
 CONFIG proxy.config.admin.user_id STRING #-1
@@ -166,7 +177,12 @@ CONFIG proxy.config.crash_log_helper STRING NULL
 `)
   box.write('etc/storage.config', '') // no cache
   box.write('etc/remap.config', `map / http://127.0.0.1:${box.upstream}/\n`)
-  box.write('etc/ip_allow.yaml', 'ip_allow:\n  - apply: in\n    ip_addrs: 127.0.0.1\n    action: allow\n    methods: ALL\n')
+  box.write('etc/ip_allow.yaml', `ip_allow:
+  - apply: in
+    ip_addrs: 127.0.0.1
+    action: allow
+    methods: ALL
+`)
   await box.program(port, 'traffic_server', [`--run-root=${file}`])
   return port
 }

@@ -1,5 +1,5 @@
-// Runs in the page: one session, numbered messages by the schedule, and a note of everything that arrives. The server begins; its
-// first message says when.
+// Runs in the page: one session, numbered messages by the schedule, and a record of everything that
+// arrives. The server starts; its first message says when.
 globalThis.zoo = (() => {
   const state = { beganAt: 0, firstAt: 0, t0: 0, sent: 0, arrived: [], transports: [], traces: [], ended: '' }
   let session
@@ -11,19 +11,25 @@ globalThis.zoo = (() => {
   }
 
   function send(dues, bulk) {
-    for (; state.sent < dues.length && state.t0 + dues[state.sent] <= Date.now(); state.sent++) session.send(text(state.sent, bulk))
+    for (; state.sent < dues.length && state.t0 + dues[state.sent] <= Date.now(); state.sent++)
+      session.send(text(state.sent, bulk))
     if (state.sent < dues.length) setTimeout(send, Math.max(5, state.t0 + dues[state.sent] - Date.now()), dues, bulk)
   }
 
   return {
-    /** `meta` asks the server for its traffic, `dues` are the page's own times, `hang` how many requests of other tabs are open. */
+    /**
+     * `meta` asks the server for its traffic, `dues` are the page's own times, `hang` is how many
+     * requests of other tabs are open.
+     */
     start({ meta, dues, hang, options }) {
       for (let i = 0; i < hang; i++) fetch('/hang').catch(() => {})
       state.beganAt = Date.now()
       session = Holdfast.connect('/holdfast', { meta, ...options })
-      session.on('transport', ({ transport }) => state.transports.push([Date.now() - state.beganAt, transport ?? '-']))
+      session.on('transport', ({ transport }) =>
+        state.transports.push([Date.now() - state.beganAt, transport ?? '-']))
       session.on('trace', (step) => {
-        if (state.traces.length < 2000) state.traces.push([step.time - state.beganAt, step.what, step.transport, step.attachment, step.reason])
+        if (state.traces.length >= 2000) return
+        state.traces.push([step.time - state.beganAt, step.what, step.transport, step.attachment, step.reason])
       })
       session.on('renew', ({ code, reason }) => { state.ended ||= `renewed: ${code} ${reason}` })
       session.on('close', ({ code, reason }) => { state.ended ||= `closed: ${code} ${reason}` })

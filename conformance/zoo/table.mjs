@@ -8,8 +8,10 @@ export const heading = line(['cell', 'verdict', 'first', 'stall', 'up l/d/o', 'd
 
 export function row({ cell, verdict, firstMs, up, down, transports = [], ended, sessions }) {
   if (!up) return line([cell, verdict, '', '', '', '', ''])
-  const faults = ({ lost, duplicated, outOfOrder, altered }) => `${lost}/${duplicated}/${outOfOrder}${altered ? ` alt ${altered}` : ''}`
-  const path = transports.map(([at, name]) => `${name} ${(at / 1000).toFixed(1)}`).join(', ')
+  const faults = ({ lost, duplicated, outOfOrder, altered }) =>
+    `${lost}/${duplicated}/${outOfOrder}${altered ? ` alt ${altered}` : ''}`
+  const used = transports.map(([at, name]) => `${name} ${(at / 1000).toFixed(1)}`).join(', ')
   const notes = [ended, sessions > 1 && `${sessions} sessions`].filter(Boolean).map((note) => ` [${note}]`).join('')
-  return line([cell, verdict, firstMs ?? '-', Math.max(up.stallMs, down.stallMs), faults(up), faults(down), path + notes])
+  const stall = Math.max(up.stallMs, down.stallMs)
+  return line([cell, verdict, firstMs ?? '-', stall, faults(up), faults(down), used + notes])
 }

@@ -1,4 +1,5 @@
-// One cell: its server, its middlebox, a browser context of its own, the traffic, and the books of both directions.
+// One cell: its server, its middlebox, a browser context of its own, the traffic, and the books of
+// both directions.
 import { readFile } from 'node:fs/promises'
 import { pause } from '../../clientjs/browser/machines.mjs'
 import { Box } from './box.mjs'
@@ -17,7 +18,8 @@ export async function visit({ browser, programs, cell, slot, seconds, ready, tur
   let context
   try {
     const url = await open(box, cell)
-    context = await browser.createBrowserContext(box.proxy ? { proxyServer: `http://127.0.0.1:${box.proxy}`, proxyBypassList: ['<-loopback>'] } : {})
+    const proxy = { proxyServer: `http://127.0.0.1:${box.proxy}`, proxyBypassList: ['<-loopback>'] }
+    context = await browser.createBrowserContext(box.proxy ? proxy : {})
     const page = await blank(context, url)
     await ready()
     await turn()
@@ -43,7 +45,7 @@ async function open(box, cell) {
   return `${cell.https ? 'https' : 'http'}://127.0.0.1:${port}`
 }
 
-/** A page of that origin which was never asked of the network: what is measured is the session. */
+/** A page of that origin that does not come over the network: only the session is measured. */
 async function blank(context, url) {
   const page = await context.newPage()
   page.complaints = []
@@ -57,33 +59,37 @@ async function blank(context, url) {
   return page
 }
 
-const answer = (request) => request.respond({ contentType: 'text/html', body: '<!doctype html><link rel="icon" href="data:,"><title>zoo</title>' })
+const empty = '<!doctype html><link rel="icon" href="data:,"><title>zoo</title>'
+const answer = (request) => request.respond({ contentType: 'text/html', body: empty })
 
 async function traffic(box, page, cell, seconds) {
   const dues = due(seconds)
   const bulk = cell.bulk ?? 2000
   box.begin()
-  await page.evaluate((task) => zoo.start(task), { meta: { traffic: { seconds, bulk } }, dues, hang: cell.hang ?? 0, options: {} })
+  const task = { meta: { traffic: { seconds, bulk } }, dues, hang: cell.hang ?? 0, options: {} }
+  await page.evaluate((task) => zoo.start(task), task)
   let completeAt
   for (;;) {
     await pause(250)
     const mine = await page.evaluate(() => zoo.report())
     const theirs = await ledgers(box, mine.id)
     const now = Date.now()
-    const complete = new Set(mine.arrived.map(([n]) => n)).size === dues.length && new Set(theirs.arrived.map(([n]) => n)).size === dues.length
-    if (complete) completeAt ??= now
-    const over = mine.firstAt ? now > mine.t0 + dues.at(-1) + grace : now > mine.beganAt + (cell.opensAt ?? 0) + openWithin
-    if (over || mine.ended || now > completeAt + quiet) return summary(mine, theirs, dues, now, cell, page.complaints)
+    if ([mine, theirs].every(({ arrived }) => new Set(arrived.map(([n]) => n)).size === dues.length)) completeAt ??= now
+    const end = mine.firstAt ? mine.t0 + dues.at(-1) + grace : mine.beganAt + (cell.opensAt ?? 0) + openWithin
+    if (now > end || mine.ended || now > completeAt + quiet)
+      return summary(mine, theirs, dues, now, cell, page.complaints)
   }
 }
 
-/** What the servers have noted of a session; only one of them should have anything. */
+/** What the servers have recorded of a session; only one of them should have anything. */
 async function ledgers(box, id) {
-  const all = await Promise.all(box.upstreams.map(async (port) => (await fetch(`http://127.0.0.1:${port}/traffic?id=${id}`)).json()))
+  const ledger = async (port) => (await fetch(`http://127.0.0.1:${port}/traffic?id=${id}`)).json()
+  const all = await Promise.all(box.upstreams.map(ledger))
   return {
     arrived: all.flatMap((one) => one.arrived).sort((a, b) => a[1] - b[1]),
     sessions: all.reduce((sum, one) => sum + one.sessions, 0),
-    // A node that only saw the first words of a session gives it up; that is no failure of the one that carried it.
+    // A node that saw only the start of a session drops it. That is no failure of the node that had
+    // the session.
     failure: all.map((one) => (one.arrived.length > 0 ? one.failure : '')).join(''),
   }
 }

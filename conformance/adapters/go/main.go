@@ -1,5 +1,6 @@
-// Command go is the adapter of the Go client for holdfast-conformance client; a model for other clients. It speaks the adapter protocol
-// of docs/conformance.md: commands come as JSON lines, events go out as JSON lines.
+// Command go is the adapter of the Go client for holdfast-conformance client, and a model for other
+// clients. It uses the adapter protocol of docs/conformance.md: commands come as JSON lines, and
+// events go out as JSON lines.
 package main
 
 import (
@@ -80,7 +81,8 @@ func connect(c command) *session.Session {
 		if t.What == "opened" {
 			once.Do(func() { emit(c.Session, "open", nil) })
 		}
-		emit(c.Session, "trace", fields{"what": t.What, "transport": t.Transport, "attachment": t.Att, "reason": t.Reason})
+		emit(c.Session, "trace",
+			fields{"what": t.What, "transport": t.Transport, "attachment": t.Att, "reason": t.Reason})
 	}
 	s, err := client.Start(c.URL, o)
 	if err != nil {
@@ -88,7 +90,8 @@ func connect(c command) *session.Session {
 		return nil
 	}
 	s.OnClose(func(e session.End) {
-		emit(c.Session, "closed", fields{"code": e.Code, "reason": e.Reason, "remote": e.Remote, "delivered": e.Delivered, "exact": e.Exact})
+		emit(c.Session, "closed",
+			fields{"code": e.Code, "reason": e.Reason, "remote": e.Remote, "delivered": e.Delivered, "exact": e.Exact})
 	})
 	if !c.Hold {
 		take(s, c.Session)
@@ -106,7 +109,8 @@ func take(s *session.Session, id int) {
 	})
 }
 
-// driven is a session, and what it is to send: Send waits while the window is full.
+// driven is a session with the commands that it still has to send, because Send waits while the
+// window is full.
 type driven struct {
 	*session.Session
 	queue chan command

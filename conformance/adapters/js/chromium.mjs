@@ -1,4 +1,5 @@
-// The adapter of the JavaScript client in a page of Chromium: `holdfast-conformance client -- node conformance/adapters/js/chromium.mjs`.
+// The adapter of the JavaScript client in a page of Chromium:
+// `holdfast-conformance client -- node conformance/adapters/js/chromium.mjs`.
 // HOLDFAST_BUNDLE names another build of the client than clientjs/dist.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -28,7 +29,10 @@ const browser = await puppeteer.launch({
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
   headless: true,
   userDataDir: profile,
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-sync'],
+  args: [
+    '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+    '--disable-sync',
+  ],
 })
 let ending = false
 const end = async () => {
@@ -40,7 +44,7 @@ const end = async () => {
 process.on('SIGINT', end).on('SIGTERM', end)
 
 const tab = await browser.newPage()
-const expected = /net::ERR_|status of|^WebSocket connection to|^Access to fetch/ // requests fail, that is the test
+const expected = /net::ERR_|status of|^WebSocket connection to|^Access to fetch/ // requests fail on purpose
 tab.on('console', (message) => expected.test(message.text()) || process.stderr.write(message.text() + '\n'))
 await tab.exposeFunction('emit', (line) => void process.stdout.write(line + '\n'))
 await tab.goto(`http://127.0.0.1:${server.address().port}/`)
@@ -50,6 +54,9 @@ process.stdout.write(JSON.stringify({
   event: 'ready', client: `holdfast-js in ${await browser.version()}`, transports: ['websocket', 'sse', 'longpoll'],
 }) + '\n')
 let last = Promise.resolve()
-createInterface({ input: process.stdin })
-  .on('line', (line) => { last = last.then(() => tab.evaluate((c) => act(c), JSON.parse(line))).catch((error) => ending || process.stderr.write(`${error}\n`)) })
-  .on('close', end)
+const run = (line) => {
+  last = last
+    .then(() => tab.evaluate((c) => act(c), JSON.parse(line)))
+    .catch((error) => ending || process.stderr.write(`${error}\n`))
+}
+createInterface({ input: process.stdin }).on('line', run).on('close', end)

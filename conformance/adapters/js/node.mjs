@@ -1,4 +1,5 @@
-// The adapter of the JavaScript client in Node: `holdfast-conformance client -- node conformance/adapters/js/node.mjs`.
+// The adapter of the JavaScript client in Node:
+// `holdfast-conformance client -- node conformance/adapters/js/node.mjs`.
 // HOLDFAST_BUNDLE names another build of the client than clientjs/dist.
 import { createInterface } from 'node:readline'
 import { pathToFileURL } from 'node:url'
@@ -10,7 +11,11 @@ const bundle = process.env.HOLDFAST_BUNDLE
 const { connect } = await import(bundle)
 
 // Node has a WebSocket of its own from version 22 on.
-const options = globalThis.WebSocket ? {} : { WebSocket: (await import('../../../clientjs/node_modules/ws/wrapper.mjs')).WebSocket }
+const options = {}
+if (!globalThis.WebSocket) {
+  const ws = await import('../../../clientjs/node_modules/ws/wrapper.mjs')
+  options.WebSocket = ws.WebSocket
+}
 const emit = (event) => process.stdout.write(JSON.stringify(event) + '\n')
 const act = adapter(connect, options, emit)
 

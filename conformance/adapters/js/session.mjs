@@ -1,52 +1,53 @@
-// What the adapters of the JavaScript client have in common: it runs in Node and in a page. `adapter` returns the function that takes a
-// command of docs/conformance.md, "The adapter protocol"; `emit` is given the events.
+// What the adapters of the JavaScript client share: it runs in Node and in a page. `adapter`
+// returns the function that takes a command of docs/conformance.md, "The adapter protocol"; `emit`
+// is called with the events.
 export function adapter(connect, options, emit) {
   const sessions = new Map()
   return (c) => {
-    const tell = (event, more) => emit({ session: c.session, event, ...more })
+    const report = (event, more) => emit({ session: c.session, event, ...more })
     if (c.do === 'connect') {
       try {
-        sessions.set(c.session, begin(c, tell))
+        sessions.set(c.session, start(c, report))
       } catch (error) {
-        tell('refused', { error: String(error) })
+        report('refused', { error: String(error) })
       }
       return
     }
     const session = sessions.get(c.session)
     if (!session) return
-    if (c.do === 'take') take(session, tell)
-    else if (c.do === 'send') send(session, c, tell)
-    else if (c.do === 'drained') session.drained().then(() => tell('drained'), () => {})
+    if (c.do === 'take') take(session, report)
+    else if (c.do === 'send') send(session, c, report)
+    else if (c.do === 'drained') session.drained().then(() => report('drained'), () => {})
     else if (c.do === 'close') session.close(c.code || 4100, c.reason ?? '')
   }
 
-  function begin(c, tell) {
+  function start(c, report) {
     const { url, transports, auth, meta, maxBatch } = c
     const session = connect(url, { transports, auth, meta, maxBatch, renew: false, ...options })
     let open = false
     session.on('trace', ({ what, transport, attachment, reason }) => {
-      if (what === 'opened' && !open) tell('open')
+      if (what === 'opened' && !open) report('open')
       open ||= what === 'opened'
-      tell('trace', { what, transport, attachment, reason })
+      report('trace', { what, transport, attachment, reason })
     })
     session.on('close', ({ code, reason, remote, delivered, unknown }) =>
-      tell('closed', { code, reason, remote, delivered, exact: unknown.length === 0 }))
-    if (!c.hold) take(session, tell)
+      report('closed', { code, reason, remote, delivered, exact: unknown.length === 0 }))
+    if (!c.hold) take(session, report)
     return session
   }
 }
 
-function take(session, tell) {
+function take(session, report) {
   session.on('message', ({ data, number }) =>
-    tell('message', typeof data === 'string' ? { number, text: data } : { number, base64: encode(data) }))
+    report('message', typeof data === 'string' ? { number, text: data } : { number, base64: encode(data) }))
 }
 
-function send(session, c, tell) {
+function send(session, c, report) {
   const data = c.malformed ? 'a\ud800' : (c.text ?? Uint8Array.from(atob(c.base64 ?? ''), (x) => x.charCodeAt(0)))
   try {
-    tell('sent', { number: session.send(data) })
+    report('sent', { number: session.send(data) })
   } catch (error) {
-    tell('refused', { error: String(error) })
+    report('refused', { error: String(error) })
   }
 }
 

@@ -12,7 +12,10 @@ func Client() (suite.Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, more := range []suite.Set{sendingCases(), numberCases(), webCases(), pollCases(), chooseCases(), aliveCases(), closeCases(), net, sweepCases()} {
+	for _, more := range []suite.Set{
+		sendingCases(), numberCases(), webCases(), pollCases(), chooseCases(),
+		aliveCases(), closeCases(), net, sweepCases(),
+	} {
 		all = append(all, more...)
 	}
 	return all, all.Check()

@@ -15,8 +15,9 @@ import (
 //go:embed batches.json
 var batches []byte
 
-// batchCase is a batch, or a whole HTTP body, that a server sends: the client must take it, or refuse it whole and go on with a new
-// carrier. {nonce} and {reply} stand for the request's nonce and an honest !reply.
+// batchCase is a batch, or a whole HTTP body, that a server sends. The client must take it, or
+// refuse all of it and go on with a new connection. {nonce} and {reply} stand for the request's
+// nonce and an honest !reply.
 type batchCase struct {
 	ID, On, Requirement, Sentence string
 	Refuse, RefuseBase64, Take    string
@@ -47,10 +48,11 @@ func batchCases() (suite.Set, error) {
 	return out, nil
 }
 
-// instead has the server send the batch once, in place of the one that begins its log.
-func (c *batchCase) instead(w *world, text string) (sent func() bool) {
+// replaceFirst lets the server send the batch once, instead of the one with the first line of its
+// log.
+func (c *batchCase) replaceFirst(w *world, text string) (sent func() bool) {
 	done := false
-	w.s.Send = func(p *script.Path, batch string) []string {
+	w.s.Send = func(p *script.Attachment, batch string) []string {
 		if done || !strings.Contains(batch, "\ntfirst") {
 			return []string{batch}
 		}
@@ -81,39 +83,40 @@ func (c *batchCase) instead(w *world, text string) (sent func() bool) {
 	}
 }
 
-// refused: what the batch says is not taken; the carrier is left, and what the server had really to say arrives.
+// refused checks that nothing of the batch is taken, that the client leaves the connection, and
+// that what the server really had to say arrives.
 func (c *batchCase) refused(w *world) {
 	w.connect(client.Command{})
-	before := w.path()
-	sent := c.instead(w, c.Refuse)
-	w.s.Say("tfirst", "tsecond")
+	before := w.attachment()
+	sent := c.replaceFirst(w, c.Refuse)
+	w.s.Enqueue("tfirst", "tsecond")
 	w.gets(later, w.blame(), "first", "second")
 	if !sent() {
 		w.Fatalf("the suite has not sent the batch")
 	}
 	if w.transport != script.LongPoll {
-		w.again(later, "HF1-ERR-01", "a new attachment after an undecodable batch", before)
+		w.reattached(later, "HF1-ERR-01", "a new attachment after an undecodable batch", before)
 	}
-	w.goesOn(nil, []string{"first", "second"})
+	w.stillWorks(nil, []string{"first", "second"})
 }
 
-// taken: the application is given the messages, and the carrier goes on.
+// taken checks that the application is given the messages, and that the connection goes on.
 func (c *batchCase) taken(w *world) {
 	w.connect(client.Command{})
-	before := w.path()
-	c.instead(w, c.Take)
+	before := w.attachment()
+	c.replaceFirst(w, c.Take)
 	var lines []string
 	for l := range strings.Lines(c.Take) {
 		if strings.ContainsRune("tb+", rune(l[0])) {
 			lines = append(lines, "tfirst")
 		}
 	}
-	w.s.Say(lines...)
+	w.s.Enqueue(lines...)
 	w.gets(later, w.blame(), c.Messages...)
 	n := uint64(len(lines))
 	w.s.Until(later, "HF1-NUM-11", "an ack of what was taken", func() bool { return w.s.Acked == n })
 	w.s.Do(func() {
-		if !before.Alive || len(w.s.Paths) > 1 {
+		if !before.Alive || len(w.s.Attachments) > 1 {
 			w.s.Fault(w.blame(), "the client has left the carrier that brought a good batch")
 		}
 	})

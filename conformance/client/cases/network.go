@@ -15,7 +15,8 @@ import (
 //go:embed network.json
 var network []byte
 
-// networkCases: the client, the middlebox in these modes, and a server that echoes; every message has to come back, once and in order.
+// networkCases run the client through the middlebox in these modes, to a server that echoes. Each
+// message has to come back, once and in order.
 func networkCases() (suite.Set, error) {
 	var list []struct{ ID, Modes, Requirement string }
 	if err := json.Unmarshal(network, &list); err != nil {
@@ -27,13 +28,14 @@ func networkCases() (suite.Set, error) {
 		if err != nil {
 			return nil, fmt.Errorf("network.json: %s: %w", c.ID, err)
 		}
-		sentence := fmt.Sprintf("Through a network in the modes %q every message comes back, once and in order.", c.Modes)
-		out = append(out, several(c.ID, c.Requirement, sentence, func(w *world) { w.through(modes) })...)
+		sentence := fmt.Sprintf("Through a network in the modes %q every message comes back, once and in order.",
+			c.Modes)
+		out = append(out, several(c.ID, c.Requirement, sentence, func(w *world) { w.echoThrough(modes) })...)
 	}
 	return out, nil
 }
 
-func (w *world) through(modes []middlebox.Mode) {
+func (w *world) echoThrough(modes []middlebox.Mode) {
 	target := w.target.Server
 	if target == "" {
 		w.s.Echo, w.s.Lossy = true, true
@@ -44,7 +46,7 @@ func (w *world) through(modes []middlebox.Mode) {
 		w.Fatalf("%v", err)
 	}
 	box.Log = func(line string) { w.Logf("middlebox: %s", line) }
-	box.Cut = func(string) { w.tape.add(trace.Event{What: "kill"}) }
+	box.Cut = func(string) { w.eventLog.add(trace.Event{What: "kill"}) }
 	url, err := box.Listen("127.0.0.1:0")
 	if err != nil {
 		w.Fatalf("%v", err)
@@ -54,22 +56,24 @@ func (w *world) through(modes []middlebox.Mode) {
 	if _, after, ok := strings.Cut(strings.TrimPrefix(target, "http://"), "/"); ok {
 		path = "/" + after
 	}
-	w.begin(client.Command{URL: url + path, Transports: w.target.Transports})
+	w.start(client.Command{URL: url + path, Transports: w.target.Transports})
 	var want []string
 	for round := range 4 {
 		for i := range 5 {
-			want = append(want, fmt.Sprintf("%s of round %d %s", []string{"one", "two", "three", "four", "five"}[i], round, strings.Repeat("x", 200*i)))
+			want = append(want,
+				fmt.Sprintf("%s of round %d %s", []string{"one", "two", "three", "four", "five"}[i], round,
+					strings.Repeat("x", 200*i)))
 		}
 		w.send(want[len(want)-5:]...)
 		w.gets(3*later, w.blame(), want...)
 	}
-	if w.target.Server != "" { // whose side of the trace is not known
+	if w.target.Server != "" { // its side of the trace is not known
 		w.s.Do(func() { w.s.Forged = true })
 		return
 	}
 	w.s.Got(later, w.blame(), want...)
-	w.tape.settled()
-	if n := w.tape.delivered(); n < 2*len(want) {
+	w.eventLog.markCalm()
+	if n := w.eventLog.delivered(); n < 2*len(want) {
 		w.Fatalf("the trace holds %d deliveries of %d", n, 2*len(want))
 	}
 }

@@ -12,25 +12,29 @@ import (
 	"github.com/holdfast-rt/holdfast/conformance/trace"
 )
 
-// How a sweep is bounded: as many cuts as it makes of its own, at a time, and how long it begins new ones.
+// The bounds of a sweep: how many cuts it makes without the flag -sweep, how many run at a time,
+// and how long it starts new ones.
 const (
-	sweepCuts  = 24
-	sweepWide  = 4
-	sweepBegin = 15 * time.Second
+	sweepCuts      = 24
+	sweepParallel  = 4
+	sweepStartTime = 15 * time.Second
 )
 
-// sweepCases: a short session, again and again, of which each time one connection is cut at another byte.
+// sweepCases run a short session again and again; each time one connection is cut at another byte.
 func sweepCases() suite.Set {
 	var out suite.Set
-	for way, up := range map[string]bool{"up": true, "down": false} {
-		out = append(out, over("all", "sweep/"+way, "NUM-02 NUM-04 BAT-01 CLO-01 CLO-02",
-			"Wherever a connection is cut, every message arrives once and in order, and the session ends as it was closed.", func(w *world) { w.sweep(up) })...)
+	for direction, up := range map[string]bool{"up": true, "down": false} {
+		out = append(out, over("all", "sweep/"+direction, "NUM-02 NUM-04 BAT-01 CLO-01 CLO-02",
+			"Wherever a connection is cut, every message arrives once and in order, and the session ends as it was "+
+				"closed.", func(w *world) {
+				w.sweep(up)
+			})...)
 	}
 	return out
 }
 
-// Unhurried gives the sweeps the time for every byte.
-func Unhurried(all suite.Set) {
+// AllowFullSweeps gives the sweeps enough time for every byte.
+func AllowFullSweeps(all suite.Set) {
 	for i := range all {
 		if strings.HasPrefix(all[i].ID, "sweep/") {
 			all[i].Limit = time.Hour
@@ -42,14 +46,14 @@ func (w *world) sweep(up bool) {
 	counts, _ := w.cutAt(nil)
 	cuts := w.cuts(counts, up)
 	work := make(chan middlebox.Cut)
-	failed := make(chan any, sweepWide) // what a run ended with
+	failed := make(chan any, sweepParallel) // the panics that runs ended with
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	made := 0
-	for range sweepWide {
+	for range sweepParallel {
 		all.Go(func() {
 			defer func() {
-				if v := recover(); v != nil { // a verdict; it counts on the goroutine of the case
+				if v := recover(); v != nil { // a verdict: the goroutine of the case must panic with it
 					failed <- v
 				}
 			}()
@@ -80,7 +84,7 @@ func (w *world) sweep(up bool) {
 // feed hands out the cuts until one fails, or the time is over.
 func (w *world) feed(work chan<- middlebox.Cut, failed <-chan any, cuts []middlebox.Cut) any {
 	defer close(work)
-	over := time.NewTimer(sweepBegin)
+	over := time.NewTimer(sweepStartTime)
 	defer over.Stop()
 	if w.target.Sweep > 0 {
 		over.Stop()
@@ -99,7 +103,7 @@ func (w *world) feed(work chan<- middlebox.Cut, failed <-chan any, cuts []middle
 	return nil
 }
 
-// during names the cut beside a verdict.
+// during logs the cut if the run with it fails.
 func (w *world) during(c middlebox.Cut, f func()) {
 	passed := false
 	defer func() {
@@ -111,7 +115,8 @@ func (w *world) during(c middlebox.Cut, f func()) {
 	passed = true
 }
 
-// cuts chooses where to cut: every so many bytes of all that crossed, from an offset on that the seed decides, in any order.
+// cuts chooses where to cut: at regular distances in all the bytes that crossed, from an offset
+// that the seed decides, in random order.
 func (w *world) cuts(counts []middlebox.Count, up bool) (out []middlebox.Cut) {
 	bytes := func(c middlebox.Count) int64 {
 		if up {
@@ -138,9 +143,12 @@ func (w *world) cuts(counts []middlebox.Count, up bool) (out []middlebox.Cut) {
 	return out
 }
 
-// cutAt is one run of the session, with a server and a middlebox of its own. It tells what crossed the connections, and if one was cut.
+// cutAt is one run of the session, with its own server and middlebox. It returns what crossed the
+// connections, and whether one was cut.
 func (w *world) cutAt(c *middlebox.Cut) (counts []middlebox.Count, cut bool) {
-	run := &world{T: w.T, s: script.New(w.T), target: w.target, transport: w.transport, trace: w.Case.ID + " undisturbed"}
+	run := &world{
+		T: w.T, s: script.New(w.T), target: w.target, transport: w.transport, trace: w.Case.ID + " undisturbed",
+	}
 	defer run.s.Stop()
 	modes := "tcp"
 	if c != nil {
@@ -148,31 +156,31 @@ func (w *world) cutAt(c *middlebox.Cut) (counts []middlebox.Count, cut bool) {
 		run.trace = w.Case.ID + " " + c.String()
 	}
 	run.s.Lossy = true
-	run.s.Record = run.tape.add
+	run.s.Record = run.eventLog.add
 	box, err := middlebox.New(run.s.URL, middlebox.MustParse(modes)...)
 	if err != nil {
 		w.Fatalf("%v", err)
 	}
-	box.Cut = func(string) { run.tape.add(trace.Event{What: "kill"}) }
+	box.Cut = func(string) { run.eventLog.add(trace.Event{What: "kill"}) }
 	url, err := box.Listen("127.0.0.1:0")
 	if err != nil {
 		w.Fatalf("%v", err)
 	}
 	defer box.Close()
-	run.begin(client.Command{URL: url + run.s.Path()})
+	run.start(client.Command{URL: url + run.s.Path()})
 	up, down := []string{"one up", "two up"}, []string{"one down", "two down"}
 	for i := range up {
 		run.send(up[i])
-		run.s.Say("t" + down[i])
+		run.s.Enqueue("t" + down[i])
 		run.gets(later, run.blame(), down[:i+1]...)
 		run.s.Got(later, run.blame(), up[:i+1]...)
 	}
-	run.tape.settled()
+	run.eventLog.markCalm()
 	_ = run.c.Do(client.Command{Do: "close", Code: 4100})
-	run.ends(later, "HF1-CLO-01", 4100)
+	run.expectEnd(later, "HF1-CLO-01", 4100)
 	run.gets(later, run.blame(), down...)
 	run.s.Got(later, run.blame(), up...)
 	counts = box.Counts()
 	run.checkTrace()
-	return counts, run.tape.cut()
+	return counts, run.eventLog.cut()
 }

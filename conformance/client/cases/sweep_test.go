@@ -15,7 +15,8 @@ func cutsOf(seed uint64, step int64) []middlebox.Cut {
 	return w.cuts([]middlebox.Count{{Up: 1000, Down: 7}, {Up: 3, Down: 5}, {Up: 1400}}, true)
 }
 
-// TestCuts: every byte of one direction is cut at, or as many as a case has time for; other seeds cut at others.
+// TestCuts checks that a sweep cuts at every byte of one direction, or at as many as a case has
+// time for, and that other seeds cut at other bytes.
 func TestCuts(t *testing.T) {
 	all := map[middlebox.Cut]bool{}
 	for _, c := range cutsOf(1, 1) {

@@ -1,4 +1,5 @@
-// Package cases holds the cases of the client's role: those that are data in *.json, the others by area.
+// Package cases holds the cases for clients: some are data in *.json, the others are in Go, one
+// file for each area.
 package cases
 
 import (
@@ -14,13 +15,14 @@ import (
 	"github.com/holdfast-rt/holdfast/conformance/suite"
 )
 
-// How long a case waits for what must come soon, and for what needs a reconnect. The machine that runs the suite may be busy.
+// How long a case waits for what must come soon, and for what needs a reconnect. The machine that
+// runs the suite may be busy.
 const (
 	soon  = 8 * time.Second
 	later = 10 * time.Second
 )
 
-// world is a case's client and server.
+// world holds the client and the server of a case.
 type world struct {
 	*suite.T
 	s *script.Server
@@ -28,11 +30,13 @@ type world struct {
 
 	target    *client.Target
 	transport string // the one the case runs over, "" for several
-	tape      tape
-	trace     string // the name of its trace, "" for the case's
+	eventLog  eventLog
+	trace     string // the name of its trace, "" for the name of the case
 }
 
-var profiles = map[string]string{script.WebSocket: suite.WS, script.SSE: suite.SSE, script.LongPoll: suite.Poll, "": suite.Core}
+var profiles = map[string]string{
+	script.WebSocket: suite.WS, script.SSE: suite.SSE, script.LongPoll: suite.Poll, "": suite.Core,
+}
 
 // over makes a case for each of the transports; "all" stands for the three.
 func over(transports, id, requirements, sentence string, run func(w *world)) suite.Set {
@@ -47,7 +51,7 @@ func over(transports, id, requirements, sentence string, run func(w *world)) sui
 	return out
 }
 
-// several makes a case that chooses its transports itself.
+// several makes one case that chooses its transports itself.
 func several(id, requirements, sentence string, run func(w *world)) suite.Set {
 	return suite.Set{one(id, "", requirements, sentence, run)}
 }
@@ -58,14 +62,15 @@ func one(id, transport, requirements, sentence string, run func(w *world)) suite
 		list = append(list, "HF1-"+r)
 	}
 	return suite.Case{
-		ID: id, Requirements: list, Sentence: sentence, Profile: profiles[transport], Role: suite.Client, Limit: 45 * time.Second,
+		ID: id, Requirements: list, Sentence: sentence, Profile: profiles[transport], Role: suite.Client,
+		Limit: 45 * time.Second,
 		Run: func(t *suite.T) {
 			target := t.Target.(*client.Target)
 			if transport != "" && !target.Has(transport) {
 				t.Skipf("the client has no %s", transport)
 			}
 			w := &world{T: t, s: script.New(t), target: target, transport: transport}
-			w.s.Record = w.tape.add
+			w.s.Record = w.eventLog.add
 			run(w)
 			w.checkTrace()
 		},
@@ -74,8 +79,8 @@ func one(id, transport, requirements, sentence string, run func(w *world)) suite
 
 func (w *world) blame() string { return w.Case.Requirements[0] }
 
-// begin has the client connect; without a list, over the case's transport.
-func (w *world) begin(c client.Command) {
+// start lets the client connect. Without a list of transports it uses the case's transport.
+func (w *world) start(c client.Command) {
 	if c.URL == "" {
 		c.URL = w.s.URL
 	}
@@ -87,7 +92,7 @@ func (w *world) begin(c client.Command) {
 			w.Skipf("the client has no %s", t)
 		}
 	}
-	s, err := w.target.Connect(c, w.Logf, w.tape.add)
+	s, err := w.target.Connect(c, w.Logf, w.eventLog.add)
 	if err != nil {
 		w.Fatalf("the adapter is gone: %v", err)
 	}
@@ -95,36 +100,37 @@ func (w *world) begin(c client.Command) {
 	w.Cleanup(s.Forget)
 }
 
-// connect begins and waits until the client says that it is open.
+// connect starts the client and waits until it says that it is open.
 func (w *world) connect(c client.Command) {
-	w.begin(c)
+	w.start(c)
 	w.event(later, w.blame(), "the client is open", "open")
 }
 
 // event waits for an event, and fails the case with the requirement if it does not come.
 func (w *world) event(d time.Duration, requirement, what, name string) (found client.Event) {
-	if !w.c.Look(w.Context(), d, func(all []client.Event) bool {
+	if !w.c.WaitFor(w.Context(), d, func(all []client.Event) bool {
 		i := slices.IndexFunc(all, func(e client.Event) bool { return e.Event == name })
 		if i >= 0 {
 			found = all[i]
 		}
 		return i >= 0
 	}) {
-		w.s.Do(nil) // a fault of the client is the better reason
+		w.s.Do(nil) // a fault that the client has made is the better reason
 		w.Break(requirement, "not within %s: %s", d, what)
 	}
 	return found
 }
 
-func (w *world) has(name string) (yes bool) {
-	w.c.Look(w.Context(), 0, func(all []client.Event) bool {
+// hasEvent reports whether an event of that name has come.
+func (w *world) hasEvent(name string) (yes bool) {
+	w.c.WaitFor(w.Context(), 0, func(all []client.Event) bool {
 		yes = slices.ContainsFunc(all, func(e client.Event) bool { return e.Event == name })
 		return true
 	})
 	return yes
 }
 
-// messages are those that the application was given so far.
+// messages are the messages that the application was given so far.
 func messages(all []client.Event) (out []string) {
 	for _, e := range all {
 		if e.Event != "message" {
@@ -143,7 +149,7 @@ func messages(all []client.Event) (out []string) {
 // gets waits until the application was given exactly these messages.
 func (w *world) gets(d time.Duration, requirement string, want ...string) {
 	var got []string
-	ok := w.c.Look(w.Context(), d, func(all []client.Event) bool {
+	ok := w.c.WaitFor(w.Context(), d, func(all []client.Event) bool {
 		got = messages(all)
 		return len(got) >= len(want) || len(got) > 0 && !slices.Equal(got, want[:len(got)])
 	})
@@ -183,31 +189,33 @@ func (w *world) sendBinary(data string) {
 
 func (w *world) do(what string) { _ = w.c.Do(client.Command{Do: what}) }
 
-// hello exchanges a message each way, which shows that the session works; nothing else may have been sent.
+// hello exchanges one message each way, which shows that the session works. Nothing else may have
+// been sent before.
 func (w *world) hello() {
-	w.s.Say("thello from the server")
+	w.s.Enqueue("thello from the server")
 	w.send("hello from the client")
 	w.gets(later, w.blame(), "hello from the server")
 	w.s.Got(later, w.blame(), "hello from the client")
 }
 
-// goesOn shows that the session still works, after `n` messages each way: it is the same session, and everything arrives.
-func (w *world) goesOn(up, down []string) {
-	w.s.Say("tit goes on")
+// stillWorks shows that the session still works after the given messages: it is the same session,
+// and everything arrives.
+func (w *world) stillWorks(up, down []string) {
+	w.s.Enqueue("tit goes on")
 	w.send("it goes on")
 	w.gets(2*later, w.blame(), append(down, "it goes on")...)
 	w.s.Got(2*later, w.blame(), append(up, "it goes on")...)
-	w.tape.settled()
-	if w.has("closed") {
+	w.eventLog.markCalm()
+	if w.hasEvent("closed") {
 		w.Fatalf("the session has ended")
 	}
-	if keys := w.keys(); keys > 1 {
-		w.Fatalf("%d sessions instead of one", keys)
+	if n := w.countSessions(); n > 1 {
+		w.Fatalf("%d sessions instead of one", n)
 	}
 }
 
-// keys counts the sessions that the server has seen in POSTs.
-func (w *world) keys() int {
+// countSessions counts the sessions that the server has seen in POSTs.
+func (w *world) countSessions() int {
 	seen := map[string]bool{}
 	w.s.Do(func() {
 		for _, q := range w.s.Requests {
@@ -219,21 +227,21 @@ func (w *world) keys() int {
 	return len(seen)
 }
 
-// again waits for an attachment after the path.
-func (w *world) again(d time.Duration, requirement, why string, after *script.Path) {
+// reattached waits for an attachment that is newer than after.
+func (w *world) reattached(d time.Duration, requirement, why string, after *script.Attachment) {
 	w.s.Until(d, requirement, why, func() bool {
 		p := w.s.Find("")
-		return p != nil && p != after && p.Began.After(after.Began)
+		return p != nil && p != after && p.OpenedAt.After(after.OpenedAt)
 	})
 }
 
-func (w *world) path() (p *script.Path) {
+func (w *world) attachment() (p *script.Attachment) {
 	w.s.Do(func() { p = w.s.Live("") })
 	return p
 }
 
-// ends waits until the client says that the session has ended.
-func (w *world) ends(d time.Duration, requirement string, code int) client.Event {
+// expectEnd waits until the client says that the session has ended.
+func (w *world) expectEnd(d time.Duration, requirement string, code int) client.Event {
 	e := w.event(d, requirement, fmt.Sprintf("the session ends with %d", code), "closed")
 	if e.Code != code {
 		w.Break(requirement, "the session has ended with %d %q, not with %d", e.Code, e.Reason, code)

@@ -1,7 +1,6 @@
 package script
 
 import (
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -25,22 +24,22 @@ type Request struct {
 	done    bool
 }
 
-// Reply is what becomes of a request.
+// Reply says how a request is answered.
 type Reply struct {
 	Status int    // 0: 200
-	Batch  string // in the body of the request's kind and nonce
-	Body   string // the whole body instead
+	Batch  string // goes into a body with the request's kind and nonce
+	Body   string // the whole body, instead of Batch
 	Header map[string]string
 	Wait   time.Duration // before it
 	Never  bool          // no answer: the connection stays
 	Abort  bool          // the connection is cut, after Body if there is one
-	stream *Path
+	stream *Attachment
 }
 
-// Is tells whether the request's batch has that control.
+// Is reports whether the request's batch has that control.
 func (q *Request) Is(control string) bool { return q.Batch.Find(control) != nil }
 
-// honest answers as the server has decided, unless the case alters it.
+// honest answers as the server has decided, unless the case alters the answer.
 func (q *Request) honest(r *Reply) {
 	if q.s.Alter != nil && !q.done {
 		batch, body := r.Batch, r.Body
@@ -63,12 +62,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store, no-transform")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Referrer-Policy", "no-referrer")
-	if r.URL.Path != s.where && r.URL.Path != "/trap" {
+	if r.URL.Path != s.urlPath && r.URL.Path != "/trap" {
 		w.WriteHeader(http.StatusNotFound)
 		return
 	}
 	s.mu.Lock()
-	s.outside(r)
+	s.checkExposed(r)
 	s.mu.Unlock()
 	switch {
 	case r.URL.Path == "/trap":
@@ -82,14 +81,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// outside judges what proxies and logs see of a request.
-func (s *Server) outside(r *http.Request) {
+// checkExposed judges what proxies and logs see of a request.
+func (s *Server) checkExposed(r *http.Request) {
 	switch {
 	case r.URL.Path == "/trap":
 		s.Trap++
 		s.fault("HF1-HTTP-08", "the client follows a redirect")
 	case r.Method == http.MethodOptions:
-		s.fault("HF1-HTTP-06", "the client asks for a CORS preflight, for %s %s", r.Header.Get("Access-Control-Request-Method"), r.Header.Get("Access-Control-Request-Headers"))
+		s.fault("HF1-HTTP-06", "the client asks for a CORS preflight, for %s %s",
+			r.Header.Get("Access-Control-Request-Method"), r.Header.Get("Access-Control-Request-Headers"))
 	case r.URL.RawQuery != "":
 		s.fault("HF1-HTTP-06", "the URL has a query: %s", r.URL.RawQuery)
 	case r.Method == http.MethodPost && !strings.HasPrefix(r.Header.Get("Content-Type"), "text/plain"):
@@ -114,7 +114,7 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request) {
 	}
 	q := &Request{Raw: string(raw), Header: r.Header, At: time.Now(), s: s, replies: make(chan *Reply, 1)}
 	s.mu.Lock()
-	s.arrive(q)
+	s.handlePost(q)
 	s.mu.Unlock()
 	var a *Reply
 	select {
@@ -129,19 +129,20 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request) {
 	s.write(w, r, q, a)
 }
 
-// arrive judges a request and answers it, at once or later.
-func (s *Server) arrive(q *Request) {
+// handlePost judges a request and answers it, at once or later.
+func (s *Server) handlePost(q *Request) {
 	q.N = len(s.Requests) + 1
 	s.Requests = append(s.Requests, q)
 	s.t.Logf("<- %q", shorten(q.Raw))
 	body, err := wire.ParseBody([]byte(q.Raw))
 	if err != nil {
-		s.faulty(err)
+		s.faultFrom(err)
 		q.answer(&Reply{Status: http.StatusBadRequest})
 		return
 	}
 	q.Kind, q.Nonce, q.Batch = body.Kind, body.Nonce, body.Batch
-	// A browser sends a POST again by itself when a connection that it used before breaks: that copy is the same to the last byte.
+	// When a connection that it used before breaks, a browser may send the POST again by itself.
+	// That copy is equal to the last byte.
 	if before := s.nonces[q.Nonce]; q.Nonce == "-" || before != "" && before != q.Raw {
 		s.fault("HF1-HTTP-01", "the nonce %q was used before", q.Nonce)
 	}
@@ -155,7 +156,7 @@ func (s *Server) arrive(q *Request) {
 	if q.Kind == "stream" && !strings.Contains(q.Header.Get("Accept"), "text/event-stream") {
 		s.fault("HF1-SSE-05", "a stream is asked for with Accept: %s", q.Header.Get("Accept"))
 	}
-	s.crowd(q)
+	s.checkConcurrency(q)
 	if s.Refuse != "" {
 		s.Refusals++
 		q.answer(s.refusal(q))
@@ -173,9 +174,10 @@ func (s *Server) arrive(q *Request) {
 	s.change()
 }
 
-// crowd counts the requests of an attachment that are under way (HF1-POL-04, HF1-POL-05). One that the client has given up may look
-// alive for a moment.
-func (s *Server) crowd(q *Request) {
+// checkConcurrency counts the requests of an attachment that are in flight (HF1-POL-04,
+// HF1-POL-05). It counts after a while, because a request that the client has given up may look
+// open for a moment.
+func (s *Server) checkConcurrency(q *Request) {
 	if q.Kind != "poll" && q.Kind != "up" || q.Is("!use") || s.Lossy {
 		return
 	}
@@ -183,7 +185,8 @@ func (s *Server) crowd(q *Request) {
 	s.later(300*time.Millisecond, func() {
 		polls, ups := 0, 0
 		for _, other := range s.Requests[max(0, len(s.Requests)-50):] {
-			if !other.Over.IsZero() || other.Batch == nil || len(other.Batch.Lines) == 0 || other.Batch.Lines[0].Number("att") != att || other.Is("!use") {
+			if !other.Over.IsZero() || other.Batch == nil || len(other.Batch.Lines) == 0 ||
+				other.Batch.Lines[0].Number("att") != att || other.Is("!use") {
 				continue
 			}
 			switch other.Kind {
@@ -202,7 +205,8 @@ func (s *Server) crowd(q *Request) {
 	})
 }
 
-// refusal is the answer of a server that refuses everything: to a stream it is the first event, and the stream ends.
+// refusal is the answer of a server that refuses everything. On a stream it is the first event, and
+// the stream ends.
 func (s *Server) refusal(q *Request) *Reply {
 	if q.Kind != "stream" {
 		return &Reply{Batch: "@1 0\n" + s.Refuse + "\n"}
@@ -210,11 +214,12 @@ func (s *Server) refusal(q *Request) *Reply {
 	return q.event("@1 0", s.Refuse)
 }
 
-// event answers a stream by one event, and no other.
+// event answers a stream with one event and no other.
 func (q *Request) event(lines ...string) *Reply {
 	return &Reply{
 		Header: map[string]string{"Content-Type": "text/event-stream"},
-		Body:   ":" + strings.Repeat(" ", 2048) + "\n\ndata:holdfast/1 stream " + q.Nonce + "\ndata:" + strings.Join(lines, "\ndata:") + "\ndata:.\n\n",
+		Body: ":" + strings.Repeat(" ", 2048) + "\n\ndata:holdfast/1 stream " + q.Nonce + "\ndata:" +
+			strings.Join(lines, "\ndata:") + "\ndata:.\n\n",
 	}
 }
 
@@ -249,18 +254,18 @@ func (s *Server) serve(q *Request) {
 	q.honest(r)
 }
 
-// poll answers a poll, or has it hang.
+// poll answers a poll, or lets it hang.
 func (s *Server) poll(q *Request) *Reply {
 	p, r := s.addressed(q)
 	if r != nil {
 		return r
 	}
 	l := &q.Batch.Lines[0]
-	p.Asked++
+	p.Polls++
 	if recv := l.Number("recv"); recv > s.Sent {
 		s.fault("HF1-NUM-09", "!poll with a position of %d where %d lines were sent", recv, s.Sent)
 	} else {
-		p.moves(max(recv, q.Batch.Ack))
+		p.setPosition(max(recv, q.Batch.Ack))
 	}
 	if n := l.Number("p"); n < p.p {
 		return &Reply{Batch: s.head(s.Acked+1) + s.ReplyLine() + "\n"}
@@ -336,65 +341,4 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, q *Request, a *Re
 		w.WriteHeader(a.Status)
 	}
 	_, _ = io.WriteString(w, body)
-}
-
-// stream serves an event stream until it is ended.
-func (s *Server) stream(w http.ResponseWriter, r *http.Request, q *Request, p *Path) {
-	c := http.NewResponseController(w)
-	w.Header().Set("Content-Type", "text/event-stream")
-	over := make(chan struct{})
-	first := "data:" + "holdfast/1 stream " + q.Nonce + "\n"
-	s.mu.Lock()
-	if !p.Alive { // a case has killed it since it was opened
-		q.Over = time.Now()
-		s.mu.Unlock()
-		panic(http.ErrAbortHandler)
-	}
-	p.write = func(batch string) error {
-		if !p.Alive {
-			return nil
-		}
-		event := first + "data:" + strings.ReplaceAll(strings.TrimSuffix(batch, "\n"), "\n", "\ndata:") + "\ndata:.\n\n"
-		first = ""
-		if _, err := io.WriteString(w, event); err != nil {
-			return err
-		}
-		return c.Flush()
-	}
-	p.close = func(int) {
-		select {
-		case <-over:
-		default:
-			close(over)
-		}
-	}
-	p.raw = func(raw string) {
-		_, _ = io.WriteString(w, raw)
-		_ = c.Flush()
-	}
-	_, _ = fmt.Fprintf(w, ":%s\n\n", strings.Repeat(" ", 2048))
-	p.send(s.head(s.Acked+1) + s.Opened(p) + "\n")
-	p.alive()
-	p.Control(`?beacon {"i":1}`)
-	s.flush()
-	s.change()
-	s.mu.Unlock()
-	s.later(300*time.Millisecond, func() {
-		if p.Alive {
-			p.Control(`?beacon {"i":2}`)
-		}
-	})
-	select {
-	case <-over:
-	case <-r.Context().Done():
-	}
-	s.mu.Lock()
-	p.dies()
-	p.write, p.raw = nil, nil
-	q.Over = time.Now()
-	s.change()
-	s.mu.Unlock()
-	if r.Context().Err() == nil && s.Ended == "" {
-		panic(http.ErrAbortHandler)
-	}
 }

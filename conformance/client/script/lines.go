@@ -7,7 +7,8 @@ import (
 	"github.com/holdfast-rt/holdfast/conformance/wire"
 )
 
-// piece is how many bytes of payload a line may hold so that it keeps to 1,536 bytes, all escaped.
+// piece is how many bytes of payload a line may hold, so that it stays within 1,536 bytes even if
+// all are escaped.
 const piece = 700
 
 // Lines writes a message as log lines, in pieces if it is long.

@@ -10,8 +10,8 @@ import (
 	"github.com/holdfast-rt/holdfast/conformance/wire"
 )
 
-// open attaches a path, and creates the session where there is none.
-func (s *Server) open(transport string, b *wire.Batch) *Path {
+// open makes an attachment, and creates the session where there is none.
+func (s *Server) open(transport string, b *wire.Batch) *Attachment {
 	o := &b.Lines[0]
 	key, run, att := o.Text("key"), o.Text("run"), o.Number("att")
 	if raw, err := base64.RawURLEncoding.Strict().DecodeString(key); err != nil || len(raw) != 32 || len(key) != 43 {
@@ -30,12 +30,13 @@ func (s *Server) open(transport string, b *wire.Batch) *Path {
 	s.Auths = append(s.Auths, string(f.Auth))
 	if key != s.Key || s.Run == "" {
 		if run != "" && s.Run != "" && s.Ended == "" {
-			s.fault("HF1-CLO-06", "another key while the session lives")
+			s.fault("HF1-CLO-06", "another key although the session has not ended")
 		}
-		s.begin(key)
+		s.newSession(key)
 	}
 	switch {
-	case run == "" && s.Repeated && time.Since(s.repeatedAt) > 3*time.Second: // one that raced may come later
+	// one that took part in the race may come late
+	case run == "" && s.Confirmed && time.Since(s.confirmedAt) > 3*time.Second:
 		s.fault("HF1-WHO-03", "an !open without run, after the run was repeated")
 	case run != "" && run != s.Run:
 		s.fault("HF1-WHO-03", "!open repeats the run %q, not %q", run, s.Run)
@@ -49,7 +50,10 @@ func (s *Server) open(transport string, b *wire.Batch) *Path {
 	if early := s.early(b); early > 4<<10 && b.Logs() > 1 {
 		s.fault("HF1-ATT-08", "%d bytes of early messages in an !open", early)
 	}
-	p := &Path{s: s, Att: att, Transport: transport, Began: time.Now(), wrote: time.Now(), Alive: true, Ack: b.Ack, Position: o.Number("recv"), U: o.Number("u"), Challenge: random()}
+	p := &Attachment{
+		s: s, Att: att, Transport: transport, OpenedAt: time.Now(), wrote: time.Now(), Alive: true,
+		Ack: b.Ack, Position: o.Number("recv"), U: o.Number("u"), Challenge: random(),
+	}
 	if p.Lim = f.Lim.MaxBatch; p.Lim == 0 {
 		p.Lim = 65536
 	}
@@ -66,21 +70,20 @@ func (s *Server) early(b *wire.Batch) (n int) {
 	return n
 }
 
-// begin makes a new session.
-func (s *Server) begin(key string) {
+// newSession makes a new session.
+func (s *Server) newSession(key string) {
 	if s.Key != "" {
 		s.down = nil
-		s.Forged = true // more than one session in a run: one trace does not tell them apart
+		s.Forged = true // one trace cannot tell two sessions of a run apart
 	}
-	s.Key, s.Run, s.Repeated, s.Ended, s.Closing = key, random(), false, "", false
-	s.U, s.Att, s.Recv, s.Taken, s.Sent, s.Acked, s.told = 0, 0, 0, 0, 0, 0, 0
-	s.up, s.size, s.part, s.Messages, s.Paths = nil, nil, nil, nil, nil
-	s.high = map[uint64]bool{}
+	s.Key, s.Run, s.Confirmed, s.Ended, s.Closing = key, random(), false, "", false
+	s.U, s.Att, s.Recv, s.Taken, s.Sent, s.Acked, s.ackSent = 0, 0, 0, 0, 0, 0, 0
+	s.up, s.size, s.part, s.Messages, s.Attachments = nil, nil, nil, nil, nil
 }
 
-// attach puts a path into its place, and selects it if its u says so.
-func (s *Server) attach(p *Path) {
-	if old := s.path(p.Att); old != nil {
+// attach adds an attachment, and selects it if its u says so.
+func (s *Server) attach(p *Attachment) {
+	if old := s.attachment(p.Att); old != nil {
 		if old.Transport != p.Transport || old.Detached {
 			s.fault("HF1-ATT-01", "the attachment %d is used twice", p.Att)
 		}
@@ -89,27 +92,28 @@ func (s *Server) attach(p *Path) {
 	if p.Position > s.Sent {
 		s.fault("HF1-NUM-09", "!open with a position of %d where %d lines were sent", p.Position, s.Sent)
 	}
-	s.Paths = append(s.Paths, p)
+	s.Attachments = append(s.Attachments, p)
 	s.record(trace.Event{What: "attach", Att: p.Att, Position: p.Position})
 	p.next = max(p.Position, s.Acked) + 1
 	if p.U > s.U {
-		s.selects(p, p.U, p.Position)
+		s.selectAttachment(p, p.U, p.Position)
 	}
 }
 
-// addressed finds the path that a poll or up speaks of; nil: an answer was given already.
-func (s *Server) addressed(q *Request) (*Path, *Reply) {
+// addressed finds the attachment that a poll or up belongs to. If it returns nil, the reply is the
+// answer.
+func (s *Server) addressed(q *Request) (*Attachment, *Reply) {
 	l := &q.Batch.Lines[0]
 	if s.Run == "" || (l.Text("run") != s.Run && l.Text("key") != s.Key) {
 		return nil, &Reply{Batch: "@1 0\n!refused {\"reason\":\"unknown\"}\n"}
 	}
-	s.known(l)
-	p := s.path(l.Number("att"))
+	s.checkAddress(l)
+	p := s.attachment(l.Number("att"))
 	switch {
 	case s.Ended != "":
 		return nil, &Reply{Batch: s.head(1) + s.Ended + "\n"}
 	case p == nil:
-		s.fault("HF1-ATT-01", "a request of the attachment %d, which was never opened", l.Number("att"))
+		s.fault("HF1-ATT-01", "a request for the attachment %d, which was never opened", l.Number("att"))
 		return nil, &Reply{Batch: "@1 0\n!detach {\"code\":4004,\"gone\":true}\n"}
 	case !p.Alive && (q.Kind == "poll" || q.Batch.Find("!use") != nil):
 		return nil, &Reply{Batch: s.head(1) + "!detach {\"code\":4005,\"gone\":true}\n"}
@@ -123,12 +127,12 @@ func (s *Server) answerUp(q *Request) *Reply {
 	if r != nil {
 		return r
 	}
-	p.Upped++
+	p.Ups++
 	s.take(q.Batch)
 	answers := s.controls(p, q.Batch)
 	s.after(q.Batch)
 	if p.Transport == SSE && p.Alive && !strings.Contains(strings.Join(answers, " "), "!reply") {
-		for _, a := range answers { // HF1-LIV-02: to an up of a stream on the stream
+		for _, a := range answers { // HF1-LIV-02: the answer to an up of a stream goes on the stream
 			p.Control(a)
 		}
 		answers = nil
@@ -151,8 +155,8 @@ func (s *Server) after(*wire.Batch) {
 	s.change()
 }
 
-// reply is the answer to an up or poll; p is given if it may carry down lines.
-func (s *Server) reply(p *Path, more string) *Reply {
+// reply is the answer to an up or poll. p is given if the answer may carry down lines.
+func (s *Server) reply(p *Attachment, more string) *Reply {
 	if s.Ended != "" {
 		return &Reply{Batch: s.head(1) + s.Ended + "\n"}
 	}

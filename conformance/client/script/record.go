@@ -5,7 +5,7 @@ import (
 	"github.com/holdfast-rt/holdfast/conformance/wire"
 )
 
-// record writes an event of the server's into the trace.
+// record writes an event of the server into the trace.
 func (s *Server) record(e trace.Event) {
 	if s.Record != nil {
 		e.Side = "server"
@@ -13,14 +13,15 @@ func (s *Server) record(e trace.Event) {
 	}
 }
 
-// acked records that a side was told what its peer has taken.
+// acked records that a side has learned what its peer has taken.
 func (s *Server) acked(side string, number uint64) {
 	if s.Record != nil && number > 0 {
 		s.Record(trace.Event{Side: side, What: "ack", Number: number})
 	}
 }
 
-// messagesTo is the number of the last whole message up to a line: an ack may cover a !close too, which is no message.
+// messagesTo is the number of the last whole message up to a line: an ack may cover a !close too,
+// which is no message.
 func messagesTo(ends []uint64, line uint64) (last uint64) {
 	for _, n := range ends {
 		if n <= line {
@@ -30,8 +31,9 @@ func messagesTo(ends []uint64, line uint64) (last uint64) {
 	return last
 }
 
-// said records what was put into the server's log, once a message is whole. What is no log line of the protocol is a forgery.
-func (s *Server) said(line string) {
+// recordEnqueued records what was put into the server's log, once a message is whole. A line that
+// is no log line of the protocol makes the run a forged one.
+func (s *Server) recordEnqueued(line string) {
 	b, err := wire.Parse([]byte("@1 0\n" + line + "\n"))
 	if err != nil || len(b.Lines) != 1 || !b.Lines[0].Log() {
 		s.Forged = true
@@ -41,17 +43,18 @@ func (s *Server) said(line string) {
 	if l.Kind != wire.Text && l.Kind != wire.Binary {
 		return
 	}
-	if s.saying = append(s.saying, l.Data...); l.More {
+	if s.enqueuing = append(s.enqueuing, l.Data...); l.More {
 		return
 	}
 	n := uint64(len(s.down))
 	s.downEnds = append(s.downEnds, n)
-	s.record(trace.Event{What: "enqueue", Number: n, Digest: trace.Digest(string(s.saying), l.Kind == wire.Binary)})
-	s.saying = nil
+	s.record(trace.Event{What: "enqueue", Number: n, Digest: trace.Digest(string(s.enqueuing), l.Kind == wire.Binary)})
+	s.enqueuing = nil
 }
 
-// moves has the path go on behind a position that the client has stated for the server's log.
-func (p *Path) moves(position uint64) {
+// setPosition sets where the attachment goes on: behind a position that the client has stated for
+// the server's log.
+func (p *Attachment) setPosition(position uint64) {
 	next := max(position, p.s.Acked) + 1
 	if next != p.next {
 		p.s.record(trace.Event{What: "attach", Att: p.Att, Position: next - 1})
@@ -59,8 +62,8 @@ func (p *Path) moves(position uint64) {
 	p.next = next
 }
 
-// dies notes that the path is gone.
-func (p *Path) dies() {
+// noteEnd notes that the attachment has ended.
+func (p *Attachment) noteEnd() {
 	if p.Alive {
 		p.s.record(trace.Event{What: "kill", Att: p.Att})
 	}

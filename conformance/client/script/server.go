@@ -1,5 +1,6 @@
-// Package script is a server that does what a case tells it: a small honest server of one session, whose every answer and frame a case
-// can alter, delay, double or withhold. It judges all that the client sends, strictly, and notes the first requirement that breaks.
+// Package script is a server that follows the script of a case. It is a small honest server of one
+// session, and a case can alter, delay, repeat or withhold each of its answers and frames. It
+// judges strictly all that the client sends, and notes the first requirement that breaks.
 package script
 
 import (
@@ -18,81 +19,108 @@ import (
 	"github.com/holdfast-rt/holdfast/conformance/wire"
 )
 
-// Server serves one session, or several one after another. Its fields are set before the client connects; hooks are called with the
-// server locked, and must neither block nor call its methods, those of Path and Request excepted.
+// Server serves one session, or several one after another. Its fields are set before the client
+// connects. Hooks are called while the server is locked: they must not block, and must not call its
+// methods except those of Attachment and Request.
 type Server struct {
-	URL   string // the endpoint
-	where string // of no other case: a client of an earlier one may still call at a port that is used again
-	Stop  func() // ends the server, which else ends with the case
+	URL     string // the endpoint
+	urlPath string // differs in each case: an old client may still call a port that is used again
+	Stop    func() // ends the server before the case ends
 
-	MaxBatch, MaxMessage, Win, Ping, Hold, TTL int // what opened states; times in ms
+	Limits
+	Hooks
 
 	Echo   bool // sends every message back
 	Silent bool // sends no pings
-	Lossy  bool // frames and requests get lost: a hole in the numbers is not the client's fault, nor is a copy
-	// Holds keeps acks at this number, if it is set: the application is slow.
-	Holds func() bool
-
+	Lossy  bool // frames and requests get lost: gaps and copies are not the client's fault
 	// Refuse, if it is set, is the answer to everything.
 	Refuse string
-	// Record is told what the server's application and its paths do, as events of a trace.
-	Record func(trace.Event)
-	// Forged says that a case had the server say what was not so; what was recorded of the run is then no trace of an honest one.
+	// Forged is true when a case let the server say something untrue. The record is then no honest
+	// trace.
 	Forged bool
-	// Upgrade is asked for each handshake of a WebSocket: 0 accepts, -1 never answers, a status refuses.
-	Upgrade func(n int, r *http.Request) int
-	// Request is asked first about each POST; nil lets the server answer.
-	Request func(q *Request) *Reply
-	// Alter may change what the server has decided to answer.
-	Alter func(q *Request, r *Reply)
-	// Frame is told of each batch that came in a frame; false has it vanish.
-	Frame func(p *Path, b *wire.Batch) bool
-	// Send is told of each batch that goes into a frame or event; what it returns goes instead.
-	Send func(p *Path, batch string) []string
 
-	// State, under lock; cases read it through Do and Until.
+	// State is under the lock; cases read it in Do and Until.
 	State
 
 	t       *suite.T
 	mu      sync.Mutex
 	changed chan struct{}
 	broken  *wire.Error
-	nonces  map[string]string // and the request that each came with
-	began   time.Time
+	nonces  map[string]string // with the request that brought each
 	done    context.Context
+}
+
+// Limits are what the server states in !opened; times in ms.
+type Limits struct {
+	MaxBatch, MaxMessage, Win, Ping, Hold, TTL int
+}
+
+// Hooks let a case decide. Each may be nil.
+type Hooks struct {
+	// Holds keeps the ack where it is while it is true: the application is slow.
+	Holds func() bool
+	// Record is called with what the server's application and attachments do, as events of a trace.
+	Record func(trace.Event)
+	// Upgrade decides about each WebSocket handshake: 0 accepts, -1 never answers, a status
+	// refuses.
+	Upgrade func(n int, r *http.Request) int
+	// Request decides first about each POST; nil lets the server answer.
+	Request func(q *Request) *Reply
+	// Alter may change what the server has decided to answer.
+	Alter func(q *Request, r *Reply)
+	// Frame is called with each batch that came in a frame; false drops it.
+	Frame func(p *Attachment, b *wire.Batch) bool
+	// Send is called with each batch for a frame or event; what it returns is sent instead.
+	Send func(p *Attachment, batch string) []string
 }
 
 // State is what the server knows.
 type State struct {
-	Key, Run string
-	U, Att   uint64 // the selection
-	Paths    []*Path
-	Upgrades int
-	Requests []*Request // all there were
-	Trap     int        // requests to where a redirect leads
+	Key, Run    string
+	U, Att      uint64 // the selection
+	Attachments []*Attachment
+	Confirmed   bool // the client has repeated the run
+	Closing     bool // the client's !close was taken
+	Ended       string
 
-	Recv     uint64    // lines of the client's log
-	Taken    uint64    // the last line of the last whole message
-	Messages []Message // what the client sent
-	Sent     uint64    // lines of the server's log that were sent
-	Acked    uint64    // by the client
-	Repeated bool      // the client has repeated the run
+	confirmedAt time.Time
+
+	traffic
+	upLog
+	downLog
+}
+
+// traffic counts what the client has sent.
+type traffic struct {
+	Upgrades int
+	Requests []*Request // all so far
+	Trap     int        // requests that followed a redirect
 	Opens    int
 	Refusals int
-	Closing  bool // the client's !close was taken
-	Ended    string
 	Auths    []string // the auth of each open
+}
 
-	up         []string // the client's log
-	down       []string // the server's log, lines with LF
-	told       uint64   // the highest ack sent
-	repeatedAt time.Time
-	size       []int  // payload + 16 of each line
-	part       []byte // pieces of the message that is coming
-	high       map[uint64]bool
+// upLog is what the server has of the client's log.
+type upLog struct {
+	Recv     uint64    // lines
+	Taken    uint64    // the last line of the last whole message
+	Messages []Message // what the client sent
 
-	upEnds, downEnds []uint64 // the numbers of whole messages in the logs
-	saying           []byte   // pieces of the message that a case is putting into the log
+	up      []string
+	upEnds  []uint64 // the numbers of whole messages
+	size    []int    // payload + 16 of each line
+	part    []byte   // pieces of the message that is coming
+	ackSent uint64   // the highest ack sent
+}
+
+// downLog is the server's log.
+type downLog struct {
+	Sent  uint64 // lines that were sent
+	Acked uint64 // by the client
+
+	down      []string // lines with LF
+	downEnds  []uint64 // the numbers of whole messages
+	enqueuing []byte   // pieces of the message that a case is putting into the log
 }
 
 // Message is a whole message of the client.
@@ -102,29 +130,30 @@ type Message struct {
 	Number uint64
 }
 
-// Path is that of the endpoint's URL.
-func (s *Server) Path() string { return s.where }
+// Path is the path of the endpoint's URL.
+func (s *Server) Path() string { return s.urlPath }
 
 // New starts a server for a case. It ends with the case.
 func New(t *suite.T) *Server {
 	s := &Server{
-		t: t, MaxBatch: 65536, MaxMessage: 1 << 20, Win: 2 << 20, Ping: 20000, Hold: 20000, TTL: 120000,
-		changed: make(chan struct{}), nonces: map[string]string{}, began: time.Now(),
+		t: t, changed: make(chan struct{}), nonces: map[string]string{},
+		Limits: Limits{MaxBatch: 65536, MaxMessage: 1 << 20, Win: 2 << 20, Ping: 20000, Hold: 20000, TTL: 120000},
 	}
-	s.high = map[uint64]bool{}
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatalf("the suite cannot listen: %v", err)
 	}
-	s.where = "/" + random() + "/holdfast"
-	s.URL = "http://" + l.Addr().String() + s.where
+	s.urlPath = "/" + random() + "/holdfast"
+	s.URL = "http://" + l.Addr().String() + s.urlPath
 	done, end := context.WithCancel(context.WithoutCancel(t.Context()))
 	s.done = done
-	h := &http.Server{Handler: s, ReadHeaderTimeout: time.Minute, BaseContext: func(net.Listener) context.Context { return done }}
+	h := &http.Server{Handler: s, ReadHeaderTimeout: time.Minute, BaseContext: func(net.Listener) context.Context {
+		return done
+	}}
 	go func() { _ = h.Serve(l) }()
 	s.Stop = sync.OnceFunc(func() {
 		s.mu.Lock()
-		for _, p := range s.Paths {
+		for _, p := range s.Attachments {
 			p.end(nil)
 		}
 		s.mu.Unlock()
@@ -149,7 +178,7 @@ func (s *Server) Fault(requirement, format string, args ...any) {
 	s.fault(requirement, format, args...)
 }
 
-func (s *Server) faulty(err error) {
+func (s *Server) faultFrom(err error) {
 	var e *wire.Error
 	if errors.As(err, &e) {
 		s.fault(e.Requirement, "%s", e.Text)
@@ -163,7 +192,8 @@ func (s *Server) change() {
 	s.changed = make(chan struct{})
 }
 
-// Do runs f with the server locked, and fails the case if the client has broken a requirement by now.
+// Do runs f while the server is locked. It fails the case if the client has broken a requirement by
+// now.
 func (s *Server) Do(f func()) {
 	s.mu.Lock()
 	if f != nil {
@@ -177,15 +207,15 @@ func (s *Server) Do(f func()) {
 	}
 }
 
-// Until waits until f, called with the server locked, is true. What names what is awaited: if it does not come within d the case fails
-// with the requirement.
+// Until waits until f, called while the server is locked, is true. what says what is awaited. If it
+// does not come within d, the case fails with the requirement.
 func (s *Server) Until(d time.Duration, requirement, what string, f func() bool) {
 	if !s.Within(d, f) {
 		s.t.Break(requirement, "not within %s: %s", d, what)
 	}
 }
 
-// Within is Until that tells instead of failing.
+// Within is Until that reports instead of failing.
 func (s *Server) Within(d time.Duration, f func() bool) bool {
 	over := time.NewTimer(d)
 	defer over.Stop()
@@ -210,19 +240,19 @@ func (s *Server) Within(d time.Duration, f func() bool) bool {
 	}
 }
 
-// Never watches for d that f does not become true.
+// Never checks for d that f does not become true.
 func (s *Server) Never(d time.Duration, requirement, what string, f func() bool) {
 	if s.Within(d, f) {
 		s.t.Break(requirement, "%s", what)
 	}
 }
 
-// Say puts lines (without LF) into the server's log and sends what may be sent.
-func (s *Server) Say(lines ...string) {
+// Enqueue adds lines (without LF) to the server's log and sends what may be sent.
+func (s *Server) Enqueue(lines ...string) {
 	s.Do(func() {
 		for _, l := range lines {
 			s.down = append(s.down, l+"\n")
-			s.said(l)
+			s.recordEnqueued(l)
 		}
 		s.flush()
 	})
@@ -246,13 +276,15 @@ func (s *Server) Got(d time.Duration, requirement string, want ...string) {
 	s.Do(nil)
 }
 
-// Flush sends again what the selected path has not acknowledged, or what there is. The server is locked.
+// Flush sends again what the selected attachment has not acknowledged, or what there is. The server
+// is locked.
 func (s *Server) Flush() { s.flush() }
 
-// Nudge sends an ack on the selected path, or answers the hanging poll, so that a change of Holds is heard.
+// Nudge sends an ack on the selected attachment, or answers the hanging poll, so that the client
+// sees a change of Holds.
 func (s *Server) Nudge() {
 	s.Do(func() {
-		p := s.path(s.Att)
+		p := s.attachment(s.Att)
 		switch {
 		case p == nil || !p.Alive:
 		case p.Transport != LongPoll:
@@ -271,7 +303,7 @@ func random() string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// later runs f, locked, after d, unless the case ends.
+// later runs f, locked, after d, unless the case ends before.
 func (s *Server) later(d time.Duration, f func()) {
 	time.AfterFunc(d, func() {
 		s.mu.Lock()

@@ -36,7 +36,7 @@ func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
 	}
 	defer c.Close()
 	c.SetReadLimit(4 << 20)
-	var p *Path
+	var p *Attachment
 	for {
 		kind, data, err := c.ReadMessage()
 		s.mu.Lock()
@@ -45,7 +45,7 @@ func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
 				s.fault("HF1-WSK-02", "the client uses an extension that was not negotiated: %v", err)
 			}
 			if p != nil {
-				p.dies()
+				p.noteEnd()
 			}
 			s.change()
 			s.mu.Unlock()
@@ -60,8 +60,8 @@ func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// frame acts on one frame. nil ends the connection.
-func (s *Server) frame(c *websocket.Conn, p *Path, kind int, data []byte) *Path {
+// frame acts on one frame. It returns nil to end the connection.
+func (s *Server) frame(c *websocket.Conn, p *Attachment, kind int, data []byte) *Attachment {
 	s.t.Logf("<- ws %q", shorten(string(data)))
 	parse := wire.Parse
 	if kind == websocket.BinaryMessage {
@@ -69,7 +69,7 @@ func (s *Server) frame(c *websocket.Conn, p *Path, kind int, data []byte) *Path 
 	}
 	b, err := parse(data)
 	if err != nil {
-		s.faulty(err)
+		s.faultFrom(err)
 		return nil
 	}
 	if p == nil {
@@ -78,8 +78,7 @@ func (s *Server) frame(c *websocket.Conn, p *Path, kind int, data []byte) *Path 
 	if s.Frame != nil && !s.Frame(p, b) {
 		return p
 	}
-	p.Frames = append(p.Frames, b)
-	s.repeated()
+	s.noteConfirmed()
 	if b.Find("!open") != nil || b.Find("!poll") != nil || b.Find("!up") != nil {
 		s.fault("HF1-ERR-05", "an address on an open WebSocket: %s", b)
 	}
@@ -94,19 +93,19 @@ func (s *Server) frame(c *websocket.Conn, p *Path, kind int, data []byte) *Path 
 	return p
 }
 
-// ackSoon sends an ack on its own when nothing else has carried it.
-func (s *Server) ackSoon(p *Path) {
-	if s.told >= s.Taken || (s.Holds != nil && s.Holds()) {
+// ackSoon sends an ack on its own if nothing else has carried it.
+func (s *Server) ackSoon(p *Attachment) {
+	if s.ackSent >= s.Taken || (s.Holds != nil && s.Holds()) {
 		return
 	}
 	s.later(20*time.Millisecond, func() {
-		if p.Alive && s.told < s.Taken && (s.Holds == nil || !s.Holds()) {
+		if p.Alive && s.ackSent < s.Taken && (s.Holds == nil || !s.Holds()) {
 			p.send(s.head(p.next))
 		}
 	})
 }
 
-func (s *Server) openSocket(c *websocket.Conn, b *wire.Batch) *Path {
+func (s *Server) openSocket(c *websocket.Conn, b *wire.Batch) *Attachment {
 	if len(b.Lines) == 0 || !b.Lines[0].Is("!open") {
 		s.fault("HF1-WSK-01", "the first frame is no !open: %s", b)
 		return nil
@@ -129,14 +128,15 @@ func (s *Server) openSocket(c *websocket.Conn, b *wire.Batch) *Path {
 	p.write = send
 	p.close = func(code int) {
 		if code != 0 {
-			_ = c.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, ""), time.Now().Add(time.Second))
+			_ = c.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, ""),
+				time.Now().Add(time.Second))
 		}
 		_ = c.NetConn().Close()
 	}
 	p.Binary = func(frame []byte) { _ = c.WriteMessage(websocket.BinaryMessage, frame) }
 	s.take(b)
 	p.Control(s.Opened(p))
-	p.alive()
+	p.keepAlive()
 	s.after(b)
 	return p
 }

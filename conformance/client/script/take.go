@@ -10,8 +10,8 @@ import (
 	"github.com/holdfast-rt/holdfast/conformance/wire"
 )
 
-// identify is the id of a key (HF1-WHO-02).
-func identify(key string) string {
+// sessionID is the id of a key (HF1-WHO-02).
+func sessionID(key string) string {
 	raw, _ := base64.RawURLEncoding.DecodeString(key)
 	sum := sha256.Sum256(append([]byte("holdfast/1 id"), raw...))
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
@@ -39,7 +39,8 @@ func (s *Server) take(b *wire.Batch) (gap bool) {
 		case b.Logs() > 0:
 			s.fault("HF1-NUM-01", "log lines from %d on where %d is next", b.First, s.Recv+1)
 		default:
-			s.fault("HF1-NUM-06", "a head without log lines looks like a gap: it says %d where %d is next", b.First, s.Recv+1)
+			s.fault("HF1-NUM-06", "a head without log lines looks like a gap: it says %d where %d is next", b.First,
+				s.Recv+1)
 		}
 		return true
 	}
@@ -92,15 +93,16 @@ func (s *Server) line(n uint64, l wire.Line) {
 	if s.Echo {
 		for _, line := range Lines(m.Data, m.Binary) {
 			s.down = append(s.down, line+"\n")
-			s.said(line)
+			s.recordEnqueued(line)
 		}
 	}
 }
 
-// window checks that the client keeps to it: one message may always be whole (HF1-NUM-10).
+// window checks that the client keeps to the window; one whole message is always allowed
+// (HF1-NUM-10).
 func (s *Server) window() {
 	sum, messages := 0, 1
-	for n := s.told + 1; n <= s.Recv; n++ {
+	for n := s.ackSent + 1; n <= s.Recv; n++ {
 		sum += s.size[n-1]
 		if n < s.Recv && s.up[n-1][1] == 'f' { // fmt's false: the message ended here
 			messages++
@@ -111,19 +113,19 @@ func (s *Server) window() {
 	}
 }
 
-// known checks key and run of an address, and whose attachment it is.
-func (s *Server) known(l *wire.Line) {
+// checkAddress checks the key and the run of an address.
+func (s *Server) checkAddress(l *wire.Line) {
 	if l.Text("key") != s.Key {
 		s.fault("HF1-WHO-03", "a request with another key than the session's")
 	}
 	if run := l.Text("run"); run != s.Run {
 		s.fault("HF1-WHO-03", "!%s repeats the run %q, not %q", l.Name, run, s.Run)
 	}
-	s.repeated()
+	s.noteConfirmed()
 }
 
-// controls acts on the controls of a batch and returns what to answer.
-func (s *Server) controls(p *Path, b *wire.Batch) (answers []string) {
+// controls acts on the controls of a batch and returns the answers.
+func (s *Server) controls(p *Attachment, b *wire.Batch) (answers []string) {
 	for i := range b.Lines {
 		l := &b.Lines[i]
 		switch {
@@ -137,7 +139,7 @@ func (s *Server) controls(p *Path, b *wire.Batch) (answers []string) {
 			s.rewind(p, l.Number("recv"))
 		case l.Is("!detach"):
 			p.Detached = true
-			if p.dies(); p.close != nil {
+			if p.noteEnd(); p.close != nil {
 				p.close(0)
 			}
 		case l.Is("!use"):
@@ -150,15 +152,15 @@ func (s *Server) controls(p *Path, b *wire.Batch) (answers []string) {
 	return answers
 }
 
-func (s *Server) rewind(p *Path, recv uint64) {
+func (s *Server) rewind(p *Attachment, recv uint64) {
 	if recv > s.Sent {
 		s.fault("HF1-NUM-09", "!rewind to %d where %d lines were sent", recv, s.Sent)
 		return
 	}
-	p.moves(recv)
+	p.setPosition(recv)
 }
 
-func (s *Server) use(p *Path, l *wire.Line) {
+func (s *Server) use(p *Attachment, l *wire.Line) {
 	p.Uses++
 	u, recv := l.Number("u"), l.Number("recv")
 	if recv > s.Sent {
@@ -166,19 +168,19 @@ func (s *Server) use(p *Path, l *wire.Line) {
 		return
 	}
 	if l.Text("challenge") != p.Challenge || l.Number("att") != p.Att {
-		s.fault("HF1-SEL-03", "!use with another challenge or att than those of the opened on that path")
+		s.fault("HF1-SEL-03", "!use with another challenge or att than those of the opened on that attachment")
 		return
 	}
 	if u > s.U {
-		s.selects(p, u, recv)
+		s.selectAttachment(p, u, recv)
 	}
 }
 
-func (s *Server) selects(p *Path, u, recv uint64) {
-	old := s.path(s.Att)
+func (s *Server) selectAttachment(p *Attachment, u, recv uint64) {
+	old := s.attachment(s.Att)
 	s.U, s.Att = u, p.Att
 	s.record(trace.Event{What: "use", Att: p.Att, U: u})
-	p.moves(recv)
+	p.setPosition(recv)
 	if old == nil || old == p || !old.Alive {
 		return
 	}
@@ -190,8 +192,8 @@ func (s *Server) selects(p *Path, u, recv uint64) {
 	}
 }
 
-func (s *Server) repeated() {
-	if !s.Repeated {
-		s.Repeated, s.repeatedAt = true, time.Now()
+func (s *Server) noteConfirmed() {
+	if !s.Confirmed {
+		s.Confirmed, s.confirmedAt = true, time.Now()
 	}
 }

@@ -19,12 +19,15 @@ func runClient(ctx context.Context, args []string, _ io.Reader, stdout, stderr i
 	set := flag.NewFlagSet("client", flag.ContinueOnError)
 	set.SetOutput(stderr)
 	set.Usage = func() {
-		fmt.Fprintln(stderr, "Usage: holdfast-conformance client [FLAGS] -- COMMAND…\n\nCOMMAND is an adapter of the client, docs/conformance.md tells of them.")
+		fmt.Fprintln(stderr, "Usage: holdfast-conformance client [FLAGS] -- COMMAND…\n\nCOMMAND is an adapter of the "+
+			"client: see docs/conformance.md.")
 		set.PrintDefaults()
 	}
-	server := set.String("server", "", "`URL` of a server that echoes, for the cases that go through the middlebox (default: one of the suite's own)")
+	server := set.String("server", "",
+		"`URL` of a server that echoes, for the cases that go through the middlebox (default: one of the suite's own)")
 	file := set.String("trace", "", "write the traces of the cases whose server is an honest one to this `FILE`")
-	sweep := set.Int64("sweep", 0, "cut at every `N`-th byte in the cases sweep/…, which takes minutes (default: a few bytes, by the seed)")
+	sweep := set.Int64("sweep", 0,
+		"cut at every `N`-th byte in the cases sweep/…, which takes minutes (default: a few bytes, by the seed)")
 	var flags suite.Flags
 	flags.Add(set)
 	switch err := set.Parse(args); {
@@ -42,7 +45,7 @@ func runClient(ctx context.Context, args []string, _ io.Reader, stdout, stderr i
 		return suite.ExitUsage
 	}
 	if *sweep > 0 {
-		cases.Unhurried(all)
+		cases.AllowFullSweeps(all)
 	}
 	ctx, end := context.WithCancel(ctx)
 	defer end()

@@ -10,7 +10,7 @@ import (
 	"syscall"
 )
 
-// command is a subcommand. Each stands in a file of its own.
+// command is a subcommand. Each has a file of its own.
 type command struct {
 	name, args, about string
 	run               func(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int
@@ -47,7 +47,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if len(args) == 1 && (args[0] == "-h" || args[0] == "-help" || args[0] == "--help" || args[0] == "help") {
 		out, code = stdout, 0
 	}
-	fmt.Fprintln(out, "Usage: holdfast-conformance COMMAND [FLAGS] …   (COMMAND -help tells the flags; docs/conformance.md the rest)")
+	fmt.Fprintln(out, "Usage: holdfast-conformance COMMAND [FLAGS] …   (COMMAND -help lists the flags; see "+
+		"docs/conformance.md)")
 	for _, c := range commands() {
 		fmt.Fprintf(out, "  %-11s %-18s %s\n", c.name, c.args, c.about)
 	}

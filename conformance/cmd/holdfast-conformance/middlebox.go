@@ -12,15 +12,17 @@ import (
 	"github.com/holdfast-rt/holdfast/conformance/suite"
 )
 
-// runMiddlebox serves a hostile proxy until it is told to stop, so that people can try their applications against it.
+// runMiddlebox serves a hostile proxy until it is stopped, so that people can try their
+// applications behind it.
 func runMiddlebox(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	set := flag.NewFlagSet("middlebox", flag.ContinueOnError)
 	set.SetOutput(stderr)
-	modes := set.String("mode", "", "`MODES`: name[@kind+kind][#times][:argument], with commas between, as kill-ws:200ms,delay@poll:1s")
+	modes := set.String("mode", "",
+		"`MODES`: name[@kind+kind][#times][:argument], with commas between, as kill-ws:200ms,delay@poll:1s")
 	target := set.String("target", "", "`URL` of the server behind the box")
 	listen := set.String("listen", "127.0.0.1:0", "loopback `ADDRESS` to listen on")
 	list := set.Bool("list", false, "list the modes")
-	verbose := set.Bool("v", false, "tell each request on standard error")
+	verbose := set.Bool("v", false, "show each request on standard error")
 	switch err := set.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return suite.ExitPassed

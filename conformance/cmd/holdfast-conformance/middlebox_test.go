@@ -11,7 +11,9 @@ import (
 )
 
 func TestMiddlebox(t *testing.T) {
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }))
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "hello")
+	}))
 	defer srv.Close()
 	ctx, stop := context.WithCancel(t.Context())
 	out, in := io.Pipe()
@@ -35,7 +37,9 @@ func TestMiddlebox(t *testing.T) {
 	if c := <-code; c != 0 {
 		t.Errorf("exit code %d", c)
 	}
-	for _, wrong := range [][]string{{"--mode", "nonsense", "--target", srv.URL}, {"--target", "x"}, {"--target", srv.URL, "--listen", "0.0.0.0:0"}} {
+	for _, wrong := range [][]string{
+		{"--mode", "nonsense", "--target", srv.URL}, {"--target", "x"}, {"--target", srv.URL, "--listen", "0.0.0.0:0"},
+	} {
 		if c := run(t.Context(), append([]string{"middlebox"}, wrong...), nil, io.Discard, io.Discard); c != 2 {
 			t.Errorf("%v: exit code %d", wrong, c)
 		}

@@ -19,7 +19,8 @@ func runNetwork(ctx context.Context, args []string, _ io.Reader, stdout, stderr 
 	set := flag.NewFlagSet("network", flag.ContinueOnError)
 	set.SetOutput(stderr)
 	set.Usage = func() {
-		fmt.Fprintln(stderr, "Usage: holdfast-conformance network [FLAGS] URL\n\nURL is the endpoint, as clients reach it: through the proxy, CDN or balancer. Exit code 1: something is not fit.")
+		fmt.Fprintln(stderr, "Usage: holdfast-conformance network [FLAGS] URL\n\nURL is the endpoint, as clients "+
+			"reach it: through the proxy, CDN or balancer. Exit code 1: something is not fit.")
 		set.PrintDefaults()
 	}
 	asJSON := set.Bool("json", false, "write the findings as JSON")

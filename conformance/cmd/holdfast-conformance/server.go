@@ -17,7 +17,8 @@ func runServer(ctx context.Context, args []string, _ io.Reader, stdout, stderr i
 	set := flag.NewFlagSet("server", flag.ContinueOnError)
 	set.SetOutput(stderr)
 	set.Usage = func() {
-		fmt.Fprintln(stderr, "Usage: holdfast-conformance server [FLAGS] URL\n\nURL is the endpoint, or a server that has it at /holdfast. It must serve the applications of docs/conformance.md.")
+		fmt.Fprintln(stderr, "Usage: holdfast-conformance server [FLAGS] URL\n\nURL is the endpoint, or a server "+
+			"that has it at /holdfast. It must serve the applications of docs/conformance.md.")
 		set.PrintDefaults()
 	}
 	var flags suite.Flags

@@ -14,7 +14,7 @@ import (
 
 var update = flag.Bool("update", false, "write the table into docs/conformance.md")
 
-// tested is what the table tells of.
+// tested is what the table shows.
 func tested(t *testing.T) []spec.Tested {
 	set, err := cases.Server()
 	if err != nil {
@@ -34,7 +34,8 @@ func tested(t *testing.T) []spec.Tested {
 		by[m.Requirement] = append(by[m.Requirement], m.ID)
 	}
 	return []spec.Tested{
-		{Role: suite.Server, Cases: set, Reasons: cases.Unobservable, Mutants: byRole[true]}, {Role: suite.Client, Cases: clients, Mutants: byRole[false]},
+		{Role: suite.Server, Cases: set, Reasons: cases.Unobservable, Mutants: byRole[true]},
+		{Role: suite.Client, Cases: clients, Mutants: byRole[false]},
 	}
 }
 

@@ -17,7 +17,8 @@ func runTrace(_ context.Context, args []string, stdin io.Reader, stdout, stderr 
 		return suite.ExitUsage
 	}
 	if len(args) != 1 || args[0] == "-h" || args[0] == "-help" || args[0] == "--help" {
-		fmt.Fprintln(stderr, "Usage: holdfast-conformance trace FILE\n\nFILE holds JSON lines (docs/conformance.md, Traces); - is standard input.")
+		fmt.Fprintln(stderr, "Usage: holdfast-conformance trace FILE\n\nFILE holds JSON lines (docs/conformance.md, "+
+			"Traces); - is standard input.")
 		return suite.ExitUsage
 	}
 	in := stdin
@@ -36,7 +37,8 @@ func runTrace(_ context.Context, args []string, stdin io.Reader, stdout, stderr 
 	for _, v := range report.Violations {
 		fmt.Fprintln(stdout, v)
 	}
-	fmt.Fprintf(stdout, "%d events of %d sessions, %d messages delivered, %d violations\n", report.Events, report.Sessions, report.Delivered, len(report.Violations))
+	fmt.Fprintf(stdout, "%d events of %d sessions, %d messages delivered, %d violations\n", report.Events,
+		report.Sessions, report.Delivered, len(report.Violations))
 	if len(report.Violations) > 0 {
 		return suite.ExitFailed
 	}

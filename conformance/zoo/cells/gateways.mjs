@@ -1,6 +1,8 @@
 // Debian's middleboxes in configurations that people meet. `ci`: part of the short schedule.
 import { readFileSync } from 'node:fs'
-import { apache, caddy, haproxy, lighttpd, mitmproxy, nginx, privoxy, squid, tinyproxy, trafficServer, upgrades, varnish } from '../daemons.mjs'
+import {
+  apache, caddy, haproxy, lighttpd, mitmproxy, nginx, privoxy, squid, tinyproxy, trafficServer, upgrades, varnish,
+} from '../daemons.mjs'
 
 const proxyPass = (box) => `ProxyPass / http://127.0.0.1:${box.upstream}/`
 
@@ -48,7 +50,10 @@ export default [
   {
     name: 'nginx-http10', needs: ['nginx'], class: 'HTTP/1.0',
     title: 'no keep-alive, no chunks, no Upgrade, streams pass',
-    start: (box) => nginx(box, { server: 'keepalive_timeout 0; chunked_transfer_encoding off;', location: 'proxy_buffering off;' }),
+    start: (box) => nginx(box, {
+      server: 'keepalive_timeout 0; chunked_transfer_encoding off;',
+      location: 'proxy_buffering off;',
+    }),
   },
   {
     name: 'nginx-small-bodies', needs: ['nginx'], bulk: 20_000, class: 'F24',
@@ -58,19 +63,26 @@ export default [
   {
     name: 'nginx-rate-limit', needs: ['nginx'], class: 'rate',
     title: '10 requests a second and address, a burst of 10, then 503; no Upgrade, buffering',
-    start: (box) => nginx(box, { http: 'limit_req_zone $binary_remote_addr zone=z:1m rate=10r/s;', location: 'limit_req zone=z burst=10 nodelay;' }),
+    start: (box) => nginx(box, {
+      http: 'limit_req_zone $binary_remote_addr zone=z:1m rate=10r/s;',
+      location: 'limit_req zone=z burst=10 nodelay;',
+    }),
   },
   {
     name: 'nginx-gzip', needs: ['nginx'], class: 'F09',
     title: 'gzip of everything, event streams too; no Upgrade',
-    start: (box) => nginx(box, { server: 'gzip on; gzip_types *; gzip_min_length 0; gzip_proxied any;', location: 'proxy_buffering off;' }),
+    start: (box) => nginx(box, {
+      server: 'gzip on; gzip_types *; gzip_min_length 0; gzip_proxied any;',
+      location: 'proxy_buffering off;',
+    }),
   },
   {
     name: 'nginx-caches-posts', needs: ['nginx'], class: 'F16',
     title: 'POSTs cached by URL and body for a minute, equal ones coalesced, no-store ignored; no Upgrade',
     start: (box) => nginx(box, {
       http: `proxy_cache_path ${box.folder}/cache keys_zone=c:1m;`,
-      location: `proxy_cache c; proxy_cache_methods GET HEAD POST; proxy_cache_key "$request_uri $request_body"; proxy_cache_valid any 1m; proxy_cache_lock on;
+      location: `proxy_cache c; proxy_cache_methods GET HEAD POST; proxy_cache_key "$request_uri $request_body";
+        proxy_cache_valid any 1m; proxy_cache_lock on;
         proxy_ignore_headers Cache-Control Expires Set-Cookie Vary; client_body_buffer_size 128k;`,
     }),
   },
@@ -87,12 +99,19 @@ export default [
   {
     name: 'haproxy-waits', needs: ['haproxy'], class: 'F08',
     title: 'http-response wait-for-body: a body is collected up to 16 KiB or 20 s; no Upgrade',
-    start: (box) => haproxy(box, { frontend: 'http-request del-header Upgrade', backend: 'http-response wait-for-body time 20s' }),
+    start: (box) => haproxy(box, {
+      frontend: 'http-request del-header Upgrade',
+      backend: 'http-response wait-for-body time 20s',
+    }),
   },
   {
     name: 'haproxy-three-at-a-time', needs: ['haproxy'], class: 'F21',
     title: 'maxconn 3 to the server, the rest queue; no keep-alive, no Upgrade',
-    start: (box) => haproxy(box, { frontend: 'http-request del-header Upgrade', backend: 'option httpclose\n  option abortonclose', server: 'maxconn 3' }),
+    start: (box) => haproxy(box, {
+      frontend: 'http-request del-header Upgrade',
+      backend: 'option httpclose\n  option abortonclose',
+      server: 'maxconn 3',
+    }),
   },
   {
     name: 'apache-http', needs: ['apache2'], class: 'F01',
@@ -121,7 +140,8 @@ ${proxyPass(box)}`),
   {
     name: 'varnish-holds', needs: ['varnishd'], class: 'F08 F16',
     title: 'do_stream false, and a minute of life for every reply',
-    start: (box) => varnish(box, 'sub vcl_backend_response { set beresp.do_stream = false; set beresp.ttl = 60s; set beresp.uncacheable = false; return (deliver); }'),
+    start: (box) => varnish(box, 'sub vcl_backend_response { set beresp.do_stream = false; set beresp.ttl = 60s; ' +
+      'set beresp.uncacheable = false; return (deliver); }'),
   },
   {
     name: 'squid-no-connect', needs: ['squid'], class: 'F01',
@@ -141,7 +161,8 @@ ${proxyPass(box)}`),
   {
     name: 'privoxy-filters', needs: ['privoxy'], class: 'F08 F09',
     title: 'a filtering forward proxy, which reads every text before it goes on; CONNECT to 443 only',
-    start: (box) => privoxy(box, '{+filter{zoo} +force-text-mode +limit-connect{443}}\n/', 'FILTER: zoo nothing in particular\ns/never-to-be-found/x/'),
+    start: (box) => privoxy(box, '{+filter{zoo} +force-text-mode +limit-connect{443}}\n/',
+      'FILTER: zoo nothing in particular\ns/never-to-be-found/x/'),
   },
   {
     name: 'caddy', needs: ['caddy'], class: 'control',
@@ -151,7 +172,8 @@ ${proxyPass(box)}`),
   {
     name: 'caddy-gzip-5s', needs: ['caddy'], class: 'F09 F15',
     title: 'encode gzip, reads of 5 s, no Upgrade',
-    start: (box) => caddy(box, 'encode gzip\nrequest_header -Upgrade', 'transport http {\n      response_header_timeout 5s\n      read_timeout 5s\n    }'),
+    start: (box) => caddy(box, 'encode gzip\nrequest_header -Upgrade',
+      'transport http {\n      response_header_timeout 5s\n      read_timeout 5s\n    }'),
   },
   {
     name: 'lighttpd', needs: ['lighttpd'], ci: true, class: 'F01 F08',
@@ -161,7 +183,8 @@ ${proxyPass(box)}`),
   {
     name: 'lighttpd-websocket-5s', needs: ['lighttpd'], class: 'F12',
     title: 'Upgrade enabled, 5 s to read and write',
-    start: (box) => lighttpd(box, 'proxy.header = ("upgrade" => "enable")\nserver.max-read-idle = 5\nserver.max-write-idle = 5'),
+    start: (box) => lighttpd(box,
+      'proxy.header = ("upgrade" => "enable")\nserver.max-read-idle = 5\nserver.max-write-idle = 5'),
   },
   {
     name: 'mitmproxy-tls', needs: ['mitmdump', 'openssl'], https: true, class: 'F08 F20',

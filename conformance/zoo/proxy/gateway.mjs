@@ -1,12 +1,14 @@
-// An HTTP/1.1 reverse proxy that changes its mind in the course of a session, which the modes of conformance/middlebox do not.
+// An HTTP/1.1 reverse proxy that behaves differently as a session goes on; the modes of
+// conformance/middlebox cannot do that.
 import { createServer, request } from 'node:http'
 import { connect } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { joined } from '../box.mjs'
 
 /**
- * Starts it before the server; returns its port. `answer(asked)` gives an answer in the server's place, { status, headers, body }, or
- * nothing: then the server is asked. WebSockets pass if `upgrade()` says so; else they get 403.
+ * Starts it in front of the server; returns its port. `answer(asked)` gives an answer instead of
+ * the server, { status, headers, body }, or nothing: then the server answers. WebSockets pass if
+ * `upgrade()` is true; otherwise they get 403.
  */
 export function gateway(box, { answer, upgrade = () => false }) {
   const server = createServer({ requestTimeout: 0, keepAliveTimeout: 60_000 }, async (asking, reply) => {
@@ -15,8 +17,10 @@ export function gateway(box, { answer, upgrade = () => false }) {
     try {
       const asked = { method: asking.method, url: asking.url, headers: asking.headers, body: await buffer(asking) }
       const own = await answer(asked)
-      if (own) reply.writeHead(own.status, { 'content-type': 'text/html', ...own.headers }).end(`<!doctype html><title>gateway</title><h1>${own.body}</h1>`)
-      else await pass(await ask(box.upstream, asked, gone.signal), reply)
+      if (own) {
+        const page = `<!doctype html><title>gateway</title><h1>${own.body}</h1>`
+        reply.writeHead(own.status, { 'content-type': 'text/html', ...own.headers }).end(page)
+      } else await pass(await ask(box.upstream, asked, gone.signal), reply)
     } catch {
       if (!reply.headersSent) reply.writeHead(502)
       reply.destroy()
@@ -26,7 +30,8 @@ export function gateway(box, { answer, upgrade = () => false }) {
     if (!upgrade()) return client.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n')
     const upstream = connect(box.upstream, '127.0.0.1')
     const lines = [`GET ${asking.url} HTTP/1.1`]
-    for (let i = 0; i < asking.rawHeaders.length; i += 2) lines.push(`${asking.rawHeaders[i]}: ${asking.rawHeaders[i + 1]}`)
+    for (let i = 0; i < asking.rawHeaders.length; i += 2)
+      lines.push(`${asking.rawHeaders[i]}: ${asking.rawHeaders[i + 1]}`)
     upstream.write(`${lines.join('\r\n')}\r\n\r\n`)
     joined(client, upstream)
   })
@@ -39,7 +44,8 @@ function ask(port, { method, url, headers, body }, signal) {
   const sent = { ...headers, ...(method === 'POST' && { 'content-length': body.length }) }
   for (const name of hop) delete sent[name]
   return new Promise((resolve, reject) => {
-    const asking = request({ host: '127.0.0.1', port, method, path: url, headers: sent, agent: false, setHost: false, signal }, resolve)
+    const to = { host: '127.0.0.1', port, method, path: url, headers: sent }
+    const asking = request({ ...to, agent: false, setHost: false, signal }, resolve)
     asking.on('error', reject)
     asking.end(body)
   })

@@ -1,14 +1,16 @@
-// A TCP proxy for what happens to connections in the course of a session, or byte by byte, which the modes of conformance/middlebox do not have.
+// A TCP proxy for faults at certain times of a session, or at certain bytes; the modes of
+// conformance/middlebox do not have them.
 import { connect, createServer } from 'node:net'
 import { pause } from '../../../clientjs/browser/machines.mjs'
 
 /**
- * Starts it before `upstream`; returns its port.
+ * Starts it in front of `upstream`; returns its port.
  *
  *   bytes      resets a connection after so many bytes towards the client
  *   latency    [least, most] ms that every chunk takes, each way, in order
  *   rate       bytes a second that a connection carries, each way
- *   freeze     { at: [ms, …], up, down }: at these times what is open falls silent, in the directions named, and stays so
+ *   freeze     { at: [ms, …], up, down }: from these times on, the connections that are open then
+ *              pass nothing more in the directions named
  */
 export function wire(box, upstream, { bytes = Infinity, latency = [0, 0], rate = Infinity, freeze }) {
   const links = new Set()
@@ -23,7 +25,7 @@ export function wire(box, upstream, { bytes = Infinity, latency = [0, 0], rate =
     const server = connect(upstream, '127.0.0.1')
     const link = { up: false, down: false, left: bytes } // which directions are frozen, and the bytes that may pass
     const end = (how) => () => {
-      if (link.up && link.down) return // the other end hears nothing of it
+      if (link.up && link.down) return // the other end must not see it
       links.delete(link)
       client[how]()
       server[how]()

@@ -1,5 +1,5 @@
-// Command mutants shows that the conformance suite catches bugs: each of the broken servers and clients is failed by a case that names the
-// requirement it breaks.
+// Command mutants shows that the conformance suite catches bugs: each of the broken servers and
+// clients must fail a case that names the requirement it breaks.
 package main
 
 import (
@@ -17,7 +17,8 @@ import (
 )
 
 func main() {
-	pattern := flag.String("run", "", "run the mutants whose `PATTERN` (a regular expression) matches ID or requirement")
+	pattern := flag.String("run", "",
+		"run the mutants whose `PATTERN` (a regular expression) matches ID or requirement")
 	parallel := flag.Int("parallel", 6, "how many mutants are judged at a time")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -39,12 +40,14 @@ func run(ctx context.Context, pattern string, parallel int) int {
 	if err != nil {
 		return fail(err)
 	}
-	all = slices.DeleteFunc(all, func(m mutants.Mutant) bool { return !re.MatchString(m.ID) && !re.MatchString(m.Requirement) })
+	all = slices.DeleteFunc(all, func(m mutants.Mutant) bool {
+		return !re.MatchString(m.ID) && !re.MatchString(m.Requirement)
+	})
 	root, err := filepath.Abs(".")
 	if err != nil || len(all) == 0 {
 		return fail(fmt.Errorf("no mutant matches %q: %w", pattern, err))
 	}
-	began := time.Now()
+	start := time.Now()
 	killed, survived, err := mutants.Run(ctx, root, all, parallel, func(v mutants.Verdict) {
 		switch {
 		case v.Err != nil:
@@ -58,7 +61,8 @@ func run(ctx context.Context, pattern string, parallel int) int {
 	if err != nil {
 		return fail(err)
 	}
-	fmt.Printf("%d mutants in %.0f s\nmutants: %d passed, %d failed\n", len(all), time.Since(began).Seconds(), killed, survived)
+	fmt.Printf("%d mutants in %.0f s\nmutants: %d passed, %d failed\n", len(all), time.Since(start).Seconds(), killed,
+		survived)
 	if survived > 0 {
 		return 1
 	}

@@ -6,10 +6,11 @@ import (
 	"github.com/holdfast-rt/holdfast/conformance/trace"
 )
 
-// TestSettled: what was sent before the last kill, and did not arrive, is found, whenever the session ended.
+// TestSettled checks that a message which was sent before the last kill and did not arrive is
+// found, whenever the session ended.
 func TestSettled(t *testing.T) {
 	run := func(last trace.Event) []trace.Violation {
-		var s tape
+		var s eventLog
 		for _, e := range []trace.Event{
 			{Side: "server", What: "attach", Att: 1},
 			{Side: "client", What: "enqueue", Number: 1, Digest: "aa"},
@@ -21,7 +22,7 @@ func TestSettled(t *testing.T) {
 			s.add(e)
 		}
 		s.events[len(s.events)-1].Time += 5
-		s.settled()
+		s.markCalm()
 		s.add(trace.Event{Side: "client", What: "end", Cause: "closed"})
 		s.events[len(s.events)-1].Time += 10
 		report, err := check("s", s.events)

@@ -5,15 +5,16 @@ import (
 	"sync/atomic"
 )
 
-// wire is a client's connection, counted, and cut at a byte if that was asked for.
-type wire struct {
+// countedConn is a client's connection. It counts bytes, and is cut at a byte if a mode asks for
+// that.
+type countedConn struct {
 	net.Conn
 	up, down       atomic.Int64
 	cutUp, cutDown int64 // how many bytes may pass; -1: all
 	cut            func(why string)
 }
 
-func (w *wire) Read(p []byte) (int, error) {
+func (w *countedConn) Read(p []byte) (int, error) {
 	if w.cutUp >= 0 {
 		left := w.cutUp - w.up.Load()
 		if left <= 0 {
@@ -28,7 +29,7 @@ func (w *wire) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (w *wire) Write(p []byte) (int, error) {
+func (w *countedConn) Write(p []byte) (int, error) {
 	if left := w.cutDown - w.down.Load(); w.cutDown >= 0 && int64(len(p)) > left {
 		n, _ := w.Conn.Write(p[:max(left, 0)])
 		w.down.Add(int64(n))
@@ -41,8 +42,8 @@ func (w *wire) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// reset ends the connection by RST where it can.
-func (w *wire) reset() {
+// reset ends the connection with RST where it can.
+func (w *countedConn) reset() {
 	if t, ok := w.Conn.(*net.TCPConn); ok {
 		_ = t.SetLinger(0)
 	}

@@ -10,26 +10,28 @@ import (
 	"github.com/holdfast-rt/holdfast/conformance/trace"
 )
 
-// tape is what happens in a case, until it is known whether it is the trace of an honest run.
-type tape struct {
+// eventLog holds what happens in a case, until it is known whether the run was honest and is worth
+// a trace.
+type eventLog struct {
 	mu     sync.Mutex
 	events []trace.Event
 }
 
-// maxTape bounds the events of a case; a longer one leaves no trace.
-const maxTape = 100_000
+// maxEvents bounds the events of a case; a longer one leaves no trace.
+const maxEvents = 100_000
 
-func (t *tape) add(e trace.Event) {
+func (t *eventLog) add(e trace.Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if e.Time = time.Now().UnixMilli(); len(t.events) <= maxTape {
+	if e.Time = time.Now().UnixMilli(); len(t.events) <= maxEvents {
 		t.events = append(t.events, e)
 	}
 }
 
-// settled notes that all there was to deliver is delivered by now: from the last sending or kill on there was a calm, which was over at
-// this moment. The checker sees for itself whether everything has arrived (I7).
-func (t *tape) settled() {
+// markCalm notes that everything has been delivered by now. It writes a calm into the log behind
+// the last send or kill, whose time ends now. The checker then sees for itself whether everything
+// has arrived (I7).
+func (t *eventLog) markCalm() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	last := 0
@@ -47,7 +49,7 @@ func (t *tape) settled() {
 }
 
 // delivered counts the messages that both applications were given.
-func (t *tape) delivered() (n int) {
+func (t *eventLog) delivered() (n int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, e := range t.events {
@@ -58,18 +60,19 @@ func (t *tape) delivered() (n int) {
 	return n
 }
 
-// checkTrace checks the trace of a case that has passed, if all was honest in it, and hands it on.
+// checkTrace checks the trace of a case that has passed, if everything in it was honest, and hands
+// it on.
 func (w *world) checkTrace() {
 	if w.c == nil {
 		return
 	}
-	w.c.Forget() // the end is part of it
+	w.c.Forget() // the end belongs to the trace
 	forged := false
 	w.s.Do(func() { forged = w.s.Forged })
-	w.tape.mu.Lock()
-	events := slices.Clone(w.tape.events)
-	w.tape.mu.Unlock()
-	if forged || len(events) == 0 || len(events) > maxTape {
+	w.eventLog.mu.Lock()
+	events := slices.Clone(w.eventLog.events)
+	w.eventLog.mu.Unlock()
+	if forged || len(events) == 0 || len(events) > maxEvents {
 		return
 	}
 	report, err := check(cmp.Or(w.trace, w.Case.ID), events)
@@ -84,7 +87,7 @@ func (w *world) checkTrace() {
 	}
 }
 
-// check names the session in the events and asserts the invariants over them.
+// check names the session in the events and checks the invariants on them.
 func check(session string, events []trace.Event) (*trace.Report, error) {
 	var lines bytes.Buffer
 	recorder := trace.NewRecorder(&lines)
@@ -95,8 +98,8 @@ func check(session string, events []trace.Event) (*trace.Report, error) {
 	return trace.Check(&lines)
 }
 
-// cut tells whether the middlebox has cut a connection.
-func (t *tape) cut() bool {
+// cut reports whether the middlebox has cut a connection.
+func (t *eventLog) cut() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return slices.ContainsFunc(t.events, func(e trace.Event) bool { return e.What == "kill" && e.Side == "" })

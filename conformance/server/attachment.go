@@ -13,42 +13,43 @@ import (
 	"github.com/holdfast-rt/holdfast/conformance/wire"
 )
 
-// Path is one attachment, or an attempt at one.
-type Path struct {
+// Attachment is one attachment, or an attempt at one.
+type Attachment struct {
 	// Kind is suite.WS, suite.SSE or suite.Poll.
 	Kind string
 	Att  uint64
-	// Opened is what the server said, empty until then.
+	// Opened is the server's !opened, empty until it comes.
 	Opened wire.Line
 	// P is the number of the last poll.
 	P uint64
-	// Socket is that of a WebSocket.
+	// Socket is the connection of a WebSocket.
 	Socket *Socket
 
 	s        *Session
 	ctx      context.Context
 	cancel   context.CancelFunc
-	maxBatch int    // what this side said
+	maxBatch int    // what this side stated
 	next     uint64 // the down line that must come next, 0 if that is not known; under the session's lock
 	events   []Event
 	news     chan struct{}
 }
 
-// Begin sends a first batch as it is, of an !open or not, on a transport. Header may be nil.
-func (s *Session) Begin(kind, batch string, header map[string]string) *Path {
-	p := s.newPath(kind, s.Att)
-	p.begin(batch, header)
+// Start sends a first batch as it is, with or without an !open, over a transport. Header may be
+// nil.
+func (s *Session) Start(kind, batch string, header map[string]string) *Attachment {
+	p := s.newAttachment(kind, s.Att)
+	p.start(batch, header)
 	return p
 }
 
-func (s *Session) newPath(kind string, att uint64) *Path {
-	p := &Path{Kind: kind, Att: att, s: s, news: make(chan struct{}, 1)}
+func (s *Session) newAttachment(kind string, att uint64) *Attachment {
+	p := &Attachment{Kind: kind, Att: att, s: s, news: make(chan struct{}, 1)}
 	p.ctx, p.cancel = context.WithCancel(s.T.Context())
 	s.T.Cleanup(p.cancel)
 	return p
 }
 
-func (p *Path) begin(batch string, header map[string]string) {
+func (p *Attachment) start(batch string, header map[string]string) {
 	s := p.s
 	s.T.Logf("→ %s %s", p.Kind, strings.ReplaceAll(batch, "\n", " ⏎ "))
 	h := http.Header{}
@@ -57,7 +58,7 @@ func (p *Path) begin(batch string, header map[string]string) {
 	}
 	switch p.Kind {
 	case suite.WS:
-		s.beginSocket(p, batch, header)
+		s.startSocket(p, batch, header)
 	case suite.SSE:
 		h.Set("Accept", "text/event-stream")
 		go p.readStream(s.nonce(), batch, h)
@@ -66,7 +67,7 @@ func (p *Path) begin(batch string, header map[string]string) {
 	}
 }
 
-func (s *Session) beginSocket(p *Path, batch string, header map[string]string) {
+func (s *Session) startSocket(p *Attachment, batch string, header map[string]string) {
 	sock, err := s.Target.Socket(p.ctx, header)
 	switch {
 	case err != nil:
@@ -83,7 +84,7 @@ func (s *Session) beginSocket(p *Path, batch string, header map[string]string) {
 	}
 }
 
-func (p *Path) readSocket() {
+func (p *Attachment) readSocket() {
 	var whole []byte
 	var op byte
 	for {
@@ -93,7 +94,12 @@ func (p *Path) readSocket() {
 			return
 		}
 		if f.RSV != 0 {
-			p.push(Event{On: suite.WS, Err: &wire.Error{Requirement: "HF1-WSK-02", Text: "a frame with reserved bits, and no extension was negotiated"}})
+			p.push(Event{
+				On: suite.WS,
+				Err: &wire.Error{
+					Requirement: "HF1-WSK-02", Text: "a frame with reserved bits, and no extension was negotiated",
+				},
+			})
 			return
 		}
 		switch f.Op {
@@ -124,18 +130,18 @@ func (p *Path) readSocket() {
 	}
 }
 
-func (p *Path) readStream(nonce, batch string, h http.Header) {
+func (p *Attachment) readStream(nonce, batch string, h http.Header) {
 	resp, err := p.s.Target.request(p.ctx, "", "", wire.WrapBody("stream", nonce, batch), h)
 	if err != nil {
 		p.push(Event{On: suite.SSE, Err: err})
 		return
 	}
 	defer resp.Body.Close()
-	p.follow(resp, nonce)
+	p.readEvents(resp, nonce)
 }
 
-// follow reads a stream to its end.
-func (p *Path) follow(resp *http.Response, nonce string) {
+// readEvents reads a stream to its end.
+func (p *Attachment) readEvents(resp *http.Response, nonce string) {
 	if resp.StatusCode != http.StatusOK {
 		p.push(Event{On: suite.SSE, Err: &StatusError{resp.StatusCode}})
 		return
@@ -152,7 +158,9 @@ func (p *Path) follow(resp *http.Response, nonce string) {
 		case first && r.Comment < 2048:
 			err = &wire.Error{Requirement: "HF1-SSE-01", Text: "less than 2 KiB of comment before the first event"}
 		case first && (r.Kind != "stream" || r.Nonce != nonce):
-			err = &wire.Error{Requirement: "HF1-HTTP-01", Text: "the stream's preamble has kind " + r.Kind + " and nonce " + r.Nonce}
+			err = &wire.Error{
+				Requirement: "HF1-HTTP-01", Text: "the stream's preamble has kind " + r.Kind + " and nonce " + r.Nonce,
+			}
 		}
 		if err != nil {
 			b = nil
@@ -176,19 +184,21 @@ func checkStreamHeaders(h http.Header) error {
 		return &wire.Error{Requirement: "HF1-SSE-01", Text: "Content-Type " + h.Get("Content-Type")}
 	}
 	if !hasDirective(h, "no-transform") {
-		return &wire.Error{Requirement: "HF1-SSE-01", Text: "Cache-Control without no-transform: " + h.Get("Cache-Control")}
+		return &wire.Error{
+			Requirement: "HF1-SSE-01", Text: "Cache-Control without no-transform: " + h.Get("Cache-Control"),
+		}
 	}
 	return CheckAnyHeaders(h)
 }
 
 // exchange does one POST and pushes what it brings.
-func (p *Path) exchange(on, kind, nonce, batch string, h http.Header) *wire.Batch {
+func (p *Attachment) exchange(on, kind, nonce, batch string, h http.Header) *wire.Batch {
 	r := p.s.Target.Post(p.ctx, wire.WrapBody(kind, nonce, batch), h)
-	return p.took(Event{On: on}, kind, nonce, r)
+	return p.pushReply(Event{On: on}, kind, nonce, r)
 }
 
-// took makes an answer an event.
-func (p *Path) took(e Event, kind, nonce string, r *Reply) *wire.Batch {
+// pushReply makes an event of an answer.
+func (p *Attachment) pushReply(e Event, kind, nonce string, r *Reply) *wire.Batch {
 	if r.Err == nil && r.Status != http.StatusOK {
 		if e.Err = CheckAnyHeaders(r.Header); e.Err == nil {
 			e.Err = &StatusError{r.Status}
@@ -200,9 +210,9 @@ func (p *Path) took(e Event, kind, nonce string, r *Reply) *wire.Batch {
 	return e.Batch
 }
 
-// push takes an event in.
-func (p *Path) push(e Event) {
-	if p.ctx.Err() != nil && e.Batch == nil { // the case has dropped it
+// push adds an event.
+func (p *Attachment) push(e Event) {
+	if p.ctx.Err() != nil && e.Batch == nil { // the case has ended the attachment
 		var w *wire.Error
 		if !errors.As(e.Err, &w) {
 			e.Err = io.EOF
@@ -214,7 +224,7 @@ func (p *Path) push(e Event) {
 	}
 	p.s.mu.Lock()
 	if requirement, text := e.breaks(); requirement != "" {
-		p.s.broken(requirement, "%s", text)
+		p.s.noteFault(requirement, "%s", text)
 	}
 	p.events = append(p.events, e)
 	p.s.mu.Unlock()
@@ -226,8 +236,9 @@ func (p *Path) push(e Event) {
 	}
 }
 
-// Wait waits for an event that match takes, and takes it out of those that came. False: the time is over.
-func (p *Path) Wait(within time.Duration, match func(Event) bool) (Event, bool) {
+// Wait waits for an event that match accepts, and removes it from the list. It returns false when
+// the time is over.
+func (p *Attachment) Wait(within time.Duration, match func(Event) bool) (Event, bool) {
 	timer := time.NewTimer(within)
 	defer timer.Stop()
 	for {
@@ -251,15 +262,16 @@ func (p *Path) Wait(within time.Duration, match func(Event) bool) (Event, bool) 
 	}
 }
 
-// Forget leaves out the events that came so far.
-func (p *Path) Forget() {
+// Forget drops the events that came so far.
+func (p *Attachment) Forget() {
 	p.s.mu.Lock()
 	defer p.s.mu.Unlock()
 	p.events = nil
 }
 
-// Control waits for that control, named with its sign, and takes it; what else its batch brought stays.
-func (p *Path) Control(name string, within time.Duration) wire.Line {
+// Control waits for a control, named with its sign, and removes it. The other lines of its batch
+// stay.
+func (p *Attachment) Control(name string, within time.Duration) wire.Line {
 	l, ok := p.line(within, func(l wire.Line) bool { return l.Is(name) })
 	if !ok {
 		p.s.T.Fatalf("no %s came on %s in %v", name, p.Kind, within)
@@ -267,8 +279,8 @@ func (p *Path) Control(name string, within time.Duration) wire.Line {
 	return l
 }
 
-// line takes the first line that match takes.
-func (p *Path) line(within time.Duration, match func(wire.Line) bool) (l wire.Line, ok bool) {
+// line removes and returns the first line that match accepts.
+func (p *Attachment) line(within time.Duration, match func(wire.Line) bool) (l wire.Line, ok bool) {
 	e, ok := p.Wait(within, func(e Event) bool { return e.Batch != nil && slices.ContainsFunc(e.Batch.Lines, match) })
 	if !ok {
 		return l, false
@@ -285,15 +297,15 @@ func (p *Path) line(within time.Duration, match func(wire.Line) bool) (l wire.Li
 	return l, true
 }
 
-// NoControl checks that none of that name comes for a while.
-func (p *Path) NoControl(name string, d time.Duration) {
+// NoControl checks that no control of that name comes for a while.
+func (p *Attachment) NoControl(name string, d time.Duration) {
 	if e, came := p.Wait(d, func(e Event) bool { return e.Batch != nil && e.Batch.Find(name) != nil }); came {
 		p.s.T.Fatalf("%s came where none is due: %s", name, e)
 	}
 }
 
-// Lines waits for a batch with log lines, and takes it.
-func (p *Path) Lines(within time.Duration) *wire.Batch {
+// Lines waits for a batch with log lines, and removes it.
+func (p *Attachment) Lines(within time.Duration) *wire.Batch {
 	e, ok := p.Wait(within, func(e Event) bool { return e.Batch != nil && e.Batch.Logs() > 0 })
 	if !ok {
 		p.s.T.Fatalf("no log line came on %s in %v", p.Kind, within)
@@ -301,8 +313,8 @@ func (p *Path) Lines(within time.Duration) *wire.Batch {
 	return e.Batch
 }
 
-// Gone waits for a !detach with gone, and takes it.
-func (p *Path) Gone(within time.Duration) wire.Line {
+// Gone waits for a !detach with gone, and removes it.
+func (p *Attachment) Gone(within time.Duration) wire.Line {
 	l, ok := p.line(within, func(l wire.Line) bool { return l.Is("!detach") && l.Fields()["gone"] == true })
 	if !ok {
 		p.s.T.Fatalf("no !detach with gone came on %s in %v", p.Kind, within)
@@ -310,11 +322,11 @@ func (p *Path) Gone(within time.Duration) wire.Line {
 	return l
 }
 
-// Refused waits for a !refused and gives its reason.
-func (p *Path) Refused(within time.Duration) wire.Line { return p.Control("!refused", within) }
+// Refused waits for a !refused and returns it.
+func (p *Attachment) Refused(within time.Duration) wire.Line { return p.Control("!refused", within) }
 
-// End waits for the end of the carrier.
-func (p *Path) End(within time.Duration) Event {
+// End waits for the end of the connection.
+func (p *Attachment) End(within time.Duration) Event {
 	e, ok := p.Wait(within, func(e Event) bool { return e.Batch == nil })
 	if !ok {
 		p.s.T.Break("HF1-ERR-03", "the carrier did not end in %v", within)
@@ -322,8 +334,8 @@ func (p *Path) End(within time.Duration) Event {
 	return e
 }
 
-// Drop ends the carrier from this side, a WebSocket with a reset.
-func (p *Path) Drop() {
+// Drop ends the connection from this side, a WebSocket with a reset.
+func (p *Attachment) Drop() {
 	p.s.T.Logf("✂ %s of attachment %d", p.Kind, p.Att)
 	if p.Socket != nil {
 		p.Socket.Close(true)
@@ -331,8 +343,8 @@ func (p *Path) Drop() {
 	p.cancel()
 }
 
-// Takes says what maxBatch this side stated, for what comes from now on; 0: none.
-func (p *Path) Takes(maxBatch int) {
+// SetMaxBatch sets the maxBatch that this side stated, for what comes from now on; 0: none.
+func (p *Attachment) SetMaxBatch(maxBatch int) {
 	p.s.mu.Lock()
 	defer p.s.mu.Unlock()
 	if p.maxBatch = 65536; maxBatch > 0 {
@@ -340,8 +352,8 @@ func (p *Path) Takes(maxBatch int) {
 	}
 }
 
-// Begins says that the next line on this path is n; 0: unknown.
-func (p *Path) Begins(n uint64) {
+// ExpectNext sets the number of the next line on this attachment; 0: unknown.
+func (p *Attachment) ExpectNext(n uint64) {
 	p.s.mu.Lock()
 	defer p.s.mu.Unlock()
 	p.next = n
