@@ -55,7 +55,7 @@ const options = {
 const shared = {
   name: 'shared',
   setup(build) {
-    build.onResolve({ filter: /^\.\/index\.js$/ }, () => ({ path: `./${modules[0].name}.mjs`, external: true }))
+    build.onResolve({ filter: /^\.\.?\/index\.js$/ }, () => ({ path: `./${modules[0].name}.mjs`, external: true }))
   },
 }
 
@@ -136,8 +136,12 @@ function declarations(into) {
   // What no entry leads to is the client's own affair.
   const shown = new Set(modules.map(({ source }) => `${source}.d.ts`))
   for (const name of shown)
-    for (const [, next] of readFileSync(join(into, name), 'utf8').matchAll(/ from '\.\/([\w-]+)\.js'/g)) shown.add(`${next}.d.ts`)
-  for (const name of readdirSync(into)) if (name.endsWith('.d.ts') && !shown.has(name)) rmSync(join(into, name))
+    for (const [, next] of readFileSync(join(into, name), 'utf8').matchAll(/ from '(\.[^']+)\.js'/g))
+      shown.add(join(dirname(name), `${next}.d.ts`))
+  for (const name of readdirSync(into, { recursive: true }))
+    if (name.endsWith('.d.ts') && !shown.has(name)) rmSync(join(into, name))
+  for (const { name } of readdirSync(into, { withFileTypes: true }).filter((entry) => entry.isDirectory()))
+    if (readdirSync(join(into, name)).length === 0) rmSync(join(into, name), { recursive: true })
 }
 
 async function buildInto(folder) {

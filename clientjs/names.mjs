@@ -23,7 +23,7 @@ function interfaces(source) {
 
 /** Private property → short name, for the TypeScript files of a folder. */
 export function privateNames(folder) {
-  const files = readdirSync(folder).filter((name) => name.endsWith('.ts'))
+  const files = readdirSync(folder, { recursive: true }).filter((name) => name.endsWith('.ts'))
   const source = files.map((name) => readFileSync(join(folder, name), 'utf8')).join('\n')
   const groups = interfaces(source)
   const uses = new Map()

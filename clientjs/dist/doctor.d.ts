@@ -1,7 +1,7 @@
-import { type Report, type TransportReport } from './doctorReport.js';
+import { type Report, type TransportReport } from './doctor/report.js';
 import type { WebSocketLike } from './types.js';
-export { reportText } from './doctorReport.js';
-export type { Finding, Report, Severity, TransportReport, Verdict } from './doctorReport.js';
+export { reportText } from './doctor/report.js';
+export type { Finding, Report, Severity, TransportReport, Verdict } from './doctor/report.js';
 export type { WebSocketLike } from './types.js';
 /** A step of a diagnosis, to be shown while it runs. */
 export interface Progress {

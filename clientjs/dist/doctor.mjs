@@ -1,6 +1,6 @@
 /*! Holdfast, MIT licence */
 
-// src/control.ts
+// src/wire/control.ts
 function fail(why = "malformed", code = 4303) {
   throw Object.assign(Error(why), { code });
 }
@@ -35,7 +35,7 @@ function parseFields(name, json) {
   return fields;
 }
 
-// src/codec.ts
+// src/wire/codec.ts
 var utf8 = new TextEncoder();
 var byteLength = (text) => utf8.encode(text).length;
 var costOf = (data) => 16 + (typeof data === "string" ? byteLength(data) : data.length);
@@ -74,8 +74,8 @@ function parse(batch, limit) {
 }
 var wrap = (preamble, batch) => preamble + batch + ".\n";
 
-// src/doctorFindings.json
-var doctorFindings_default = {
+// src/doctor/findings.json
+var findings_default = {
   unreachable: {
     severity: "fault",
     class: [],
@@ -436,8 +436,8 @@ var doctorFindings_default = {
   }
 };
 
-// src/doctorReport.ts
-var entries = doctorFindings_default;
+// src/doctor/report.ts
+var entries = findings_default;
 var order = { fault: 0, warning: 1, note: 2 };
 var maxEvidence = 8;
 var maxLine = 240;
@@ -517,7 +517,7 @@ ${i + 1}. ${f.title}
   return text;
 }
 
-// src/doctorProbe.ts
+// src/doctor/probe.ts
 var waits = {
   open: 5e3,
   // a handshake, an answer's header
@@ -843,7 +843,7 @@ function lookAtCaching({ found, url }, headers) {
     found.find("headers-stripped", "X-Content-Type-Options: nosniff is missing from an answer of the server's");
 }
 
-// src/doctorPoll.ts
+// src/doctor/poll.ts
 async function tryPolls(p) {
   let answer = await p.post("open", p.batch(p.open()), p.d.left(waits.open));
   if (!isTrouble(answer) && !p.opened) answer = { id: "reply-altered", evidence: "the answer to an open has no opened" };
@@ -925,7 +925,7 @@ async function largeBodies(p) {
   }
 }
 
-// src/doctorSocket.ts
+// src/doctor/socket.ts
 var Socket = class {
   p;
   ws;
@@ -1163,7 +1163,7 @@ async function lifeOf(p, busy) {
   return life;
 }
 
-// src/doctorHeld.ts
+// src/doctor/held.ts
 var detach = '!detach {"code":4004}\n';
 async function whatHolds(s) {
   const { p } = s;
@@ -1248,7 +1248,7 @@ async function heldWhole(p, came) {
   await p.bye();
 }
 
-// src/doctorStream.ts
+// src/doctor/stream.ts
 var Stream = class {
   p;
   born;
@@ -1381,6 +1381,8 @@ var Stream = class {
 function streamTrouble(p, { id, evidence }) {
   p.trouble({ id: id === "post-refused" ? "sse-refused" : id, evidence });
 }
+
+// src/doctor/tryStream.ts
 async function tryStream(p) {
   const own = new AbortController();
   const stop = () => own.abort();

@@ -1,6 +1,11 @@
 /*! Holdfast, MIT licence */
 
-// src/codec.ts
+// src/tabs.ts
+import {
+  connect as connect2
+} from "./holdfast.mjs";
+
+// src/wire/codec.ts
 var utf8 = new TextEncoder();
 var byteLength = (text) => utf8.encode(text).length;
 var costOf = (data) => 16 + (typeof data === "string" ? byteLength(data) : data.length);
@@ -15,8 +20,12 @@ function cut(text, bytes) {
   const piece = text.slice(0, utf8.encodeInto(text.slice(0, bytes), new Uint8Array(bytes)).read);
   return piece !== text && /\\*$/.exec(piece)[0].length % 2 ? piece.slice(0, -1) : piece;
 }
-function encodeMessage(data) {
-  const entries = [];
+function prepare(data) {
+  const message = { _entries: [], _cost: 0 };
+  const add = (text, cost, more, raw) => {
+    message._cost += cost;
+    message._entries.push(encodeEntry(text, cost, more, raw));
+  };
   if (typeof data === "string") {
     if (/\p{Cs}/u.test(data)) throw TypeError("lone surrogate");
     let rest = data.replace(/[\\\n\r]/g, (c) => "\\" + escapes[c]);
@@ -24,21 +33,18 @@ function encodeMessage(data) {
       let piece = cut(rest, 1534);
       if (piece !== rest) piece = cut(rest, 1533);
       rest = rest.slice(piece.length);
-      entries.push(encodeEntry("t" + piece + "\n", costOf(piece.replace(/\\./g, ".")), !!rest));
+      add("t" + piece + "\n", costOf(piece.replace(/\\./g, ".")), !!rest);
     } while (rest);
   } else
     for (let at = 0; !at || at < data.length; ) {
       const piece = data.slice(at, at += 1149);
-      entries.push(encodeEntry("b" + btoa(binaryString(piece)) + "\n", costOf(piece), at < data.length, piece));
+      add("b" + btoa(binaryString(piece)) + "\n", costOf(piece), at < data.length, piece);
     }
-  return entries;
+  return message;
 }
 
-// src/tabs.ts
-import { connect as connect2 } from "./holdfast.mjs";
-
-// src/journal.ts
-var asked = (request) => new Promise((resolve, reject) => {
+// src/tabs/journal.ts
+var requested = (request) => new Promise((resolve, reject) => {
   request.onsuccess = () => resolve(request.result);
   request.onerror = () => reject(request.error);
 });
@@ -73,7 +79,7 @@ var Journal = class _Journal {
     request.onupgradeneeded = () => {
       for (const store of stores) request.result.createObjectStore(store, { autoIncrement: store === "down" });
     };
-    return new _Journal(await asked(request));
+    return new _Journal(await requested(request));
   }
   /**
    * Runs `act` in a transaction and resolves with its result once that is committed. The `meta` it is given is written back
@@ -88,7 +94,7 @@ var Journal = class _Journal {
       t.onabort = () => reject(cause ?? t.error ?? Error("aborted"));
     });
     const work = async () => {
-      const meta = await asked(metas.get(0)) ?? fresh();
+      const meta = await requested(metas.get(0)) ?? fresh();
       const before = JSON.stringify(meta);
       const all = { meta, up, down, tabs };
       const result = await act(all);
@@ -110,35 +116,78 @@ var Journal = class _Journal {
   }
 };
 async function dropTaken(t) {
-  const positions = await asked(t.tabs.getAll());
+  const positions = await requested(t.tabs.getAll());
   const least = Math.min(...positions, t.meta.seen);
-  for (const { cost } of await asked(t.down.getAll(upTo(least)))) t.meta.downSize -= cost;
+  for (const { cost } of await requested(t.down.getAll(upTo(least)))) t.meta.downSize -= cost;
   t.down.delete(upTo(least));
 }
 
-// src/leader.ts
+// src/tabs/leader.ts
 import { connect } from "./holdfast.mjs";
 
-// src/log.ts
+// src/wire/log.ts
 function append(log, entries) {
   for (const entry2 of entries) entry2._end = log._grown += entry2._cost;
   log._entries.push(...entries);
 }
 var isEnd = (code, reason) => code > 4099 && code < 4400 && byteLength(reason) < 129;
 
-// src/kept.ts
+// src/stored.ts
+var stored = true;
+
+// src/machine/state.ts
+var unconfirmed = ({ _server }) => stored && !!_server.run && !_server.att;
+
+// src/machine/effects.ts
+function emit(m, effect) {
+  m._effects.push(effect);
+}
+
+// src/machine/attachments.ts
+function hangup(m, conn, code) {
+  forget(m, conn);
+  emit(m, (host) => host._hangup(conn, code));
+}
+function forget(m, conn) {
+  m._conns = m._conns.filter((c) => c !== conn);
+}
+
+// src/machine/closing.ts
+function finish(m, code, reason, remote = false, recv) {
+  const { _closing, _log } = m;
+  const peer = _closing._peer;
+  if (_closing._over) return;
+  const rest = _log._entries.flatMap(({ _cost, _more }, i) => _cost && !_more ? _log._base + i + 1 : []);
+  const final = recv !== void 0;
+  _closing._over = {
+    code: peer?.code ?? code,
+    reason: peer?.reason ?? reason,
+    remote: remote || !!peer,
+    session: m._server.id ?? "",
+    delivered: _log._base,
+    notDelivered: final ? rest : [],
+    unknown: final ? [] : rest
+  };
+  for (const conn of m._conns) hangup(m, conn, code);
+  m._attachments = [];
+  m._selection._current = void 0;
+  emit(m, (host) => host._end());
+}
+
+// src/store.ts
 var unanswered = ({ run, since }) => !run && Date.now() - since > 15e3;
 function restore(m, head, line) {
   const { key, run, id, att, u, recv, ack, last } = head;
-  m._key = key;
-  if (run || unanswered(head)) m._server.run = run ?? randomName(12);
-  if (id) m._server.id = id;
-  m._atts = att;
-  m._u = u;
-  m._recv = m._taken = recv;
-  m._base = ack;
-  for (let n = ack; n++ < last; ) append(m, [entry(line(n))]);
-  m._sent = last;
+  const { _log, _server } = m;
+  m._config._key = key;
+  if (run || unanswered(head)) _server.run = run ?? randomName(12);
+  if (id) _server.id = id;
+  m._race._atts = att;
+  m._selection._u = u;
+  _log._recv = _log._taken = recv;
+  _log._base = ack;
+  for (let n = ack; n++ < last; ) append(_log, [entry(line(n))]);
+  _log._sent = last;
 }
 function entry(line) {
   const [, plus, rest, text] = /^(\+?)(.([^]*)\n)$/.exec(line);
@@ -146,44 +195,10 @@ function entry(line) {
   return encodeEntry(rest, 16 + (raw ? raw.length : byteLength(text.replace(/\\./g, "."))), !!plus, raw);
 }
 
-// src/stored.ts
-var stored = true;
-
-// src/state.ts
-var unheard = ({ _server }) => stored && !!_server.run && !_server.att;
-
-// src/paths.ts
-function hangup(m, conn, code) {
-  forget(m, conn);
-  m._actions.push((host) => host._hangup(conn, code));
-}
-function forget(m, conn) {
-  m._conns = m._conns.filter((c) => c !== conn);
-}
-function finish(m, code, reason, remote = false, recv) {
-  const peer = m._peerClosed;
-  if (m._over) return;
-  const rest = m._entries.flatMap(({ _cost, _more }, i) => _cost && !_more ? m._base + i + 1 : []);
-  const final = recv !== void 0;
-  m._over = {
-    code: peer?.code ?? code,
-    reason: peer?.reason ?? reason,
-    remote: remote || !!peer,
-    session: m._server.id ?? "",
-    delivered: m._base,
-    notDelivered: final ? rest : [],
-    unknown: final ? [] : rest
-  };
-  for (const conn of m._conns) hangup(m, conn, code);
-  m._paths = [];
-  m._cur = void 0;
-  m._actions.push((host) => host._end());
-}
-
-// src/reader.ts
+// src/tabs/reader.ts
 function measured(data) {
-  const lines = encodeMessage(data).map((entry2) => entry2._line);
-  return { lines, cost: 16 * lines.length + (typeof data === "string" ? byteLength(data) : data.length) };
+  const { _entries, _cost } = prepare(data);
+  return { lines: _entries.map((entry2) => entry2._line), cost: _cost };
 }
 var page = 64;
 var Reader = class {
@@ -246,9 +261,9 @@ var Reader = class {
       const reading = this.last > 0 || this.told > 0 || this.joined;
       const room = this.inbox.length < page;
       const { meta, keys, rows, mine } = await this.journal.run(async (t) => {
-        const mine2 = await asked(t.tabs.get(this.tab));
+        const mine2 = await requested(t.tabs.get(this.tab));
         if (mine2 !== void 0 && taken > told) {
-          await asked(t.tabs.put(taken, this.tab));
+          await requested(t.tabs.put(taken, this.tab));
           t.meta.seen = Math.max(t.meta.seen, taken);
           await dropTaken(t);
         }
@@ -256,8 +271,8 @@ var Reader = class {
         return {
           meta: t.meta,
           mine: mine2,
-          keys: read ? await asked(t.down.getAllKeys(after(this.last), page)) : [],
-          rows: read ? await asked(t.down.getAll(after(this.last), page)) : []
+          keys: read ? await requested(t.down.getAllKeys(after(this.last), page)) : [],
+          rows: read ? await requested(t.down.getAll(after(this.last), page)) : []
         };
       });
       if (this.stopped) return;
@@ -329,7 +344,7 @@ var Writer = class {
   }
 };
 
-// src/leader.ts
+// src/tabs/leader.ts
 var backlog = 4 << 20;
 var laggard = 3e4;
 var termSize = 2 ** 24;
@@ -344,7 +359,7 @@ var Leader = class {
   meta;
   session;
   machine;
-  happen;
+  dispatch;
   stopped = false;
   /** The number of the last message that the session was given. */
   fed = 0;
@@ -375,8 +390,8 @@ var Leader = class {
         if (!t.meta.over && !t.meta.last && unanswered({ ...t.meta, since: t.meta.since || Infinity })) t.meta = { ...fresh(t.meta), gen: t.meta.gen };
         t.meta.since ||= Date.now();
         this.meta = t.meta;
-        for (const id of await asked(t.tabs.getAllKeys())) if (!living.has(id)) t.tabs.delete(id);
-        return asked(t.up.getAll());
+        for (const id of await requested(t.tabs.getAllKeys())) if (!living.has(id)) t.tabs.delete(id);
+        return requested(t.up.getAll());
       });
       if (this.stopped) return;
       if (this.meta.over) this.seat.news();
@@ -392,9 +407,9 @@ var Leader = class {
     const head = { ...meta, att: meta.term * termSize, u: meta.term * termSize, last: meta.ack + lines.length };
     const store = {
       name: "tabs",
-      _begin: (m, _, happen) => {
+      _start: (m, _, dispatch) => {
         this.machine = m;
-        this.happen = happen;
+        this.dispatch = dispatch;
         restore(m, head, (n) => lines[n - meta.ack - 1]);
       },
       _keep: (m) => this.look(m),
@@ -409,9 +424,9 @@ var Leader = class {
     this.session = next;
     next.on("transport", () => this.show());
     next.on("open", () => this.show());
-    next.on("trace", (trace) => {
-      if (trace.what === "proven") this.renewals = 0;
-      this.seat.trace(trace);
+    next.on("trace", (trace2) => {
+      if (trace2.what === "validated") this.renewals = 0;
+      this.seat.trace(trace2);
     });
     next.on("close", (end) => void this.ended(end));
     this.show();
@@ -428,9 +443,9 @@ var Leader = class {
   /** Sees what the machine has learned; it is called before anything is sent. */
   look(m) {
     const { meta } = this;
-    if (m._over) return;
-    if (m._server.run === meta.run && m._base === meta.ack && m._server.lim.maxMessage === meta.largest) return;
-    if (unheard(m)) return;
+    if (m._closing._over) return;
+    if (m._server.run === meta.run && m._log._base === meta.ack && m._server.lim.maxMessage === meta.largest) return;
+    if (unconfirmed(m)) return;
     this.changed = true;
     this.write();
   }
@@ -446,7 +461,7 @@ var Leader = class {
         const rows = await this.journal.run((t) => {
           if (t.meta.gen !== meta.gen) return [];
           this.meta = t.meta;
-          return asked(t.up.getAll(after(fed)));
+          return requested(t.up.getAll(after(fed)));
         });
         if (session !== this.session || this.stopped) continue;
         for (const { data, close } of rows) {
@@ -457,7 +472,7 @@ var Leader = class {
       }
     };
     work().catch((error) => {
-      if (error instanceof RangeError) this.happen(() => finish(this.machine, 4304, "too large"));
+      if (error instanceof RangeError) this.dispatch(() => finish(this.machine, 4304, "too large"));
       else this.fail(error);
     }).finally(() => {
       this.feeding = false;
@@ -467,7 +482,7 @@ var Leader = class {
   /** Takes messages down while somebody listens: otherwise they stay, unacknowledged, with the server. */
   async flow() {
     try {
-      const listeners = await this.journal.run((t) => asked(t.tabs.count()));
+      const listeners = await this.journal.run((t) => requested(t.tabs.count()));
       if (this.stopped || !this.session) return;
       if (listeners && !this.stopListening) this.stopListening = this.session.on("message", () => {
       });
@@ -493,7 +508,7 @@ var Leader = class {
     const outcome = await this.journal.run(async (t) => {
       if (t.meta.term !== this.meta.term) return "another leads";
       await this.learn(t);
-      if (count && !last && (t.meta.downSize > backlog || !await asked(t.tabs.count()))) return full;
+      if (count && !last && (t.meta.downSize > backlog || !await requested(t.tabs.count()))) return full;
       for (const [message] of takes.slice(0, count))
         if (message) {
           const { data, number, session } = message;
@@ -514,12 +529,12 @@ var Leader = class {
   /** Books what the server has said, and drops what it has taken. */
   async learn(t) {
     const m = this.machine;
-    if (m._over) return;
-    if (m._server.run && !unheard(m)) Object.assign(t.meta, { run: m._server.run, id: m._server.id, largest: m._server.lim.maxMessage });
-    if (m._base > t.meta.ack) {
-      for (const { cost } of await asked(t.up.getAll(upTo(m._base)))) t.meta.upSize -= cost;
-      t.up.delete(upTo(m._base));
-      t.meta.ack = m._base;
+    if (m._closing._over) return;
+    if (m._server.run && !unconfirmed(m)) Object.assign(t.meta, { run: m._server.run, id: m._server.id, largest: m._server.lim.maxMessage });
+    if (m._log._base > t.meta.ack) {
+      for (const { cost } of await requested(t.up.getAll(upTo(m._log._base)))) t.meta.upSize -= cost;
+      t.up.delete(upTo(m._log._base));
+      t.meta.ack = m._log._base;
     }
     this.meta = t.meta;
   }
@@ -535,8 +550,8 @@ var Leader = class {
       const living = await this.living();
       const late = Date.now() - this.fullSince > laggard;
       await this.journal.run(async (t) => {
-        const ids = await asked(t.tabs.getAllKeys());
-        const positions = await asked(t.tabs.getAll());
+        const ids = await requested(t.tabs.getAllKeys());
+        const positions = await requested(t.tabs.getAll());
         const best = Math.max(...positions);
         ids.forEach((id, i) => {
           if (!living.has(id) || late && positions[i] < best && t.meta.downSize > backlog) t.tabs.delete(id);
@@ -560,11 +575,11 @@ var Leader = class {
       await this.writing;
       this.writing = void 0;
       const kind = ~~(end.code / 100);
-      const again = this.options.renew !== false && (kind === 42 || kind === 41 && unheard(this.machine));
+      const again = this.options.renew !== false && (kind === 42 || kind === 41 && unconfirmed(this.machine));
       const { meta, fed } = this;
       const done = await this.journal.run(async (t) => {
         if (t.meta.term !== meta.term) return false;
-        const rest = await asked(t.up.getAllKeys(after(fed)));
+        const rest = await requested(t.up.getAllKeys(after(fed)));
         const fates = { ...end, notDelivered: [...end.notDelivered, ...t.meta.closing ? rest.slice(0, -1) : rest] };
         t.up.clear();
         const closed = t.meta.closing;
@@ -591,7 +606,7 @@ var Leader = class {
     if (this.stopped) return;
     this.stopped = true;
     clearTimeout(this.timer);
-    this.happen?.(() => finish(this.machine, 4004, "another tab leads"));
+    this.dispatch?.(() => finish(this.machine, 4004, "another tab leads"));
   }
 };
 
@@ -693,7 +708,7 @@ var Tab = class {
       {
         news: () => this.ring({ what: "news" }),
         show: (view) => this.ring({ what: "view", view }),
-        trace: (trace) => this.emit("trace", trace),
+        trace: (trace2) => this.emit("trace", trace2),
         fail: (error) => this.ring({ what: "failed", reason: String(error) })
       },
       async () => {

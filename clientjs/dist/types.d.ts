@@ -1,7 +1,7 @@
 /** The transports, as the server's metrics name them too. */
 export type Transport = 'websocket' | 'sse' | 'longpoll';
 /** A step in the life of an attachment. */
-export type Step = 'attach' | 'opened' | 'selected' | 'proven' | 'suspect' | 'detached' | 'refused' | 'died';
+export type Step = 'attach' | 'opened' | 'selected' | 'validated' | 'suspect' | 'detached' | 'refused' | 'died';
 /** A message from the server. */
 export interface Message {
     /** A text, or the bytes of a binary message; they belong to the receiver. */
@@ -30,7 +30,7 @@ export interface End {
 }
 /** A step in the life of the session's transports, for timelines and logs. */
 export interface Trace {
-    /** What happened: an `attach` began, it was `opened`, `selected` to carry the session, `proven` by survival … */
+    /** What happened: an `attach` began, it was `opened`, `selected` to carry the session, `validated` by survival … */
     readonly what: Step;
     readonly transport: Transport;
     /** The number of the attachment: one WebSocket, one event stream, or one series of long polls. */

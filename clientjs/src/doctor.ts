@@ -3,15 +3,15 @@
 //   const report = await diagnose('/holdfast')
 //   console.log(reportText(report))
 
-import { tryPolls } from './doctorPoll.js'
-import { Probe, waits, type Diagnosis } from './doctorProbe.js'
-import { Findings, type Report, type TransportReport, type Verdict } from './doctorReport.js'
-import { trySocket } from './doctorSocket.js'
-import { tryStream } from './doctorStream.js'
+import { tryPolls } from './doctor/poll.js'
+import { Probe, waits, type Diagnosis } from './doctor/probe.js'
+import { Findings, type Report, type TransportReport, type Verdict } from './doctor/report.js'
+import { trySocket } from './doctor/socket.js'
+import { tryStream } from './doctor/tryStream.js'
 import type { WebSocketLike } from './types.js'
 
-export { reportText } from './doctorReport.js'
-export type { Finding, Report, Severity, TransportReport, Verdict } from './doctorReport.js'
+export { reportText } from './doctor/report.js'
+export type { Finding, Report, Severity, TransportReport, Verdict } from './doctor/report.js'
 export type { WebSocketLike } from './types.js'
 
 /** A step of a diagnosis, to be shown while it runs. */

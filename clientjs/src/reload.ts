@@ -11,10 +11,10 @@
 // one copy, and none from one that has aged. So a page holds a Web Lock with the copy's name as long as it lives, and each
 // writing changes a stamp that localStorage, which is not copied, has as well. The stamp holds no secret.
 
-import { randomName } from './codec.js'
-import { headOf, restore, unanswered, type Head } from './kept.js'
-import type { Machine } from './state.js'
+import type { Machine } from './machine/state.js'
+import { headOf, restore, unanswered, type Head, type Keeper } from './store.js'
 import type { Events, Store } from './types.js'
+import { randomName } from './wire/codec.js'
 
 /** Options of `reloadStore`; all may be left out. */
 export interface ReloadOptions {
@@ -149,7 +149,7 @@ class Copy {
   }
 }
 
-class SessionStore implements ReloadStore {
+class SessionStore implements ReloadStore, Keeper {
   readonly name: string
   readonly restored: boolean
   private readonly limit: number
@@ -173,8 +173,7 @@ class SessionStore implements ReloadStore {
     this.restored = !!old
   }
 
-  /** @internal */
-  _begin(m: Machine, emit: (type: 'unstored', event: Events['unstored']) => void): void {
+  _start(m: Machine, emit: (type: 'unstored', event: Events['unstored']) => void): void {
     const { old, copy } = this
     this.tell = () => emit('unstored', { reason: this.off })
     this.old = undefined
@@ -182,15 +181,14 @@ class SessionStore implements ReloadStore {
     if (!old) return
     restore(m, old, (n) => copy!.readLine(n)!)
     this.head = old
-    for (const { _line } of m._entries) this.size += _line.length
+    for (const { _line } of m._log._entries) this.size += _line.length
   }
 
-  /** @internal */
   _keep(m: Machine): void {
     if (this.off) return
     try {
       // The page that is loaded after a goodbye wants a new session.
-      if (m._closing || m._peerClosed || m._over) this.forget()
+      if (m._closing._local || m._closing._peer || m._closing._over) this.forget()
       else this.write(m, this.copy!)
     } catch (error) {
       this.off = String(error)
@@ -200,12 +198,12 @@ class SessionStore implements ReloadStore {
   }
 
   private write(m: Machine, copy: Copy): void {
-    if (this.head?.key !== m._key) this.forget()
+    if (this.head?.key !== m._config._key) this.forget()
     const { head } = this
     const next = headOf(m, head?.since ?? Date.now())
     if (head && (Object.keys(next) as (keyof Head)[]).every((name) => head[name] === next[name])) return
     for (let n = head?.last ?? 0; n++ < next.last; ) {
-      const { _line } = m._entries[n - next.ack - 1]!
+      const { _line } = m._log._entries[n - next.ack - 1]!
       this.size += _line.length
       if (this.size > this.limit) throw RangeError('more than is kept')
       copy.setLine(n, _line)

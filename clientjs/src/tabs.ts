@@ -8,12 +8,14 @@
 // from any tab takes its number and from where every tab reads what comes. A BroadcastChannel only rings the bell. So it
 // does not matter which tab is closed or killed, nor when: the next one goes on with the same session from the journal.
 
-import { randomName } from './codec.js'
-import { connect, type End, type Events, type Message, type Options, type Session, type State, type Transport } from './index.js'
-import { fresh, Journal, type Meta } from './journal.js'
-import { Leader, type View } from './leader.js'
-import { isEnd } from './log.js'
-import { measured, Reader, Writer } from './reader.js'
+import {
+  connect, type End, type Events, type Message, type Options, type Session, type State, type Transport,
+} from './index.js'
+import { fresh, Journal, type Meta } from './tabs/journal.js'
+import { Leader, type View } from './tabs/leader.js'
+import { measured, Reader, Writer } from './tabs/reader.js'
+import { randomName } from './wire/codec.js'
+import { isEnd } from './wire/log.js'
 
 /** Options of `share`: those of `connect` without `store`, and a name. All tabs should give the same. */
 export interface ShareOptions extends Omit<Options, 'store'> {

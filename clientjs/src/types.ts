@@ -1,12 +1,10 @@
 // The words of the API.
 
-import type { Machine } from './state.js'
-
 /** The transports, as the server's metrics name them too. */
 export type Transport = 'websocket' | 'sse' | 'longpoll'
 
 /** A step in the life of an attachment. */
-export type Step = 'attach' | 'opened' | 'selected' | 'proven' | 'suspect' | 'detached' | 'refused' | 'died'
+export type Step = 'attach' | 'opened' | 'selected' | 'validated' | 'suspect' | 'detached' | 'refused' | 'died'
 
 /** A message from the server. */
 export interface Message {
@@ -38,7 +36,7 @@ export interface End {
 
 /** A step in the life of the session's transports, for timelines and logs. */
 export interface Trace {
-  /** What happened: an `attach` began, it was `opened`, `selected` to carry the session, `proven` by survival … */
+  /** What happened: an `attach` began, it was `opened`, `selected` to carry the session, `validated` by survival … */
   readonly what: Step
   readonly transport: Transport
   /** The number of the attachment: one WebSocket, one event stream, or one series of long polls. */
@@ -94,12 +92,6 @@ export interface WebSocketLike {
 export interface Store {
   /** What it is kept under. */
   readonly name: string
-  /** @internal A machine begins, the first or by renewal. */
-  _begin(m: Machine, emit: (type: 'unstored', event: Events['unstored']) => void, happen: (act?: () => void) => void): void
-  /** @internal Called before anything is sent: what the next page needs is to be written down. */
-  _keep(m: Machine): void
-  /** @internal The application takes a message, or the peer's goodbye; it is acknowledged once `done` was called, in order. */
-  _take?(message: Message | undefined, done: () => void): void
 }
 
 /** Options of `connect`; all may be left out. */

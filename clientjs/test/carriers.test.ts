@@ -4,7 +4,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
-import { openSocket, post, type Kind, type Wire } from '../src/carriers.js'
+import type { Kind, Wire } from '../src/carriers/carrier.js'
+import { post } from '../src/carriers/post.js'
+import { openSocket } from '../src/carriers/socket.js'
 import type { WebSocketLike } from '../src/types.js'
 
 const closing: (() => void)[] = []
@@ -17,7 +19,7 @@ const wireTo = (url: string): Wire => ({
   _fetch: fetch,
   _WebSocket: WebSocket as unknown as new (url: string) => WebSocketLike,
   _credentials: 'same-origin',
-  _takesBatch: 4096,
+  _maxBatch: 4096,
 })
 
 type Answer = (preamble: string, request: IncomingMessage, response: ServerResponse, body: string) => void

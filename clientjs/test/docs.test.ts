@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 
 const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
@@ -46,7 +47,7 @@ test('everything that is exported is documented', () => {
   let count = 0
   for (const file of files) {
     const text = read(file)
-    for (const [, next] of text.matchAll(/ from '\.\/([\w-]+)\.js'/g)) files.add(`dist/${next}.d.ts`)
+    for (const [, next] of text.matchAll(/ from '(\.[^']+)\.js'/g)) files.add(join(dirname(file), `${next}.d.ts`))
     const lines = text.split('\n')
     const told = new Set<string>() // a type may have the name of its constructor
     lines.forEach((line, i) => {

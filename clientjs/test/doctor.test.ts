@@ -276,5 +276,5 @@ test('what is no endpoint is a TypeError', async () => {
 
 test('both doctors say the same', () => {
   const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8')
-  expect(read('../src/doctorFindings.json')).toBe(read('../../session/client/doctor/findings.json'))
+  expect(read('../src/doctor/findings.json')).toBe(read('../../session/client/doctor/findings.json'))
 })

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { connect, type Message, type Store } from '../src/index.js'
-import { lastNumber } from '../src/log.js'
+import { connect, type Message } from '../src/index.js'
+import type { Keeper } from '../src/store.js'
+import { lastNumber } from '../src/wire/log.js'
 import { opened, FakeNet } from './fakeNet.js'
 
 const url = 'https://host.test/holdfast'
@@ -13,14 +14,14 @@ beforeEach(() => {
 afterEach(() => vi.useRealTimers())
 
 const pass = (ms = 0) => vi.advanceTimersByTimeAsync(ms)
-const begin = (store: Store) => connect(url, { fetch: net.fetch, WebSocket: net.WebSocket, transports: ['websocket'], store })
+const begin = (store: Keeper) => connect(url, { fetch: net.fetch, WebSocket: net.WebSocket, transports: ['websocket'], store })
 
 test('a store has seen what is sent before it is', async () => {
   const seen: [number, number, number][] = []
   const session = begin({
     name: 'test',
-    _begin: () => {},
-    _keep: (m) => seen.push([m._atts, m._u, lastNumber(m)]),
+    _start: () => {},
+    _keep: (m) => seen.push([m._race._atts, m._selection._u, lastNumber(m._log)]),
   })
   let sentBySocket = 0
   session.on('trace', ({ what }) => what === 'selected' && session.send('from a listener'))
@@ -45,7 +46,7 @@ test('a store has seen what is sent before it is', async () => {
 
 test('a store may put the ack off', async () => {
   const taken: [Message | undefined, () => void][] = []
-  const session = begin({ name: 'test', _begin: () => {}, _keep: () => {}, _take: (...args) => taken.push(args) })
+  const session = begin({ name: 'test', _start: () => {}, _keep: () => {}, _take: (...args) => taken.push(args) })
   const heard: unknown[] = []
   session.on('message', ({ data }) => heard.push(data))
   await pass()

@@ -42,7 +42,7 @@ function begin(options: Options = {}): Session & { traces: Trace[]; got: Message
   return Object.assign(session, { traces, got })
 }
 
-/** A session that a WebSocket carries, proven. */
+/** A session that a WebSocket carries, validated. */
 async function open(options: Options = {}): Promise<ReturnType<typeof begin>> {
   const session = begin(options)
   await pass()
