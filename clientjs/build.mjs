@@ -25,17 +25,17 @@ const ecma = 2022
  * what it imports from the first, which the others share: they import `./index.js` and bundle everything else they need.
  */
 const modules = [
-  { name: 'holdfast', source: 'index', budget: 9360 },
+  { name: 'holdfast', source: 'index', budget: 9547 },
   { name: 'websocket', source: 'websocket', budget: 1900 },
-  { name: 'reload', source: 'reload', budget: 1760 },
+  { name: 'reload', source: 'reload', budget: 1795 },
   { name: 'doctor', source: 'doctor', budget: 15000 },
   { name: 'tabs', source: 'tabs', budget: 6200 },
 ]
 
 /** The scripts: dist/NAME with the exports of these sources under the global `Holdfast`. The first is only measured. */
 const scripts = [
-  { name: 'core.min.js', sources: ['index'], budget: 9250 },
-  { name: 'holdfast.min.js', sources: ['index', 'websocket'], budget: 10760 },
+  { name: 'core.min.js', sources: ['index'], budget: 9450 },
+  { name: 'holdfast.min.js', sources: ['index', 'websocket'], budget: 10980 },
 ]
 const banner = '/*! Holdfast, MIT licence */'
 

@@ -83,10 +83,11 @@ function cut(text2, bytes) {
   return piece !== text2 && /\\*$/.exec(piece)[0].length % 2 ? piece.slice(0, -1) : piece;
 }
 function prepare(data) {
-  const message = { _entries: [], _cost: 0 };
+  const _entries = [];
+  let _cost = 0;
   const add = (text2, cost, more, raw) => {
-    message._cost += cost;
-    message._entries.push(encodeEntry(text2, cost, more, raw));
+    _cost += cost;
+    _entries.push(encodeEntry(text2, cost, more, raw));
   };
   if (typeof data === "string") {
     if (/\p{Cs}/u.test(data)) throw TypeError("lone surrogate");
@@ -102,7 +103,7 @@ function prepare(data) {
       const piece = data.slice(at, at += 1149);
       add("b" + btoa(binaryString(piece)) + "\n", costOf(piece), at < data.length, piece);
     }
-  return message;
+  return { _entries, _cost };
 }
 var wrap = (preamble, batch) => preamble + batch + ".\n";
 function unwrap(preamble, body) {
@@ -285,7 +286,7 @@ function newState(config) {
     _conns: [],
     _race: { _tries: 0, _atts: 0 },
     _selection: { _u: 0, _confirmedU: 0 },
-    _liveness: { _rtt: 0, _guessedTimeout: 0, _progress: 0, _pings: 0, _wokeAt: 0, _sentDown: 0, _sentDownAt: 0 },
+    _liveness: { _rtt: 0, _guessedTimeout: 0, _progress: 0, _pings: 0, _wokeAt: 0, _sentDown: 0 },
     _learning: { _since: _now, _rememberedAt: 0 },
     _closing: {},
     _output: { _known: 0 },
@@ -350,26 +351,26 @@ function noteWorking(m, { _validated, _penalized, _transport }) {
   for (const other of m._transports) if (other._failed && other !== _transport) startCooldown(m, other);
 }
 var batchLimit = (m, { _transport }) => m._liveness._guessedTimeout > 2e3 ? minBatch : Math.max(_transport._learned[Limit] || Infinity, minBatch);
-function noteWritten({ _inFlight }, size, to) {
-  if (size > _inFlight._size) {
-    _inFlight._size = size;
-    _inFlight._to = to;
+function noteWritten({ _written }, size, to) {
+  if (size > _written._inFlight) {
+    _written._inFlight = size;
+    _written._to = to;
   }
 }
-function lost({ _transport, _inFlight }) {
-  if (_inFlight._size > minBatch) _transport._learned[Limit] = _inFlight._size >> 1;
-  _inFlight._size = 0;
+function lost({ _transport, _written }) {
+  if (_written._inFlight > minBatch) _transport._learned[Limit] = _written._inFlight >> 1;
+  _written._inFlight = 0;
 }
 function refused(attachment) {
-  const { _transport, _inFlight } = attachment;
-  if (_inFlight._size > minBatch) _transport._before[Limit] = _inFlight._size >> 1;
+  const { _transport, _written } = attachment;
+  if (_written._inFlight > minBatch) _transport._before[Limit] = _written._inFlight >> 1;
   lost(attachment);
 }
-function acknowledged({ _transport, _inFlight }, ack) {
-  const { _learned } = _transport;
-  if (ack < _inFlight._to) return;
-  if (_inFlight._size > _learned[Limit] / 2) _learned[Limit] += _learned[Limit] >> 4;
-  _inFlight._size = 0;
+function acknowledged({ _transport, _written }, ack) {
+  if (ack < _written._to) return;
+  if (_written._inFlight > _transport._learned[Limit] / 2)
+    _transport._learned[Limit] += _transport._learned[Limit] >> 4;
+  _written._inFlight = 0;
 }
 function confirmSize(m, tooLittleTime) {
   for (const { _learned, _before } of m._transports)
@@ -379,24 +380,21 @@ function confirmSize(m, tooLittleTime) {
 // src/machine/learning.ts
 var lastUse = ({ _silence }) => Math.max(_silence._lastSent, _silence._lastReceived);
 function noteSent(m, attachment) {
-  const { _silence } = attachment;
-  _silence._gap = Math.max(_silence._gap, m._now - lastUse(attachment));
+  attachment._silence._gap = Math.max(attachment._silence._gap, m._now - lastUse(attachment));
 }
 function noteReceived(m, attachment) {
-  const { _silence } = attachment;
   noteSent(m, attachment);
-  _silence._maxSurvived = Math.max(_silence._maxSurvived, _silence._gap);
-  _silence._gap = 0;
-  _silence._lastReceived = m._now;
+  attachment._silence._maxSurvived = Math.max(attachment._silence._maxSurvived, attachment._silence._gap);
+  attachment._silence._gap = 0;
+  attachment._silence._lastReceived = m._now;
 }
 var exempt = ({ _liveness, _now }, { _startedAt }) => _liveness._offline || _startedAt < _liveness._wokeAt && _now - _liveness._wokeAt < 5e3;
 var probationEnd = ({ _openedAt }) => _openedAt + 6e4;
 function penalize(m, attachment) {
-  const { _transport } = attachment;
   if (attachment._penalized || exempt(m, attachment)) return;
-  if (!attachment._openedAt) _transport._failed = _transport !== healthy(m)?._transport;
-  else if (attachment._validated ? _transport._learned[Cooldowns] && m._now < probationEnd(attachment) : ++_transport._earlyFailures > 1)
-    startCooldown(m, _transport);
+  if (!attachment._openedAt) attachment._transport._failed = attachment._transport !== healthy(m)?._transport;
+  else if (attachment._validated ? attachment._transport._learned[Cooldowns] && m._now < probationEnd(attachment) : ++attachment._transport._earlyFailures > 1)
+    startCooldown(m, attachment._transport);
 }
 function learn({ _learned, _before }, entry, value, part) {
   const before = _before[entry];
@@ -409,14 +407,14 @@ function lower(learned, entry, value) {
   return true;
 }
 function learnFromClose(m, attachment, visible) {
-  const { _transport, _silence, _openedAt } = attachment;
+  const { _transport, _openedAt } = attachment;
   if (!_openedAt || attachment._penalized || attachment._beaconBy || isPoll(attachment) || exempt(m, attachment))
     return false;
-  const silence = visible ? Math.max(_silence._gap, m._now - lastUse(attachment)) : _silence._gap;
+  const silence = visible ? Math.max(attachment._silence._gap, m._now - lastUse(attachment)) : attachment._silence._gap;
   if (!visible && !silence) return false;
-  if (silence >= 2e3 && silence > _silence._maxSurvived) return learn(_transport, Idle, silence, 4);
+  if (silence >= 2e3 && silence > attachment._silence._maxSurvived) return learn(_transport, Idle, silence, 4);
   _transport._before[Idle] = silence;
-  const ageAtClose = (visible ? m._now : _silence._lastReceived) - _openedAt;
+  const ageAtClose = (visible ? m._now : attachment._silence._lastReceived) - _openedAt;
   return ageAtClose >= 12e3 && learn(_transport, Age, ageAtClose, 10);
 }
 var holdOf = (m, { _transport }) => Math.min(m._server.hold, Math.max(_transport._learned[Hold] || 25e3, 5e3));
@@ -432,28 +430,24 @@ function queueControl(attachment, name, fields) {
   attachment._ctl += encodeControl(name, fields);
 }
 function attach(m, transport, u) {
-  const { _attachments } = m;
-  if (_attachments.length >= maxAttachments)
-    endAttachment(m, _attachments.find((a) => a !== m._selection._current), 4004, "left");
+  if (m._attachments.length >= maxAttachments)
+    endAttachment(m, m._attachments.find((a) => a !== m._selection._current), 4004, "left");
   const attachment = {
     _att: ++m._race._atts,
     _transport: transport,
     _u: u,
     _startedAt: m._now,
     _openedAt: 0,
-    _pos: 0,
     _ctl: "",
     _silence: { _lastReceived: m._now, _lastSent: 0, _gap: 0, _maxSurvived: 0 },
-    _use: {},
     _ping: { _count: 0 },
     _posts: { _polls: 0, _pause: 0, _failures: 0, _misrouted: 0 },
-    _inFlight: { _size: 0 }
+    _written: { _pos: 0, _inFlight: 0 }
   };
   transport._tried = true;
   m._attachments.push(attachment);
   trace(m, "attach", attachment);
-  const { _name } = transport;
-  dial(m, attachment, _name === "sse" ? "stream" : _name === "longpoll" ? "open" : "socket", 0);
+  dial(m, attachment, transport._name === "sse" ? "stream" : transport._name === "longpoll" ? "open" : "socket", 0);
 }
 function dial(m, attachment, kind, by) {
   const conn = {
@@ -476,7 +470,6 @@ function forget(m, conn) {
   m._conns = m._conns.filter((c) => c !== conn);
 }
 function endAttachment(m, attachment, code, reason) {
-  const { _selection } = m;
   if (!m._attachments.includes(attachment)) return;
   trace(m, "died", attachment, reason);
   if (code === 4005 || code === 4002 || code >= 4300) {
@@ -486,8 +479,8 @@ function endAttachment(m, attachment, code, reason) {
   }
   m._attachments = m._attachments.filter((a) => a !== attachment);
   for (const conn of [...m._conns].reverse()) if (conn._attachment === attachment) hangup(m, conn, code);
-  if (_selection._current === attachment) {
-    _selection._current = void 0;
+  if (m._selection._current === attachment) {
+    m._selection._current = void 0;
     raceAfterLoss(m);
   } else if (!healthy(m) && m._race._at && !attachment._openedAt) m._race._at = m._now;
 }
@@ -514,12 +507,12 @@ function abandonPoll(m, attachment) {
 // src/machine/closing.ts
 var closeTimeout = 1e4;
 function finish(m, code, reason, remote = false, recv) {
-  const { _closing, _log } = m;
-  const peer = _closing._peer;
-  if (_closing._over) return;
+  const { _log } = m;
+  const peer = m._closing._peer;
+  if (m._closing._over) return;
   const rest = _log._entries.flatMap(({ _cost, _more }, i) => _cost && !_more ? _log._base + i + 1 : []);
   const final = recv !== void 0;
-  _closing._over = {
+  m._closing._over = {
     code: peer?.code ?? code,
     reason: peer?.reason ?? reason,
     remote: remote || !!peer,
@@ -543,11 +536,10 @@ function fault(m, attachment, message, code) {
   _refusals._faultTransport = attachment._transport;
 }
 function close(m, code, reason) {
-  const { _closing, _log } = m;
-  if (_closing._local) return;
-  if (!m._server.run && !lastNumber(_log)) return finish(m, code, reason, false, 0);
-  _closing._local = true;
-  appendClose(_log, code, reason);
+  if (m._closing._local) return;
+  if (!m._server.run && !lastNumber(m._log)) return finish(m, code, reason, false, 0);
+  m._closing._local = true;
+  appendClose(m._log, code, reason);
   m._liveness._progress = m._now;
   waitForEnd(m);
 }
@@ -564,12 +556,13 @@ function extendClose(m) {
   if (m._closing._by) waitForEnd(m);
 }
 function checkClosing(m) {
-  const { _closing, _selection } = m;
+  const { _closing } = m;
+  const { _current } = m._selection;
   if (_closing._peer && due(m, _closing._ackAt)) {
     _closing._ackAt = m._now + responseTimeout(m);
     m._log._ackSent = 0;
     m._output._ackAt = m._now;
-    if (_selection._current && !_selection._current._ping._i) ping(m, _selection._current);
+    if (_current && !_current._ping._i) ping(m, _current);
     due(m, _closing._ackAt);
   }
   if (due(m, _closing._by)) finish(m, 4100, "");
@@ -645,14 +638,14 @@ function uplinkDead(m, attachment, sentAt, reason) {
 // src/machine/posts.ts
 var mayPost = (m, { _posts }) => !_posts._pause || due(m, _posts._at);
 function postFailed(m, conn, reason) {
-  const { _attachment, _startedAt } = conn;
+  const { _attachment } = conn;
   const { _posts } = _attachment;
   const busy = /status (429|503)/.test(reason);
   requeue(m, conn);
   if (busy) _posts._at = m._now + (_posts._pause = clamp(2 * _posts._pause, 100, 2e3));
   else if (reason === "no answer") lost(_attachment);
   else refused(_attachment);
-  if (!holdFailed(m, conn) && ++_posts._failures > (busy ? 4 : 1)) uplinkDead(m, _attachment, _startedAt, reason);
+  if (!holdFailed(m, conn) && ++_posts._failures > (busy ? 4 : 1)) uplinkDead(m, _attachment, conn._startedAt, reason);
 }
 function postAnswered(m, { _posts }) {
   _posts._failures = 0;
@@ -670,19 +663,17 @@ function checkPosts(m) {
 // src/machine/selection.ts
 var drainTimeout = 5e3;
 var opensWith = (attachment, u) => !attachment._openedAt && attachment._u === u;
-var maySelect = ({ _selection, _attachments }) => _selection._confirmedU >= _selection._u || !_attachments.some((a) => a._use._by || opensWith(a, _selection._u));
+var maySelect = ({ _selection, _attachments }) => _selection._confirmedU >= _selection._u || !_attachments.some((a) => a._useBy || opensWith(a, _selection._u));
 function nextU(m) {
-  const { _selection } = m;
-  if (maySelect(m) && !m._attachments.some((a) => opensWith(a, _selection._u))) _selection._u++;
-  return _selection._u;
+  if (maySelect(m) && !m._attachments.some((a) => opensWith(a, m._selection._u))) m._selection._u++;
+  return m._selection._u;
 }
 function confirm(m, { u, att }) {
-  const { _selection } = m;
   const attachment = m._attachments.find((a) => a._att === att && a._openedAt);
-  _selection._confirmedU = Math.max(_selection._confirmedU, u);
-  if (stored) _selection._u = Math.max(_selection._u, u);
-  if (u !== _selection._u || !attachment) return;
-  attachment._use._by = 0;
+  m._selection._confirmedU = Math.max(m._selection._confirmedU, u);
+  if (stored) m._selection._u = Math.max(m._selection._u, u);
+  if (u !== m._selection._u || !attachment) return;
+  attachment._useBy = 0;
   choose(m, attachment);
 }
 function choose(m, attachment) {
@@ -700,15 +691,15 @@ function choose(m, attachment) {
 function use(m, attachment) {
   if (!maySelect(m)) return false;
   m._selection._u++;
-  attachment._use._by = m._now + 2 * responseTimeout(m);
+  attachment._useBy = m._now + 2 * responseTimeout(m);
   sendUse(m, attachment);
   choose(m, attachment);
   return true;
 }
 function sendUse(m, attachment) {
-  const { _use, _att, _challenge } = attachment;
-  _use._at = m._now + responseTimeout(m) / 2;
-  due(m, _use._at);
+  const { _att, _challenge } = attachment;
+  attachment._useAt = m._now + responseTimeout(m) / 2;
+  due(m, attachment._useAt);
   queueControl(attachment, "use", { u: m._selection._u, att: _att, challenge: _challenge, recv: m._log._recv });
 }
 function replied(m, attachment, { recv, sent, sel: sel2 }) {
@@ -737,14 +728,14 @@ function noteActive(m) {
   m._liveness._lastLog = m._now;
 }
 function judgeAttachment(m, attachment) {
-  const { _openedAt, _transport, _silence, _use, _ping } = attachment;
+  const { _transport, _silence, _ping } = attachment;
   const inUse = attachment === m._selection._current;
-  if (!_openedAt) {
+  if (!attachment._openedAt) {
     if (due(m, _silence._lastReceived + 1e4))
       endAttachment(m, attachment, 4002, _transport._name === "sse" && m._selection._current ? "held" : "no answer");
     return;
   }
-  if (!attachment._validated && _ping._count && !attachment._beaconBy && !attachment._suspect && due(m, _openedAt + 1e4)) {
+  if (!attachment._validated && _ping._count && !attachment._beaconBy && !attachment._suspect && due(m, attachment._openedAt + 1e4)) {
     if (inUse || _ping._count > 1) {
       attachment._validated = true;
       m._race._tries = 0;
@@ -758,8 +749,8 @@ function judgeAttachment(m, attachment) {
     if (!exempt(m, attachment)) startCooldown(m, _transport);
     markSuspect(m, attachment, attachment._beacons ? "one-behind" : "threshold");
   }
-  if (_use._by && due(m, _use._at)) sendUse(m, attachment);
-  if (due(m, _use._by)) pingUnanswered(m, attachment, "use unanswered");
+  if (attachment._useBy && due(m, attachment._useAt)) sendUse(m, attachment);
+  if (due(m, attachment._useBy)) pingUnanswered(m, attachment, "use unanswered");
   maybePing(m, attachment);
   const silentAt = attachment === m._selection._current && isActive(m) ? Math.max(_silence._lastReceived, m._liveness._activeAt) + 5750 : _silence._lastReceived + 1.5 * m._server.ping + 5e3;
   if (!isPoll(attachment) && !attachment._suspect && due(m, silentAt)) markSuspect(m, attachment, "silent");
@@ -793,18 +784,17 @@ function checkMissingLines(m, attachment) {
   }
 }
 function ponged(m, attachment, { i }) {
-  const { _liveness } = m;
   const { _ping } = attachment;
   if (!i || i !== _ping._i) return;
   const rtt = clamp(m._now - _ping._at, 1, 5e3);
   confirmSize(m, 4 * rtt > responseTimeout(m));
-  _liveness._rtt = _liveness._guessedTimeout ? rtt : (7 * _liveness._rtt + rtt) / 8;
-  _liveness._guessedTimeout = 0;
+  m._liveness._rtt = m._liveness._guessedTimeout ? rtt : (7 * m._liveness._rtt + rtt) / 8;
+  m._liveness._guessedTimeout = 0;
   _ping._i = 0;
   _ping._count++;
   attachment._posts._failures = 0;
   if (attachment !== m._selection._current) return;
-  _liveness._progress = m._now;
+  m._liveness._progress = m._now;
   if (!attachment._beaconBy) attachment._suspect = false;
 }
 
@@ -828,60 +818,60 @@ function pump(m) {
 }
 var lineWaits = (m, attachment) => fits(m._log, position(m, attachment) + 1, m._server.win);
 var hasOutput = (m, attachment) => !!attachment._ctl || attachment === m._selection._current && (lineWaits(m, attachment) || due(m, m._output._ackAt));
-var position = (m, attachment) => isSocket(attachment) ? attachment._pos : m._output._known;
+var position = (m, attachment) => isSocket(attachment) ? attachment._written._pos : m._output._known;
 function planAck(m) {
-  const { _log, _output } = m;
+  const { _log } = m;
   const unsent = _log._taken - _log._ackSent;
-  if (!unsent) _output._ackAt = 0;
-  else if (unsent > 31 || _log._takenCost >= m._server.win / 4) _output._ackAt = m._now;
-  else _output._ackAt ||= m._now + (isSocket(m._selection._current) ? 100 : 250);
-  due(m, _output._ackAt);
+  if (!unsent) m._output._ackAt = 0;
+  else if (unsent > 31 || _log._takenCost >= m._server.win / 4) m._output._ackAt = m._now;
+  else m._output._ackAt ||= m._now + (isSocket(m._selection._current) ? 100 : 250);
+  due(m, m._output._ackAt);
 }
 var maxEarly = 4096;
 function next(m, conn) {
-  const { _attachment, _kind, _first } = conn;
-  const { _log, _config } = m;
+  const { _attachment, _first } = conn;
+  const { _log } = m;
   const { run, lim } = m._server;
   const inUse = _attachment === m._selection._current;
-  m._now = _config._clock();
-  if (!m._conns.includes(conn) || !(_first || _kind === "socket" && _attachment._openedAt && hasOutput(m, _attachment)))
+  m._now = m._config._clock();
+  if (!m._conns.includes(conn) || !(_first || conn._kind === "socket" && _attachment._openedAt && hasOutput(m, _attachment)))
     return;
   conn._first = false;
-  if (_kind === "socket") {
+  if (conn._kind === "socket") {
     noteSent(m, _attachment);
     _attachment._silence._lastSent = m._now;
   }
-  const who = { key: _config._key, run, att: _attachment._att };
+  const who = { key: m._config._key, run, att: _attachment._att };
   const recv = _log._recv;
   let { win } = m._server;
   let limit = lim.maxBatch;
   let pos = _log._base;
   let controls = _attachment._ctl;
-  if (_first && _kind === "poll") {
+  if (_first && conn._kind === "poll") {
     const p = ++_attachment._posts._polls;
-    controls = encodeControl(_kind, { ...who, p, recv, hold: holdOf(m, _attachment) });
+    controls = encodeControl(conn._kind, { ...who, p, recv, hold: holdOf(m, _attachment) });
     win = -1;
     noteAckSent(_log);
-  } else if (_first && _kind !== "up") {
+  } else if (_first && conn._kind !== "up") {
     controls = encodeControl("open", {
       v: [1],
       ...who,
       u: _attachment._u,
       recv,
-      lim: { maxBatch: _config._maxBatch },
-      auth: _config._auth,
-      meta: _config._meta
+      lim: { maxBatch: m._config._maxBatch },
+      auth: m._config._auth,
+      meta: m._config._meta
     });
     if (run) win = -1;
     limit = maxEarly;
   } else {
     _attachment._ctl = "";
-    if (_kind === "up") {
+    if (conn._kind === "up") {
       conn._ctl = controls;
-      controls = encodeControl(_kind, who) + controls;
+      controls = encodeControl(conn._kind, who) + controls;
     }
     if (!inUse) win = -1;
-    if (inUse || _kind === "up") {
+    if (inUse || conn._kind === "up") {
       pos = position(m, _attachment);
       m._output._ackAt = 0;
       noteAckSent(_log);
@@ -892,12 +882,11 @@ ${controls}`;
   return writeLines(m, _attachment, pos, head, controls.length, win, Math.min(limit, batchLimit(m, _attachment)));
 }
 function writeLines(m, attachment, pos, head, controls, win, limit) {
-  const { _log } = m;
   let batch = head;
   let size = byteLength(batch);
   let to = pos;
-  while (fits(_log, to + 1, win)) {
-    const { _line, _raw, _more } = _log._entries[to - _log._base];
+  while (fits(m._log, to + 1, win)) {
+    const { _line, _raw, _more } = m._log._entries[to - m._log._base];
     const frame = _raw && m._server.run && isSocket(attachment);
     const added = byteLength(_line);
     if (to > pos ? frame || size + added > limit : frame ? controls : size + added > limit && controls > 400) break;
@@ -910,11 +899,11 @@ function writeLines(m, attachment, pos, head, controls, win, limit) {
     }
     batch += _line;
   }
-  _log._sent = Math.max(_log._sent, to);
+  m._log._sent = Math.max(m._log._sent, to);
   if (to > pos) {
     noteActive(m);
     noteWritten(attachment, size, to);
-    attachment._pos = to;
+    attachment._written._pos = to;
   }
   return batch;
 }
@@ -923,7 +912,7 @@ function writeLines(m, attachment, pos, head, controls, win, limit) {
 var mayMove = ({ _refusals, _closing }) => !_refusals._waitAuth && !_closing._local && !_closing._peer;
 function promote(m) {
   const inUse = healthy(m);
-  if (!inUse || inUse._use._by || !mayMove(m)) return;
+  if (!inUse || inUse._useBy || !mayMove(m)) return;
   for (const transport of m._transports) {
     if (transport === inUse._transport) return;
     const attachment = m._attachments.find((a) => a._transport === transport && !a._leaveBy);
@@ -938,7 +927,7 @@ function promote(m) {
 }
 function closeUnused(m) {
   const { _current } = m._selection;
-  if (_current && !_current._use._by) {
+  if (_current && !_current._useBy) {
     for (const a of m._attachments)
       if (a !== _current && (a._leaveBy ? a._detached || due(m, a._leaveBy) : _current._validated && !_current._suspect && a._transport._rank >= _current._transport._rank))
         endAttachment(m, a, 4004, "left");
@@ -946,7 +935,7 @@ function closeUnused(m) {
 }
 function rotateByAge(m, attachment) {
   const age = attachment._transport._learned[Age];
-  if (!attachment._use._by && !isPoll(attachment) && mayMove(m) && age && due(m, attachment._openedAt + Math.max(0.8 * age, 9600)))
+  if (!attachment._useBy && !isPoll(attachment) && mayMove(m) && age && due(m, attachment._openedAt + Math.max(0.8 * age, 9600)))
     move(m, attachment, "age");
 }
 
@@ -967,14 +956,13 @@ function connect(m) {
   due(m, _race._at);
 }
 function selectStandby(m) {
-  const { _selection, _attachments } = m;
-  const { _current } = _selection;
-  const [best] = _attachments.filter(
+  const { _current } = m._selection;
+  const [best] = m._attachments.filter(
     (a) => a !== _current && a._openedAt && !a._suspect && a._silence._lastReceived >= m._liveness._wokeAt
   ).sort((a, b) => a._transport._rank - b._transport._rank);
   if (!best) return false;
-  for (const a of _attachments)
-    if (!_current && !maySelect(m) && opensWith(a, _selection._u) && due(m, a._silence._lastReceived + attemptDelay(m)))
+  for (const a of m._attachments)
+    if (!_current && !maySelect(m) && opensWith(a, m._selection._u) && due(m, a._silence._lastReceived + attemptDelay(m)))
       endAttachment(m, a, 4004, "left");
   if (!use(m, best) && _current) {
     endAttachment(m, _current, 4002, "use unanswered");
@@ -1000,8 +988,8 @@ function opened(m, attachment, o, conn) {
   _refusals._reauthed = false;
   attachment._challenge = o.challenge;
   attachment._openedAt = m._now;
-  attachment._pos = Math.max(o.recv, m._log._base);
-  _output._known = Math.max(_output._known, attachment._pos);
+  attachment._written._pos = Math.max(o.recv, m._log._base);
+  _output._known = Math.max(_output._known, attachment._written._pos);
   if (attachment._transport._name === "sse") attachment._beaconBy = m._now + 1e3 + 2 * _liveness._rtt;
   if (conn._kind === "open") forget(m, conn);
   attachment._transport._failed = false;
@@ -1016,22 +1004,22 @@ function opened(m, attachment, o, conn) {
 
 // src/machine/wake.ts
 function wake(m) {
-  const { _now, _race, _liveness } = m;
+  const { _race, _liveness } = m;
   const { _current } = m._selection;
-  if (_now - _liveness._wokeAt < 1e3) return;
-  _liveness._wokeAt = _now;
+  if (m._now - _liveness._wokeAt < 1e3) return;
+  _liveness._wokeAt = m._now;
   m._again = true;
   _race._tries = 0;
   extendClose(m);
-  if (!_current) return startRace(m, Math.max(_now, _race._notBefore ?? 0));
-  startRace(m, _current._suspect ? _now : _now + attemptDelay(m));
+  if (!_current) return startRace(m, Math.max(m._now, _race._notBefore ?? 0));
+  startRace(m, _current._suspect ? m._now : m._now + attemptDelay(m));
   _current._suspect = true;
   ping(m, _current);
 }
 function late(m) {
   if (m._deadline && m._now - m._deadline > 5e3) wake(m);
 }
-function online(m, on, awake = true) {
+function online(m, on, awake) {
   m._liveness._offline = !on;
   if (on && awake) wake(m);
 }
@@ -1068,13 +1056,12 @@ function judge(m) {
 var codes = { position: 4302, malformed: 4303, version: 4305, origin: 4306, policy: 4306 };
 function handleRefusal(m, attachment, { reason, retry }, conn) {
   const { _refusals } = m;
-  const { _transport } = attachment;
   const code = codes[reason];
   let wait = 0;
   trace(m, "refused", attachment, reason);
-  if (reason === "origin" && _transport._name === "websocket" && (m._server.run || !_refusals._originRejected)) {
+  if (reason === "origin" && attachment._transport._name === "websocket" && (m._server.run || !_refusals._originRejected)) {
     _refusals._originRejected = true;
-    startCooldown(m, _transport);
+    startCooldown(m, attachment._transport);
     return endAttachment(m, attachment, 4004, "refused origin");
   }
   if (code > 4304) return finish(m, code, reason);
@@ -1100,8 +1087,8 @@ function handleRefusal(m, attachment, { reason, retry }, conn) {
   endAttachment(m, attachment, 4004, "refused " + reason);
   if (wait)
     if (!healthy(m)) startRace(m, m._race._notBefore = m._now + wait);
-    else if (reason === "unknown") startCooldown(m, _transport);
-    else _transport._learned[Cooldown] = Math.max(_transport._learned[Cooldown], m._now + wait);
+    else if (reason === "unknown") startCooldown(m, attachment._transport);
+    else attachment._transport._learned[Cooldown] = Math.max(attachment._transport._learned[Cooldown], m._now + wait);
 }
 
 // src/machine/input.ts
@@ -1121,16 +1108,15 @@ function received(m, conn, batch) {
   apply(m, conn, packet, accept);
 }
 function apply(m, conn, { _first, _ack, _lines }, accept) {
-  const { _attachment, _kind } = conn;
+  const { _attachment } = conn;
   const { _log } = m;
-  const { run } = m._server;
   const controls = _lines.filter((l) => l._name);
-  if (_kind !== "up" || isPoll(_attachment)) noteReceived(m, _attachment);
+  if (conn._kind !== "up" || isPoll(_attachment)) noteReceived(m, _attachment);
   if (conn._by) postAnswered(m, _attachment);
   if (!_attachment._openedAt) {
     const answer = controls.find((l) => /^!(opened|refused|closed|detach)$/.test(l._name));
     const fields = answer?._fields;
-    if (!answer || fields.run && run && fields.run !== run)
+    if (!answer || fields.run && m._server.run && fields.run !== m._server.run)
       return endAttachment(m, _attachment, 4005, "another run");
     if (answer._name !== "!opened") return handlers[answer._name](m, _attachment, fields, conn);
     if (fields.att !== _attachment._att) return fault(m, _attachment, "another attachment", 4303);
@@ -1147,16 +1133,16 @@ function apply(m, conn, { _first, _ack, _lines }, accept) {
     m._liveness._sentDownAt = m._now;
   }
   if (news || fresh) m._race._tries = 0;
-  else if (_kind === "poll") _attachment._posts._pollAt = conn._startedAt + 100;
+  else if (conn._kind === "poll") _attachment._posts._pollAt = conn._startedAt + 100;
   for (const { _name, _fields } of controls)
     if (!m._closing._over) handlers[_name]?.(m, _attachment, _fields, conn);
   if (_first > before + 1 && _attachment === m._selection._current) requestRewind(m, _attachment);
 }
 function requestRewind(m, attachment) {
-  const { _output, _log } = m;
+  const { _output } = m;
   if (isPoll(attachment) || m._now - _output._rewindAt < Math.max(m._liveness._rtt, 250)) return;
   _output._rewindAt = m._now;
-  queueControl(attachment, "rewind", { recv: _log._recv });
+  queueControl(attachment, "rewind", { recv: m._log._recv });
 }
 function acked(m, ack) {
   const { _output } = m;
@@ -1165,7 +1151,7 @@ function acked(m, ack) {
   extendClose(m);
   _output._known = Math.max(_output._known, ack);
   for (const a of m._attachments) {
-    a._pos = Math.max(a._pos, ack);
+    a._written._pos = Math.max(a._written._pos, ack);
     acknowledged(a, ack);
     a._posts._failures = 0;
   }
@@ -1181,7 +1167,7 @@ var handlers = {
     finish(m, code, reason, true, m._server.run ? recv : void 0);
   },
   "!rewind"(m, attachment, { recv }) {
-    attachment._pos = Math.max(recv, m._log._base);
+    attachment._written._pos = Math.max(recv, m._log._base);
   },
   "!ping"(_, attachment, { i }) {
     if (attachment._ctl.length < 1025) queueControl(attachment, "pong", { i });
@@ -1235,8 +1221,15 @@ function closed(m, conn, reason) {
 
 // src/session.ts
 function connect2(url, options = {}) {
-  const { auth, meta, credentials = "same-origin", buffer = 8 << 20, maxBatch = 65536, renew = true } = options;
-  const { memory } = options;
+  const {
+    auth,
+    meta,
+    credentials = "same-origin",
+    buffer = 8 << 20,
+    maxBatch = 65536,
+    renew = true,
+    memory
+  } = options;
   const store = stored ? options.store : void 0;
   const wire = {
     _url: new URL(url, globalThis.location?.href).href.replace(/^(ws|http)/, ""),
@@ -1365,9 +1358,9 @@ function connect2(url, options = {}) {
     return message;
   };
   const release = () => {
-    const { _over } = m._closing;
+    const over = m._closing._over;
     while (drains[0] && drains[0][0] <= m._log._base) drains.shift()[1]();
-    if (_over) for (const [, , reject] of drains.splice(0)) reject(Error(`closed ${_over.code} ${_over.reason}`));
+    if (over) for (const [, , reject] of drains.splice(0)) reject(Error(`closed ${over.code} ${over.reason}`));
   };
   const transportName = () => m._selection._current?._transport._name;
   const collect = () => {
@@ -1397,8 +1390,8 @@ function connect2(url, options = {}) {
   host._ask();
   return {
     get state() {
-      const { _over, _local, _peer } = m._closing;
-      return _over ? "closed" : _local || _peer ? "closing" : m._selection._current ? "open" : "connecting";
+      const closing = m._closing;
+      return closing._over ? "closed" : closing._local || closing._peer ? "closing" : m._selection._current ? "open" : "connecting";
     },
     get transport() {
       return transportName();
@@ -1412,11 +1405,10 @@ function connect2(url, options = {}) {
     send(data) {
       if (m._closing._over || m._closing._local) throw Error("closed");
       const message = prepare(data);
-      const { _entries, _cost } = message;
-      if (_cost - 16 * _entries.length > m._server.lim.maxMessage) throw RangeError("too large");
-      if (heldBytes(m._log) + _cost > buffer) throw RangeError("full");
+      if (message._cost - 16 * message._entries.length > m._server.lim.maxMessage) throw RangeError("too large");
+      if (heldBytes(m._log) + message._cost > buffer) throw RangeError("full");
       dispatch(() => send(m, message));
-      shownHeld += _cost;
+      shownHeld += message._cost;
       return lastNumber(m._log);
     },
     drained: () => new Promise((resolve, reject) => {

@@ -21,10 +21,11 @@ function cut(text, bytes) {
   return piece !== text && /\\*$/.exec(piece)[0].length % 2 ? piece.slice(0, -1) : piece;
 }
 function prepare(data) {
-  const message = { _entries: [], _cost: 0 };
+  const _entries = [];
+  let _cost = 0;
   const add = (text, cost, more, raw) => {
-    message._cost += cost;
-    message._entries.push(encodeEntry(text, cost, more, raw));
+    _cost += cost;
+    _entries.push(encodeEntry(text, cost, more, raw));
   };
   if (typeof data === "string") {
     if (/\p{Cs}/u.test(data)) throw TypeError("lone surrogate");
@@ -40,7 +41,7 @@ function prepare(data) {
       const piece = data.slice(at, at += 1149);
       add("b" + btoa(binaryString(piece)) + "\n", costOf(piece), at < data.length, piece);
     }
-  return message;
+  return { _entries, _cost };
 }
 
 // src/tabs/journal.ts
@@ -154,12 +155,12 @@ function forget(m, conn) {
 
 // src/machine/closing.ts
 function finish(m, code, reason, remote = false, recv) {
-  const { _closing, _log } = m;
-  const peer = _closing._peer;
-  if (_closing._over) return;
+  const { _log } = m;
+  const peer = m._closing._peer;
+  if (m._closing._over) return;
   const rest = _log._entries.flatMap(({ _cost, _more }, i) => _cost && !_more ? _log._base + i + 1 : []);
   const final = recv !== void 0;
-  _closing._over = {
+  m._closing._over = {
     code: peer?.code ?? code,
     reason: peer?.reason ?? reason,
     remote: remote || !!peer,

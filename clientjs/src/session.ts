@@ -18,8 +18,15 @@ import { heldBytes, isEnd, lastNumber, type Received } from './wire/log.js'
  * and returns at once: messages may be sent right away.
  */
 export function connect(url: string, options: Options = {}): Session {
-  const { auth, meta, credentials = 'same-origin', buffer = 8 << 20, maxBatch = 65536, renew = true } = options
-  const { memory } = options
+  const {
+    auth,
+    meta,
+    credentials = 'same-origin',
+    buffer = 8 << 20,
+    maxBatch = 65536,
+    renew = true,
+    memory,
+  } = options
   const store = stored ? (options.store as Keeper | undefined) : undefined
   const wire: Wire = {
     _url: new URL(url, globalThis.location?.href).href.replace(/^(ws|http)/, ''),
@@ -183,9 +190,9 @@ export function connect(url: string, options: Options = {}): Session {
   }
 
   const release = (): void => {
-    const { _over } = m._closing
+    const over = m._closing._over
     while (drains[0] && drains[0][0] <= m._log._base) drains.shift()![1]()
-    if (_over) for (const [, , reject] of drains.splice(0)) reject(Error(`closed ${_over.code} ${_over.reason}`))
+    if (over) for (const [, , reject] of drains.splice(0)) reject(Error(`closed ${over.code} ${over.reason}`))
   }
 
   const transportName = () => m._selection._current?._transport._name
@@ -220,8 +227,8 @@ export function connect(url: string, options: Options = {}): Session {
 
   return {
     get state() {
-      const { _over, _local, _peer } = m._closing
-      return _over ? 'closed' : _local || _peer ? 'closing' : m._selection._current ? 'open' : 'connecting'
+      const closing = m._closing
+      return closing._over ? 'closed' : closing._local || closing._peer ? 'closing' : m._selection._current ? 'open' : 'connecting'
     },
     get transport() {
       return transportName()
@@ -235,11 +242,10 @@ export function connect(url: string, options: Options = {}): Session {
     send(data) {
       if (m._closing._over || m._closing._local) throw Error('closed')
       const message = prepare(data)
-      const { _entries, _cost } = message
-      if (_cost - 16 * _entries.length > m._server.lim.maxMessage) throw RangeError('too large')
-      if (heldBytes(m._log) + _cost > buffer) throw RangeError('full')
+      if (message._cost - 16 * message._entries.length > m._server.lim.maxMessage) throw RangeError('too large')
+      if (heldBytes(m._log) + message._cost > buffer) throw RangeError('full')
       dispatch(() => send(m, message))
-      shownHeld += _cost
+      shownHeld += message._cost
       return lastNumber(m._log)
     },
     drained: () =>

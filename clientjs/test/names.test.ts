@@ -8,7 +8,7 @@ import type { Scenario } from './scenario.js'
 const names = privateNames(fileURLToPath(new URL('../src', import.meta.url)))
 
 test('properties of one object have different names', () => {
-  const own = ['_att', '_transport', '_u', '_openedAt', '_pos', '_ctl', '_suspect', '_inFlight']
+  const own = ['_att', '_transport', '_u', '_openedAt', '_posts', '_ctl', '_suspect', '_written']
   const ofAttachments = own.map((name) => names[name])
   expect(new Set(ofAttachments).size).toBe(ofAttachments.length)
   const parts = ['_config', '_log', '_now', '_attachments', '_conns', '_race', '_selection', '_closing']

@@ -159,7 +159,7 @@ export class Scenario {
         return tick(m, () => wake(m))
       case 'online':
       case 'offline':
-        return tick(m, () => online(m, verb === 'online'))
+        return tick(m, () => online(m, verb === 'online', true))
       case 'asleep':
         return tick(m)
       case 'end':

@@ -21,28 +21,24 @@ export function queueControl(attachment: Attachment, name: string, fields: objec
  * server (HF1-ATT-04).
  */
 export function attach(m: Machine, transport: TransportState, u?: number): void {
-  const { _attachments } = m
-  if (_attachments.length >= maxAttachments)
-    endAttachment(m, _attachments.find((a) => a !== m._selection._current)!, 4004, 'left')
+  if (m._attachments.length >= maxAttachments)
+    endAttachment(m, m._attachments.find((a) => a !== m._selection._current)!, 4004, 'left')
   const attachment: Attachment = {
     _att: ++m._race._atts,
     _transport: transport,
     _u: u,
     _startedAt: m._now,
     _openedAt: 0,
-    _pos: 0,
     _ctl: '',
     _silence: { _lastReceived: m._now, _lastSent: 0, _gap: 0, _maxSurvived: 0 },
-    _use: {},
     _ping: { _count: 0 },
     _posts: { _polls: 0, _pause: 0, _failures: 0, _misrouted: 0 },
-    _inFlight: { _size: 0 },
+    _written: { _pos: 0, _inFlight: 0 },
   }
   transport._tried = true
   m._attachments.push(attachment)
   trace(m, 'attach', attachment)
-  const { _name } = transport
-  dial(m, attachment, _name === 'sse' ? 'stream' : _name === 'longpoll' ? 'open' : 'socket', 0)
+  dial(m, attachment, transport._name === 'sse' ? 'stream' : transport._name === 'longpoll' ? 'open' : 'socket', 0)
 }
 
 /** Opens a carrier for an attachment. */
@@ -76,7 +72,6 @@ export function forget(m: Machine, conn: Conn): void {
  * early (HF1-LIV-09).
  */
 export function endAttachment(m: Machine, attachment: Attachment, code: number, reason: string): void {
-  const { _selection } = m
   if (!m._attachments.includes(attachment)) return
   trace(m, 'died', attachment, reason)
   // 4004 and the like are no fault of the transport.
@@ -87,8 +82,8 @@ export function endAttachment(m: Machine, attachment: Attachment, code: number, 
   }
   m._attachments = m._attachments.filter((a) => a !== attachment)
   for (const conn of [...m._conns].reverse()) if (conn._attachment === attachment) hangup(m, conn, code)
-  if (_selection._current === attachment) {
-    _selection._current = undefined
+  if (m._selection._current === attachment) {
+    m._selection._current = undefined
     raceAfterLoss(m)
   } else if (!healthy(m) && m._race._at && !attachment._openedAt) m._race._at = m._now // the next one starts now
 }

@@ -14,13 +14,13 @@ const closeTimeout = 10e3
  * the peer has taken, by its final word; undefined if there was none.
  */
 export function finish(m: Machine, code: number, reason: string, remote = false, recv?: number): void {
-  const { _closing, _log } = m
-  const peer = _closing._peer
-  if (_closing._over) return
+  const { _log } = m
+  const peer = m._closing._peer
+  if (m._closing._over) return
   // The numbers of messages are those of their last lines; !close is none.
   const rest = _log._entries.flatMap(({ _cost, _more }, i) => (_cost && !_more ? _log._base + i + 1 : []))
   const final = recv !== undefined
-  _closing._over = {
+  m._closing._over = {
     code: peer?.code ?? code,
     reason: peer?.reason ?? reason,
     remote: remote || !!peer,
@@ -58,11 +58,10 @@ export function fault(m: Machine, attachment: Attachment, message: string, code:
  * (HF1-CLO-01).
  */
 export function close(m: Machine, code: number, reason: string): void {
-  const { _closing, _log } = m
-  if (_closing._local) return
-  if (!m._server.run && !lastNumber(_log)) return finish(m, code, reason, false, 0) // the server knows nothing of it
-  _closing._local = true
-  appendClose(_log, code, reason)
+  if (m._closing._local) return
+  if (!m._server.run && !lastNumber(m._log)) return finish(m, code, reason, false, 0) // the server knows nothing of it
+  m._closing._local = true
+  appendClose(m._log, code, reason)
   m._liveness._progress = m._now
   waitForEnd(m)
 }
@@ -87,14 +86,15 @@ export function extendClose(m: Machine): void {
 
 /** Waits for the final word (HF1-CLO-04). */
 export function checkClosing(m: Machine): void {
-  const { _closing, _selection } = m
+  const { _closing } = m
+  const { _current } = m._selection
   if (_closing._peer && due(m, _closing._ackAt)) {
     // The ack is sent again until closed comes.
     _closing._ackAt = m._now + responseTimeout(m)
     m._log._ackSent = 0
     m._output._ackAt = m._now
     // Without a ping under way nothing would show that the attachment is dead.
-    if (_selection._current && !_selection._current._ping._i) ping(m, _selection._current)
+    if (_current && !_current._ping._i) ping(m, _current)
     due(m, _closing._ackAt)
   }
   if (due(m, _closing._by)) finish(m, 4100, '')

@@ -36,11 +36,11 @@ export function received(m: Machine, conn: Conn, batch: string | Uint8Array): vo
 
 /** Lets an admissible batch act: ack, then lines in order. */
 function apply(m: Machine, conn: Conn, { _first, _ack, _lines }: Packet, accept: () => void): void {
-  const { _attachment, _kind } = conn
+  const { _attachment } = conn
   const { _log } = m
-  const { run } = m._server
   const controls = _lines.filter((l) => l._name)
-  if (_kind !== 'up' || isPoll(_attachment)) noteReceived(m, _attachment) // a POST's answer says nothing of a stream
+  // A POST's answer says nothing of a stream.
+  if (conn._kind !== 'up' || isPoll(_attachment)) noteReceived(m, _attachment)
   if (conn._by) postAnswered(m, _attachment)
   if (!_attachment._openedAt) {
     // In place of opened there may be a refusal or a final word, whose ack and lines are nobody's;
@@ -48,7 +48,7 @@ function apply(m: Machine, conn: Conn, { _first, _ack, _lines }: Packet, accept:
     const answer = controls.find((l) => /^!(opened|refused|closed|detach)$/.test(l._name!))
     const fields = answer?._fields!
     // A run that is not ours is a fault of the attachment (HF1-WHO-06).
-    if (!answer || (fields.run && run && fields.run !== run))
+    if (!answer || (fields.run && m._server.run && fields.run !== m._server.run))
       return endAttachment(m, _attachment, 4005, 'another run')
     if (answer._name !== '!opened') return handlers[answer._name!]!(m, _attachment, fields, conn)
     if (fields.att !== _attachment._att) return fault(m, _attachment, 'another attachment', 4303)
@@ -65,7 +65,7 @@ function apply(m: Machine, conn: Conn, { _first, _ack, _lines }: Packet, accept:
     m._liveness._sentDownAt = m._now
   }
   if (news || fresh) m._race._tries = 0
-  else if (_kind === 'poll') _attachment._posts._pollAt = conn._startedAt + 100 // HF1-POL-07
+  else if (conn._kind === 'poll') _attachment._posts._pollAt = conn._startedAt + 100 // HF1-POL-07
   for (const { _name, _fields } of controls)
     if (!m._closing._over) handlers[_name!]?.(m, _attachment, _fields!, conn)
   if (_first > before + 1 && _attachment === m._selection._current) requestRewind(m, _attachment)
@@ -73,10 +73,10 @@ function apply(m: Machine, conn: Conn, { _first, _ack, _lines }: Packet, accept:
 
 /** Requests what is missing, once a round trip (HF1-NUM-06). On long polls the next poll does. */
 function requestRewind(m: Machine, attachment: Attachment): void {
-  const { _output, _log } = m
+  const { _output } = m
   if (isPoll(attachment) || m._now - _output._rewindAt! < Math.max(m._liveness._rtt, 250)) return
   _output._rewindAt = m._now
-  queueControl(attachment, 'rewind', { recv: _log._recv })
+  queueControl(attachment, 'rewind', { recv: m._log._recv })
 }
 
 /** Frees the log (I2) and moves positions that an ack has overtaken (HF1-NUM-08). */
@@ -87,7 +87,7 @@ function acked(m: Machine, ack: number): boolean {
   extendClose(m)
   _output._known = Math.max(_output._known, ack)
   for (const a of m._attachments) {
-    a._pos = Math.max(a._pos, ack)
+    a._written._pos = Math.max(a._written._pos, ack)
     acknowledged(a, ack)
     a._posts._failures = 0 // what was posted has arrived, if not its answer
   }
@@ -107,7 +107,7 @@ const handlers: Record<string, (m: Machine, attachment: Attachment, fields: Fiel
     finish(m, code, reason, true, m._server.run ? recv : undefined)
   },
   '!rewind'(m, attachment, { recv }) {
-    attachment._pos = Math.max(recv, m._log._base) // HF1-NUM-07, HF1-NUM-08
+    attachment._written._pos = Math.max(recv, m._log._base) // HF1-NUM-07, HF1-NUM-08
   },
   '!ping'(_, attachment, { i }) {
     // HF1-LIV-02. A server that pings and does not read loses its pongs.

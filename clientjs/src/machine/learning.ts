@@ -11,17 +11,15 @@ export const lastUse = ({ _silence }: Attachment): number => Math.max(_silence._
 
 /** Notes that a byte goes out, or that one is asked for, and the silence before it. */
 export function noteSent(m: Machine, attachment: Attachment): void {
-  const { _silence } = attachment
-  _silence._gap = Math.max(_silence._gap, m._now - lastUse(attachment))
+  attachment._silence._gap = Math.max(attachment._silence._gap, m._now - lastUse(attachment))
 }
 
 /** Notes that a byte has come: the attachment survived the silence before it. */
 export function noteReceived(m: Machine, attachment: Attachment): void {
-  const { _silence } = attachment
   noteSent(m, attachment)
-  _silence._maxSurvived = Math.max(_silence._maxSurvived, _silence._gap)
-  _silence._gap = 0
-  _silence._lastReceived = m._now
+  attachment._silence._maxSurvived = Math.max(attachment._silence._maxSurvived, attachment._silence._gap)
+  attachment._silence._gap = 0
+  attachment._silence._lastReceived = m._now
 }
 
 /** The end says nothing of the transport: there was no network, or the client slept. */
@@ -33,16 +31,15 @@ export const probationEnd = ({ _openedAt }: Attachment): number => _openedAt + 6
 
 /** Penalizes the transport for the end of an attachment (HF1-LIV-09). */
 export function penalize(m: Machine, attachment: Attachment): void {
-  const { _transport } = attachment
   if (attachment._penalized || exempt(m, attachment)) return
   // If it is in use it does open, if not this time.
-  if (!attachment._openedAt) _transport._failed = _transport !== healthy(m)?._transport
+  if (!attachment._openedAt) attachment._transport._failed = attachment._transport !== healthy(m)?._transport
   else if (
     attachment._validated
-      ? _transport._learned[Cooldowns] && m._now < probationEnd(attachment)
-      : ++_transport._earlyFailures > 1
+      ? attachment._transport._learned[Cooldowns] && m._now < probationEnd(attachment)
+      : ++attachment._transport._earlyFailures > 1
   )
-    startCooldown(m, _transport)
+    startCooldown(m, attachment._transport)
 }
 
 /**
@@ -67,15 +64,15 @@ function lower(learned: number[], entry: number, value: number): boolean {
  * carrier has ended; else the client no longer believes in it.
  */
 export function learnFromClose(m: Machine, attachment: Attachment, visible?: boolean): boolean {
-  const { _transport, _silence, _openedAt } = attachment
+  const { _transport, _openedAt } = attachment
   if (!_openedAt || attachment._penalized || attachment._beaconBy || isPoll(attachment) || exempt(m, attachment))
     return false
-  const silence = visible ? Math.max(_silence._gap, m._now - lastUse(attachment)) : _silence._gap
+  const silence = visible ? Math.max(attachment._silence._gap, m._now - lastUse(attachment)) : attachment._silence._gap
   if (!visible && !silence) return false // nothing was asked for
   // A silence that it survived before did not end it (HF1-LIV-16).
-  if (silence >= 2e3 && silence > _silence._maxSurvived) return learn(_transport, Idle, silence, 4)
+  if (silence >= 2e3 && silence > attachment._silence._maxSurvived) return learn(_transport, Idle, silence, 4)
   _transport._before[Idle] = silence
-  const ageAtClose = (visible ? m._now : _silence._lastReceived) - _openedAt
+  const ageAtClose = (visible ? m._now : attachment._silence._lastReceived) - _openedAt
   return ageAtClose >= 12e3 && learn(_transport, Age, ageAtClose, 10) // HF1-LIV-17
 }
 

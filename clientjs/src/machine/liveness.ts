@@ -22,9 +22,9 @@ export function noteActive(m: Machine): void {
 
 /** Judges one attachment. */
 export function judgeAttachment(m: Machine, attachment: Attachment): void {
-  const { _openedAt, _transport, _silence, _use, _ping } = attachment
+  const { _transport, _silence, _ping } = attachment
   const inUse = attachment === m._selection._current
-  if (!_openedAt) {
+  if (!attachment._openedAt) {
     // HF1-LIV-06, HF1-SSE-08
     if (due(m, _silence._lastReceived + 10e3))
       endAttachment(m, attachment, 4002, _transport._name === 'sse' && m._selection._current ? 'held' : 'no answer')
@@ -36,7 +36,7 @@ export function judgeAttachment(m: Machine, attachment: Attachment): void {
     _ping._count &&
     !attachment._beaconBy &&
     !attachment._suspect &&
-    due(m, _openedAt + 10e3)
+    due(m, attachment._openedAt + 10e3)
   ) {
     if (inUse || _ping._count > 1) {
       attachment._validated = true
@@ -59,9 +59,9 @@ export function judgeAttachment(m: Machine, attachment: Attachment): void {
     if (!exempt(m, attachment)) startCooldown(m, _transport)
     markSuspect(m, attachment, attachment._beacons ? 'one-behind' : 'threshold')
   }
-  if (_use._by && due(m, _use._at)) sendUse(m, attachment)
+  if (attachment._useBy && due(m, attachment._useAt)) sendUse(m, attachment)
   // A use wants an answer as a ping does (HF1-LIV-04).
-  if (due(m, _use._by)) pingUnanswered(m, attachment, 'use unanswered')
+  if (due(m, attachment._useBy)) pingUnanswered(m, attachment, 'use unanswered')
   maybePing(m, attachment)
   // HF1-LIV-05: how long an attachment may be silent. The server promised more when lines began to
   // come or go.
@@ -103,7 +103,7 @@ function maybePing(m: Machine, attachment: Attachment): void {
 /** Checks whether lines are missing that the server says it has sent. */
 export function checkMissingLines(m: Machine, attachment: Attachment): void {
   const { _liveness, _log } = m
-  if (_liveness._sentDown > _log._recv && due(m, _liveness._sentDownAt + responseTimeout(m))) {
+  if (_liveness._sentDown > _log._recv && due(m, _liveness._sentDownAt! + responseTimeout(m))) {
     _liveness._sentDown = _log._recv
     if (!abandonPoll(m, attachment)) markSuspect(m, attachment, 'lines missing')
   }
@@ -111,17 +111,16 @@ export function checkMissingLines(m: Machine, attachment: Attachment): void {
 
 /** Measures a round trip. */
 export function ponged(m: Machine, attachment: Attachment, { i }: Fields): void {
-  const { _liveness } = m
   const { _ping } = attachment
   if (!i || i !== _ping._i) return
   const rtt = clamp(m._now - _ping._at!, 1, 5e3) // longer ones are a suspended page's
   confirmSize(m, 4 * rtt > responseTimeout(m))
-  _liveness._rtt = _liveness._guessedTimeout ? rtt : (7 * _liveness._rtt + rtt) / 8
-  _liveness._guessedTimeout = 0
+  m._liveness._rtt = m._liveness._guessedTimeout ? rtt : (7 * m._liveness._rtt + rtt) / 8
+  m._liveness._guessedTimeout = 0
   _ping._i = 0
   _ping._count++
   attachment._posts._failures = 0 // what was posted has arrived, if not its answer
   if (attachment !== m._selection._current) return
-  _liveness._progress = m._now
+  m._liveness._progress = m._now
   if (!attachment._beaconBy) attachment._suspect = false
 }

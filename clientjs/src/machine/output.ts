@@ -52,16 +52,16 @@ const hasOutput = (m: Machine, attachment: Attachment): boolean =>
  * there is one POST at a time.
  */
 const position = (m: Machine, attachment: Attachment): number =>
-  isSocket(attachment) ? attachment._pos : m._output._known
+  isSocket(attachment) ? attachment._written._pos : m._output._known
 
 /** Plans the ack that rides alone (HF1-NUM-11). */
 function planAck(m: Machine): void {
-  const { _log, _output } = m
+  const { _log } = m
   const unsent = _log._taken - _log._ackSent
-  if (!unsent) _output._ackAt = 0
-  else if (unsent > 31 || _log._takenCost >= m._server.win / 4) _output._ackAt = m._now
-  else _output._ackAt ||= m._now + (isSocket(m._selection._current) ? 100 : 250)
-  due(m, _output._ackAt)
+  if (!unsent) m._output._ackAt = 0
+  else if (unsent > 31 || _log._takenCost >= m._server.win / 4) m._output._ackAt = m._now
+  else m._output._ackAt ||= m._now + (isSocket(m._selection._current) ? 100 : 250)
+  due(m, m._output._ackAt)
 }
 
 /** How much may ride in an open: a network that refuses large bodies must not refuse the session. */
@@ -73,56 +73,56 @@ const maxEarly = 4096
  * made.
  */
 export function next(m: Machine, conn: Conn): string | Uint8Array | undefined {
-  const { _attachment, _kind, _first } = conn
-  const { _log, _config } = m
+  const { _attachment, _first } = conn
+  const { _log } = m
   const { run, lim } = m._server
   const inUse = _attachment === m._selection._current
-  m._now = _config._clock()
+  m._now = m._config._clock()
   if (
     !m._conns.includes(conn) ||
-    !(_first || (_kind === 'socket' && _attachment._openedAt && hasOutput(m, _attachment)))
+    !(_first || (conn._kind === 'socket' && _attachment._openedAt && hasOutput(m, _attachment)))
   )
     return
   conn._first = false
-  if (_kind === 'socket') {
+  if (conn._kind === 'socket') {
     noteSent(m, _attachment)
     _attachment._silence._lastSent = m._now
   }
-  const who = { key: _config._key, run, att: _attachment._att }
+  const who = { key: m._config._key, run, att: _attachment._att }
   const recv = _log._recv
   let { win } = m._server
   let limit = lim.maxBatch
   let pos = _log._base
   let controls = _attachment._ctl
-  if (_first && _kind === 'poll') {
+  if (_first && conn._kind === 'poll') {
     // Its log lines go by up.
     const p = ++_attachment._posts._polls
-    controls = encodeControl(_kind, { ...who, p, recv, hold: holdOf(m, _attachment) })
+    controls = encodeControl(conn._kind, { ...who, p, recv, hold: holdOf(m, _attachment) })
     win = -1
     noteAckSent(_log)
-  } else if (_first && _kind !== 'up') {
+  } else if (_first && conn._kind !== 'up') {
     controls = encodeControl('open', {
       v: [1],
       ...who,
       u: _attachment._u,
       recv,
-      lim: { maxBatch: _config._maxBatch },
-      auth: _config._auth,
-      meta: _config._meta,
+      lim: { maxBatch: m._config._maxBatch },
+      auth: m._config._auth,
+      meta: m._config._meta,
     })
     // Early messages go along if the server has not answered yet (HF1-ATT-08).
     if (run) win = -1
     limit = maxEarly
   } else {
     _attachment._ctl = ''
-    if (_kind === 'up') {
+    if (conn._kind === 'up') {
       conn._ctl = controls
-      controls = encodeControl(_kind, who) + controls
+      controls = encodeControl(conn._kind, who) + controls
     }
     // Beside the attachment in use there are no lines, but a first that cannot look like a gap
     // (HF1-NUM-06).
     if (!inUse) win = -1
-    if (inUse || _kind === 'up') {
+    if (inUse || conn._kind === 'up') {
       pos = position(m, _attachment)
       m._output._ackAt = 0
       noteAckSent(_log)
@@ -145,12 +145,11 @@ function writeLines(
   win: number,
   limit: number,
 ) {
-  const { _log } = m
   let batch: string | Uint8Array = head
   let size = byteLength(batch)
   let to = pos
-  while (fits(_log, to + 1, win)) {
-    const { _line, _raw, _more } = _log._entries[to - _log._base]!
+  while (fits(m._log, to + 1, win)) {
+    const { _line, _raw, _more } = m._log._entries[to - m._log._base]!
     const frame = _raw && m._server.run && isSocket(attachment)
     const added = byteLength(_line)
     // Long controls leave no room for a line that should pass where little does (I7).
@@ -164,11 +163,11 @@ function writeLines(
     }
     batch += _line
   }
-  _log._sent = Math.max(_log._sent, to)
+  m._log._sent = Math.max(m._log._sent, to)
   if (to > pos) {
     noteActive(m)
     noteWritten(attachment, size, to)
-    attachment._pos = to
+    attachment._written._pos = to
   }
   return batch
 }

@@ -16,14 +16,14 @@ export const mayPost = (m: Machine, { _posts }: Attachment): boolean => !_posts.
  * which would only make more of them (HF1-POL-09).
  */
 export function postFailed(m: Machine, conn: Conn, reason: string): void {
-  const { _attachment, _startedAt } = conn
+  const { _attachment } = conn
   const { _posts } = _attachment
   const busy = /status (429|503)/.test(reason)
   requeue(m, conn)
   if (busy) _posts._at = m._now + (_posts._pause = clamp(2 * _posts._pause, 100, 2e3))
   else if (reason === 'no answer') lost(_attachment)
   else refused(_attachment)
-  if (!holdFailed(m, conn) && ++_posts._failures > (busy ? 4 : 1)) uplinkDead(m, _attachment, _startedAt, reason)
+  if (!holdFailed(m, conn) && ++_posts._failures > (busy ? 4 : 1)) uplinkDead(m, _attachment, conn._startedAt, reason)
 }
 
 /** An answer came, or the next batch of a stream, which says nothing of what is posted for it. */

@@ -12,7 +12,7 @@ const mayMove = ({ _refusals, _closing }: Machine) => !_refusals._waitAuth && !_
 /** Tries better transports than the one in use, and selects one that is validated (HF1-LIV-11). */
 export function promote(m: Machine): void {
   const inUse = healthy(m)
-  if (!inUse || inUse._use._by || !mayMove(m)) return
+  if (!inUse || inUse._useBy || !mayMove(m)) return
   for (const transport of m._transports) {
     if (transport === inUse._transport) return
     const attachment = m._attachments.find((a) => a._transport === transport && !a._leaveBy)
@@ -32,7 +32,7 @@ export function promote(m: Machine): void {
  */
 export function closeUnused(m: Machine): void {
   const { _current } = m._selection
-  if (_current && !_current._use._by)
+  if (_current && !_current._useBy)
     for (const a of m._attachments)
       if (
         a !== _current &&
@@ -47,7 +47,7 @@ export function closeUnused(m: Machine): void {
 export function rotateByAge(m: Machine, attachment: Attachment): void {
   const age = attachment._transport._learned[Age]!
   if (
-    !attachment._use._by &&
+    !attachment._useBy &&
     !isPoll(attachment) &&
     mayMove(m) &&
     age &&

@@ -32,9 +32,8 @@ export function connect(m: Machine): void {
 
 /** Selects the best attachment that stands by, and tells whether there is one. */
 function selectStandby(m: Machine): boolean {
-  const { _selection, _attachments } = m
-  const { _current } = _selection
-  const [best] = _attachments
+  const { _current } = m._selection
+  const [best] = m._attachments
     .filter(
       (a) => a !== _current && a._openedAt && !a._suspect && a._silence._lastReceived >= m._liveness._wokeAt,
     )
@@ -42,11 +41,11 @@ function selectStandby(m: Machine): boolean {
   if (!best) return false
   // Opens that carry the last u have the delay of a race to be answered; then they are given up, so
   // that a selection may be made (HF1-SEL-07). So is an attachment whose use was never answered.
-  for (const a of _attachments)
+  for (const a of m._attachments)
     if (
       !_current &&
       !maySelect(m) &&
-      opensWith(a, _selection._u) &&
+      opensWith(a, m._selection._u) &&
       due(m, a._silence._lastReceived + attemptDelay(m))
     )
       endAttachment(m, a, 4004, 'left')
@@ -87,8 +86,8 @@ export function opened(m: Machine, attachment: Attachment, o: Fields, conn: Conn
   _refusals._reauthed = false
   attachment._challenge = o.challenge
   attachment._openedAt = m._now
-  attachment._pos = Math.max(o.recv, m._log._base)
-  _output._known = Math.max(_output._known, attachment._pos)
+  attachment._written._pos = Math.max(o.recv, m._log._base)
+  _output._known = Math.max(_output._known, attachment._written._pos)
   // By then both beacons of a stream have come, if it is live (HF1-SSE-03).
   if (attachment._transport._name === 'sse') attachment._beaconBy = m._now + 1e3 + 2 * _liveness._rtt
   if (conn._kind === 'open') forget(m, conn)

@@ -14,15 +14,18 @@ const codes: Record<string, number> = { position: 4302, malformed: 4303, version
 /** Acts on a refusal as docs/protocol.md tables it (HF1-ERR-04). */
 export function handleRefusal(m: Machine, attachment: Attachment, { reason, retry }: Fields, conn: Conn): void {
   const { _refusals } = m
-  const { _transport } = attachment
   const code = codes[reason]!
   let wait = 0
   trace(m, 'refused', attachment, reason)
   // A proxy that rewrites Host makes the Origin of a WebSocket look like another one. A POST tells it
   // better, and then the session is bound to it.
-  if (reason === 'origin' && _transport._name === 'websocket' && (m._server.run || !_refusals._originRejected)) {
+  if (
+    reason === 'origin' &&
+    attachment._transport._name === 'websocket' &&
+    (m._server.run || !_refusals._originRejected)
+  ) {
     _refusals._originRejected = true
-    startCooldown(m, _transport)
+    startCooldown(m, attachment._transport)
     return endAttachment(m, attachment, 4004, 'refused origin')
   }
   if (code > 4304) return finish(m, code, reason)
@@ -52,6 +55,6 @@ export function handleRefusal(m: Machine, attachment: Attachment, { reason, retr
   endAttachment(m, attachment, 4004, 'refused ' + reason)
   if (wait)
     if (!healthy(m)) startRace(m, (m._race._notBefore = m._now + wait))
-    else if (reason === 'unknown') startCooldown(m, _transport) // it leads to another server
-    else _transport._learned[Cooldown] = Math.max(_transport._learned[Cooldown]!, m._now + wait)
+    else if (reason === 'unknown') startCooldown(m, attachment._transport) // it leads to another server
+    else attachment._transport._learned[Cooldown] = Math.max(attachment._transport._learned[Cooldown]!, m._now + wait)
 }

@@ -17,13 +17,12 @@ export const opensWith = (attachment: Attachment, u: number): boolean => !attach
 /** The last u was confirmed, or every attachment it went out on was given up (HF1-SEL-07). */
 export const maySelect = ({ _selection, _attachments }: Machine): boolean =>
   _selection._confirmedU >= _selection._u ||
-  !_attachments.some((a) => a._use._by || opensWith(a, _selection._u))
+  !_attachments.some((a) => a._useBy || opensWith(a, _selection._u))
 
 /** The u of the next open: one race has one (HF1-SEL-02), one selection at a time (HF1-SEL-07). */
 export function nextU(m: Machine): number {
-  const { _selection } = m
-  if (maySelect(m) && !m._attachments.some((a) => opensWith(a, _selection._u))) _selection._u++
-  return _selection._u
+  if (maySelect(m) && !m._attachments.some((a) => opensWith(a, m._selection._u))) m._selection._u++
+  return m._selection._u
 }
 
 /**
@@ -31,12 +30,11 @@ export function nextU(m: Machine): number {
  * highest u (HF1-SEL-06).
  */
 export function confirm(m: Machine, { u, att }: Fields['sel']): void {
-  const { _selection } = m
   const attachment = m._attachments.find((a) => a._att === att && a._openedAt)
-  _selection._confirmedU = Math.max(_selection._confirmedU, u)
-  if (stored) _selection._u = Math.max(_selection._u, u) // HF1-SEL-07, when restored
-  if (u !== _selection._u || !attachment) return
-  attachment._use._by = 0
+  m._selection._confirmedU = Math.max(m._selection._confirmedU, u)
+  if (stored) m._selection._u = Math.max(m._selection._u, u) // HF1-SEL-07, when restored
+  if (u !== m._selection._u || !attachment) return
+  attachment._useBy = 0
   choose(m, attachment)
 }
 
@@ -58,7 +56,7 @@ function choose(m: Machine, attachment: Attachment): void {
 export function use(m: Machine, attachment: Attachment): boolean {
   if (!maySelect(m)) return false
   m._selection._u++
-  attachment._use._by = m._now + 2 * responseTimeout(m)
+  attachment._useBy = m._now + 2 * responseTimeout(m)
   sendUse(m, attachment)
   choose(m, attachment)
   return true
@@ -66,9 +64,9 @@ export function use(m: Machine, attachment: Attachment): boolean {
 
 /** Sends use, and again until it is answered (HF1-SEL-04). */
 export function sendUse(m: Machine, attachment: Attachment): void {
-  const { _use, _att, _challenge } = attachment
-  _use._at = m._now + responseTimeout(m) / 2
-  due(m, _use._at)
+  const { _att, _challenge } = attachment
+  attachment._useAt = m._now + responseTimeout(m) / 2
+  due(m, attachment._useAt)
   queueControl(attachment, 'use', { u: m._selection._u, att: _att, challenge: _challenge, recv: m._log._recv })
 }
 

@@ -51,14 +51,6 @@ export interface Silence {
   _maxSurvived: number
 }
 
-/** A `use` that the server has not confirmed. */
-export interface Use {
-  /** When to send it again. */
-  _at?: number
-  /** By when it should be confirmed. */
-  _by?: number
-}
-
 export interface Ping {
   /** The ping that waits for its pong; 0: none. */
   _i?: number
@@ -82,10 +74,12 @@ export interface Posts {
   _misrouted: number
 }
 
-/** The largest batch that is not known to have arrived. */
-export interface InFlight {
-  _size: number
-  /** Its last line. */
+/** The lines that were written on an attachment. */
+export interface Written {
+  /** On a WebSocket: the last one. */
+  _pos: number
+  /** Size of the largest batch that is not known to have arrived, and its last line. */
+  _inFlight: number
   _to?: number
 }
 
@@ -99,8 +93,6 @@ export interface Attachment {
   /** 0: it is being opened. */
   _openedAt: number
   _challenge?: string
-  /** On a WebSocket: the last up line written. */
-  _pos: number
   /** Controls to write. */
   _ctl: string
   /** A stream that has not shown both beacons by then is held back. */
@@ -116,11 +108,13 @@ export interface Attachment {
   _detached?: boolean
   /** It is read no longer than that. */
   _leaveBy?: number
+  /** A `use` that is not confirmed: when to send it again, and by when it should be. */
+  _useAt?: number
+  _useBy?: number
   _silence: Silence
-  _use: Use
   _ping: Ping
   _posts: Posts
-  _inFlight: InFlight
+  _written: Written
 }
 
 /** One carrier of an attachment. */
@@ -212,7 +206,7 @@ export interface Liveness {
   /** Highest down line that the server has sent by its own word. */
   _sentDown: number
   /** When it first said so, or when a line came since. */
-  _sentDownAt: number
+  _sentDownAt?: number
 }
 
 /** What the network memory needs beside the transports. */
@@ -311,7 +305,7 @@ export function newState(config: Config): Machine {
     _conns: [],
     _race: { _tries: 0, _atts: 0 },
     _selection: { _u: 0, _confirmedU: 0 },
-    _liveness: { _rtt: 0, _guessedTimeout: 0, _progress: 0, _pings: 0, _wokeAt: 0, _sentDown: 0, _sentDownAt: 0 },
+    _liveness: { _rtt: 0, _guessedTimeout: 0, _progress: 0, _pings: 0, _wokeAt: 0, _sentDown: 0 },
     _learning: { _since: _now, _rememberedAt: 0 },
     _closing: {},
     _output: { _known: 0 },

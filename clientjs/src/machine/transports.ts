@@ -32,32 +32,32 @@ export const batchLimit = (m: Machine, { _transport }: Attachment): number =>
  * Notes a batch that was made and ends with line `to`. One as large as the first does not take its
  * place, or a flow that never pauses would see none arrive.
  */
-export function noteWritten({ _inFlight }: Attachment, size: number, to: number): void {
-  if (size > _inFlight._size) {
-    _inFlight._size = size
-    _inFlight._to = to
+export function noteWritten({ _written }: Attachment, size: number, to: number): void {
+  if (size > _written._inFlight) {
+    _written._inFlight = size
+    _written._to = to
   }
 }
 
 /** The batch may not have arrived: halve the limit until a pong tells more (HF1-ATT-07). */
-export function lost({ _transport, _inFlight }: Attachment): void {
-  if (_inFlight._size > minBatch) _transport._learned[Limit] = _inFlight._size >> 1
-  _inFlight._size = 0
+export function lost({ _transport, _written }: Attachment): void {
+  if (_written._inFlight > minBatch) _transport._learned[Limit] = _written._inFlight >> 1
+  _written._inFlight = 0
 }
 
 /** The batch is known not to have arrived: halve the limit for good (HF1-ATT-07). */
 export function refused(attachment: Attachment): void {
-  const { _transport, _inFlight } = attachment
-  if (_inFlight._size > minBatch) _transport._before[Limit] = _inFlight._size >> 1
+  const { _transport, _written } = attachment
+  if (_written._inFlight > minBatch) _transport._before[Limit] = _written._inFlight >> 1
   lost(attachment)
 }
 
 /** The peer has lines up to `ack`; each full batch that arrived lets the next be a little larger. */
-export function acknowledged({ _transport, _inFlight }: Attachment, ack: number): void {
-  const { _learned } = _transport
-  if (ack < _inFlight._to!) return
-  if (_inFlight._size > _learned[Limit]! / 2) _learned[Limit]! += _learned[Limit]! >> 4
-  _inFlight._size = 0
+export function acknowledged({ _transport, _written }: Attachment, ack: number): void {
+  if (ack < _written._to!) return
+  if (_written._inFlight > _transport._learned[Limit]! / 2)
+    _transport._learned[Limit]! += _transport._learned[Limit]! >> 4
+  _written._inFlight = 0
 }
 
 /** A pong came. What was lost while answers had too little time says nothing of sizes (HF1-ATT-07). */

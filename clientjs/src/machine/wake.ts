@@ -10,15 +10,15 @@ import type { Machine } from './state.js'
  * attached beside it.
  */
 export function wake(m: Machine): void {
-  const { _now, _race, _liveness } = m
+  const { _race, _liveness } = m
   const { _current } = m._selection
-  if (_now - _liveness._wokeAt < 1e3) return // one wake says as much as many
-  _liveness._wokeAt = _now
+  if (m._now - _liveness._wokeAt < 1e3) return // one wake says as much as many
+  _liveness._wokeAt = m._now
   m._again = true
   _race._tries = 0
   extendClose(m)
-  if (!_current) return startRace(m, Math.max(_now, _race._notBefore ?? 0))
-  startRace(m, _current._suspect ? _now : _now + attemptDelay(m))
+  if (!_current) return startRace(m, Math.max(m._now, _race._notBefore ?? 0))
+  startRace(m, _current._suspect ? m._now : m._now + attemptDelay(m))
   _current._suspect = true
   ping(m, _current)
 }
@@ -29,7 +29,7 @@ export function late(m: Machine): void {
 }
 
 /** What the platform believes of the network (HF1-LIV-15). `awake`: the page is shown. */
-export function online(m: Machine, on: boolean, awake = true): void {
+export function online(m: Machine, on: boolean, awake: boolean): void {
   m._liveness._offline = !on
   if (on && awake) wake(m)
 }

@@ -131,10 +131,11 @@ function cut(text: string, bytes: number): string {
  * surrogate.
  */
 export function prepare(data: string | Uint8Array): Prepared {
-  const message: Prepared = { _entries: [], _cost: 0 }
+  const _entries: Entry[] = []
+  let _cost = 0
   const add = (text: string, cost: number, more: boolean, raw?: Uint8Array) => {
-    message._cost += cost
-    message._entries.push(encodeEntry(text, cost, more, raw))
+    _cost += cost
+    _entries.push(encodeEntry(text, cost, more, raw))
   }
   if (typeof data === 'string') {
     // HF1-BAT-07. With the `u` flag only a lone surrogate is one.
@@ -152,7 +153,7 @@ export function prepare(data: string | Uint8Array): Prepared {
       const piece = data.slice(at, (at += 1149))
       add('b' + btoa(binaryString(piece)) + '\n', costOf(piece), at < data.length, piece)
     }
-  return message
+  return { _entries, _cost }
 }
 
 /** An HTTP body around a batch. */
