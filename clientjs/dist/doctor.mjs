@@ -46,7 +46,10 @@ function fromBase64(text) {
   if (btoa(raw) !== text) fail();
   return Uint8Array.from(raw, (c) => c.charCodeAt(0));
 }
-var randomName = (bytes) => btoa(binaryString(crypto.getRandomValues(new Uint8Array(bytes)))).replace(/\W/g, (c) => ({ "+": "-", "/": "_" })[c] ?? "");
+var randomName = (bytes) => btoa(binaryString(crypto.getRandomValues(new Uint8Array(bytes)))).replace(
+  /\W/g,
+  (c) => ({ "+": "-", "/": "_" })[c] ?? ""
+);
 var messageLine = (data, more) => ({
   _log: true,
   _cost: costOf(data),
@@ -67,7 +70,8 @@ function parse(batch, limit) {
   const text = binary ? binaryString(batch.subarray(0, Math.min(110, batch.indexOf(10) + 1))) : batch.replace(/^\uFEFF/, "");
   const [head, ...lines] = text.split(/\r?\n/);
   const [, first, ack, , plus] = /^@([1-9]\d{0,15}) (0|[1-9]\d{0,15})( [\w-]{1,64})?( \+)?$/.exec(head) ?? fail();
-  if ((binary ? batch.length : byteLength(text)) > limit || lines.pop() !== "" || plus && !binary || /\r(?!\n)/.test(text)) fail();
+  if ((binary ? batch.length : byteLength(text)) > limit || lines.pop() !== "" || plus && !binary || /\r(?!\n)/.test(text))
+    fail();
   const parsed = binary ? [messageLine(batch.subarray(text.length), !!plus)] : lines.map(parseLine);
   if (Math.max(+first + parsed.filter((l) => l._log).length, +ack) > 2 ** 53 - 1) fail();
   return { _first: +first, _ack: +ack, _lines: parsed };
@@ -513,8 +517,104 @@ ${i + 1}. ${f.title}
   });
   if (report.facts.length) text += "\nMeasured:\n" + report.facts.map((f) => `  ${f.name}: ${f.value}
 `).join("");
-  if (report.notTested.length) text += "\nNot seen by this run:\n" + report.notTested.map((n) => wrapped("  - ", n)).join("");
+  if (report.notTested.length)
+    text += "\nNot seen by this run:\n" + report.notTested.map((n) => wrapped("  - ", n)).join("");
   return text;
+}
+
+// src/doctor/answer.ts
+var isTrouble = (trouble) => "id" in trouble;
+var looksLikePage = (text) => /<html|<!doctype html/i.test(text.slice(0, 1024));
+function quote(text) {
+  const title = /<title[^>]*>([^]*?)<\/title>/i.exec(text)?.[1];
+  return title != null ? `page with the title “${clean(title, 80)}”` : `“${clean(text.slice(0, 400), 80)}”`;
+}
+function decode(text, preamble) {
+  const [first = "", ...rest] = text.replace(/^\ufeff/, "").replace(/\r\n/g, "\n").split("\n");
+  const body = rest.join("\n");
+  const end = body.search(/(^|\n)\.\n?$/);
+  const shown = quote(text);
+  if (!text) return { id: "reply-truncated", evidence: "an answer with status 200 and an empty body" };
+  if (!first.startsWith("holdfast/1 ")) {
+    if (looksLikePage(text))
+      return { id: "captive-portal", evidence: `status 200, and a web page in place of the answer: ${shown}` };
+    if (text.includes("holdfast/1 "))
+      return { id: "reply-altered", evidence: `the answer does not begin as it should: ${shown}` };
+    return { id: "not-holdfast", evidence: `status 200, and the answer begins: ${shown}` };
+  }
+  if (end < 0)
+    return { id: "reply-truncated", evidence: `${text.length} bytes of an answer came, without its end line` };
+  if (first + "\n" !== preamble) {
+    const [, asked] = preamble.split(" ");
+    const [, kind = ""] = first.split(" ");
+    return {
+      id: "reply-reused",
+      evidence: `asked for ${asked}, got the answer to another request (of kind ${clean(kind, 10)})`
+    };
+  }
+  return batchOf(body.slice(0, end + 1), "the answer");
+}
+function batchOf(text, what) {
+  try {
+    return parse(text, 1 << 21);
+  } catch {
+    return { id: "reply-altered", evidence: `${what} cannot be read: ${quote(text)}` };
+  }
+}
+function describe({ status, statusText, headers }, body) {
+  const parts = [`status ${status} ${clean(statusText, 40)}`.trim()];
+  for (const name of ["Server", "Via", "X-Cache", "Retry-After"]) {
+    const value = headers.get(name);
+    if (value) parts.push(`${name}: ${clean(value, 60)}`);
+  }
+  const location2 = headers.get("Location");
+  if (location2) parts.push(`Location: ${clean(location2.replace(/[?#].*/, ""), 80)}`);
+  if (body.trim() && (status < 300 || status > 399)) parts.push(quote(body));
+  return parts.join(", ");
+}
+var relays = [
+  "Via",
+  "Age",
+  "X-Cache",
+  "X-Cache-Hits",
+  "X-Served-By",
+  "X-Varnish",
+  "X-Forwarded-For",
+  "Cf-Ray",
+  "X-Amz-Cf-Id",
+  "X-Azure-Ref",
+  "X-Squid-Error",
+  "X-Bluecoat-Via",
+  "X-Zscaler-Transaction-Id"
+];
+var maxSkew = 9e4;
+function lookAtHeader(found, { status, headers }, sent) {
+  for (const name of relays) {
+    const value = headers.get(name);
+    if (value) found.find("intermediary", `${name}: ${clean(value, 80)}`);
+  }
+  const server = headers.get("Server");
+  if (server) found.fact("Server header", clean(server, 80));
+  const coding = headers.get("Content-Encoding");
+  if (status === 200 && coding && coding !== "identity")
+    found.find("transformed", `Content-Encoding: ${clean(coding, 20)}`);
+  const rtt = performance.now() - sent;
+  const date = Date.parse(headers.get("Date") ?? "");
+  const skew = date - (Date.now() - rtt / 2);
+  if (Math.abs(skew) > maxSkew + rtt)
+    found.find(
+      "clock-skew",
+      `the server's Date is ${Math.round(Math.abs(skew) / 1e3)} s ${skew < 0 ? "behind" : "ahead of"} this device's clock`
+    );
+}
+function lookAtCaching(found, url, headers) {
+  const cache = headers.get("Cache-Control") ?? "";
+  for (const word of ["no-store", "no-transform"])
+    if (!cache.includes(word))
+      found.find("headers-stripped", `Cache-Control: ${word} is missing from an answer of the server's`);
+  const same = !globalThis.location || location.origin === url.origin;
+  if (same && headers.get("X-Content-Type-Options") !== "nosniff")
+    found.find("headers-stripped", "X-Content-Type-Options: nosniff is missing from an answer of the server's");
 }
 
 // src/doctor/probe.ts
@@ -540,13 +640,7 @@ var ping = (i) => `!ping {"i":${i}}
 var pong = (i) => `!pong {"i":${i}}
 `;
 var closeLine = '!close {"code":4100,"reason":"diagnosed"}\n';
-var isTrouble = (trouble) => "id" in trouble;
 var numbers = (packet, name) => packet._lines.filter((l) => l._name === name).map((l) => l._fields.i);
-var looksLikePage = (text) => /<html|<!doctype html/i.test(text.slice(0, 1024));
-function quote(text) {
-  const title = /<title[^>]*>([^]*?)<\/title>/i.exec(text)?.[1];
-  return title != null ? `page with the title “${clean(title, 80)}”` : `“${clean(text.slice(0, 400), 80)}”`;
-}
 var Probe = class {
   result;
   d;
@@ -627,7 +721,8 @@ ${lines.join("")}`;
   }
   poll(hold) {
     const { key, att, recv } = this;
-    return `!poll ${JSON.stringify({ key, run: this.opened.run, att, p: ++this.polls, recv, hold: Math.round(hold) })}
+    const fields = { key, run: this.opened.run, att, p: ++this.polls, recv, hold: Math.round(hold) };
+    return `!poll ${JSON.stringify(fields)}
 `;
   }
   /** Acts on what every batch may have. False: a refusal, which is booked. */
@@ -690,7 +785,8 @@ ${lines.join("")}`;
     } catch (error) {
       const { aborted } = signal;
       abort();
-      if (late) return { id: "post-blackholed", evidence: `no answer to a request of kind ${kind} within ${took(wait)}` };
+      if (late)
+        return { id: "post-blackholed", evidence: `no answer to a request of kind ${kind} within ${took(wait)}` };
       if (aborted) return { id: "", evidence: "" };
       return this.brokenOff(error, performance.now() - sent);
     } finally {
@@ -702,13 +798,16 @@ ${lines.join("")}`;
     const foreign = globalThis.location && location.origin !== this.d.url.origin;
     const evidence = `${clean(String(error), 100)} after ${took(after)}; a browser does not tell more`;
     if (this.opened) return { id: "post-cut", evidence };
-    return { id: "unreachable", evidence: foreign ? `${evidence}. It may be that the server does not list this page's Origin` : evidence };
+    return {
+      id: "unreachable",
+      evidence: foreign ? `${evidence}. It may be that the server does not list this page's Origin` : evidence
+    };
   }
   /** Judges an answer by its header: undefined is one that may be ours. */
   async strange({ response, sent }) {
     const { status, headers } = response;
     this.d.found.fact("first answer", `after ${took(performance.now() - sent)}`);
-    lookAtHeader(this.d, response, sent);
+    lookAtHeader(this.d.found, response, sent);
     if (status === 200) return;
     if (response.type === "opaqueredirect")
       return { id: "captive-portal", evidence: "the answer is a redirect; a browser does not tell where to" };
@@ -736,22 +835,28 @@ ${lines.join("")}`;
     const answer = await this.send(kind, batch, wait);
     if ("id" in answer) return answer;
     let late = false;
-    const timer = setTimeout(() => {
-      late = true;
-      answer.abort();
-    }, Math.max(1, wait - (performance.now() - began)));
+    const timer = setTimeout(
+      () => {
+        late = true;
+        answer.abort();
+      },
+      Math.max(1, wait - (performance.now() - began))
+    );
     let text = "";
     try {
       text = await answer.response.text();
     } catch (error) {
       if (!late && signal.aborted) return { id: "", evidence: "" };
-      return { id: "reply-truncated", evidence: `the answer did not come whole: ${late ? `not within ${took(wait)}` : clean(String(error), 100)}` };
+      return {
+        id: "reply-truncated",
+        evidence: `the answer did not come whole: ${late ? `not within ${took(wait)}` : clean(String(error), 100)}`
+      };
     } finally {
       clearTimeout(timer);
       answer.abort();
     }
     const packet = decode(text, answer.preamble);
-    if (!isTrouble(packet)) lookAtCaching(this.d, answer.response.headers);
+    if (!isTrouble(packet)) lookAtCaching(this.d.found, this.d.url, answer.response.headers);
     return packet;
   }
   /** Books what went wrong. */
@@ -766,82 +871,6 @@ ${lines.join("")}`;
     if (!("id" in answer)) answer.abort();
   }
 };
-function decode(text, preamble) {
-  const [first = "", ...rest] = text.replace(/^\ufeff/, "").replace(/\r\n/g, "\n").split("\n");
-  const body = rest.join("\n");
-  const end = body.search(/(^|\n)\.\n?$/);
-  const shown = quote(text);
-  if (!text) return { id: "reply-truncated", evidence: "an answer with status 200 and an empty body" };
-  if (!first.startsWith("holdfast/1 ")) {
-    if (looksLikePage(text)) return { id: "captive-portal", evidence: `status 200, and a web page in place of the answer: ${shown}` };
-    if (text.includes("holdfast/1 ")) return { id: "reply-altered", evidence: `the answer does not begin as it should: ${shown}` };
-    return { id: "not-holdfast", evidence: `status 200, and the answer begins: ${shown}` };
-  }
-  if (end < 0) return { id: "reply-truncated", evidence: `${text.length} bytes of an answer came, without its end line` };
-  if (first + "\n" !== preamble) {
-    const [, asked] = preamble.split(" ");
-    const [, kind = ""] = first.split(" ");
-    return { id: "reply-reused", evidence: `asked for ${asked}, got the answer to another request (of kind ${clean(kind, 10)})` };
-  }
-  return batchOf(body.slice(0, end + 1), "the answer");
-}
-function batchOf(text, what) {
-  try {
-    return parse(text, 1 << 21);
-  } catch {
-    return { id: "reply-altered", evidence: `${what} cannot be read: ${quote(text)}` };
-  }
-}
-function describe({ status, statusText, headers }, body) {
-  const parts = [`status ${status} ${clean(statusText, 40)}`.trim()];
-  for (const name of ["Server", "Via", "X-Cache", "Retry-After"]) {
-    const value = headers.get(name);
-    if (value) parts.push(`${name}: ${clean(value, 60)}`);
-  }
-  const location2 = headers.get("Location");
-  if (location2) parts.push(`Location: ${clean(location2.replace(/[?#].*/, ""), 80)}`);
-  if (body.trim() && (status < 300 || status > 399)) parts.push(quote(body));
-  return parts.join(", ");
-}
-var relays = [
-  "Via",
-  "Age",
-  "X-Cache",
-  "X-Cache-Hits",
-  "X-Served-By",
-  "X-Varnish",
-  "X-Forwarded-For",
-  "Cf-Ray",
-  "X-Amz-Cf-Id",
-  "X-Azure-Ref",
-  "X-Squid-Error",
-  "X-Bluecoat-Via",
-  "X-Zscaler-Transaction-Id"
-];
-var maxSkew = 9e4;
-function lookAtHeader({ found }, { status, headers }, sent) {
-  for (const name of relays) {
-    const value = headers.get(name);
-    if (value) found.find("intermediary", `${name}: ${clean(value, 80)}`);
-  }
-  const server = headers.get("Server");
-  if (server) found.fact("Server header", clean(server, 80));
-  const coding = headers.get("Content-Encoding");
-  if (status === 200 && coding && coding !== "identity") found.find("transformed", `Content-Encoding: ${clean(coding, 20)}`);
-  const rtt = performance.now() - sent;
-  const date = Date.parse(headers.get("Date") ?? "");
-  const skew = date - (Date.now() - rtt / 2);
-  if (Math.abs(skew) > maxSkew + rtt)
-    found.find("clock-skew", `the server's Date is ${Math.round(Math.abs(skew) / 1e3)} s ${skew < 0 ? "behind" : "ahead of"} this device's clock`);
-}
-function lookAtCaching({ found, url }, headers) {
-  const cache = headers.get("Cache-Control") ?? "";
-  for (const word of ["no-store", "no-transform"])
-    if (!cache.includes(word)) found.find("headers-stripped", `Cache-Control: ${word} is missing from an answer of the server's`);
-  const same = !globalThis.location || location.origin === url.origin;
-  if (same && headers.get("X-Content-Type-Options") !== "nosniff")
-    found.find("headers-stripped", "X-Content-Type-Options: nosniff is missing from an answer of the server's");
-}
 
 // src/doctor/poll.ts
 async function tryPolls(p) {
@@ -851,7 +880,8 @@ async function tryPolls(p) {
   p.d.progress(p, "A request and its answer pass.");
   const sent = performance.now();
   answer = await p.post("up", p.batch(p.up(), ping(1)), p.d.left(waits.open));
-  if (!isTrouble(answer) && !numbers(answer, "!pong").includes(1)) answer = { id: "reply-altered", evidence: "the answer to a ping has no pong" };
+  if (!isTrouble(answer) && !numbers(answer, "!pong").includes(1))
+    answer = { id: "reply-altered", evidence: "the answer to a ping has no pong" };
   if (isTrouble(answer)) p.trouble(answer);
   else {
     p.result.rttMs = Math.round(performance.now() - sent);
@@ -918,7 +948,8 @@ async function largeBodies(p) {
     const wait = p.d.left(waits.speak + p.patience);
     if (wait < 1e3) return;
     const answer = await p.post("up", padded(size, ++i, p.up()), wait);
-    if (!isTrouble(answer) && numbers(answer, "!pong").includes(i)) return p.d.found.fact("largest request that passed", `${size} bytes`);
+    if (!isTrouble(answer) && numbers(answer, "!pong").includes(i))
+      return p.d.found.fact("largest request that passed", `${size} bytes`);
     const why = isTrouble(answer) ? answer : { id: "-", evidence: "answered without the pong it asked for" };
     if (!why.id) return;
     p.find("size-cap", `a request of ${size} bytes: ${why.evidence}`);
@@ -997,7 +1028,11 @@ var Socket = class {
     if (await this.until(wait, () => this.isOpen)) return true;
     const after = took(performance.now() - this.dialled);
     if (this.p.spent) return false;
-    if (this.dead) this.p.find("ws-refused", `${this.why} after ${after}, before it was open; a browser does not tell the answer's status`);
+    if (this.dead)
+      this.p.find(
+        "ws-refused",
+        `${this.why} after ${after}, before it was open; a browser does not tell the answer's status`
+      );
     else this.p.find("ws-blackholed", `no answer to the handshake within ${after}`);
     return false;
   }
@@ -1012,7 +1047,10 @@ var Socket = class {
     p.unread = "ws-first-frame";
     const got = await this.until(p.d.left(waits.speak), () => this.pongs.has(1));
     if (p.opened && !got && await this.oneBehind())
-      p.find("ws-one-behind", "the answer to the first frame came when a second was sent, the answer to that when a third was");
+      p.find(
+        "ws-one-behind",
+        "the answer to the first frame came when a second was sent, the answer to that when a third was"
+      );
     else if (p.opened) p.find("ws-silent", `the answer to the first frame came later than ${took(waits.speak)}`);
     else if (got) p.find("ws-first-frame", "the answer to the second frame came, the answer to the first did not");
     else if (p.spent || p.failed) return false;
@@ -1020,7 +1058,10 @@ var Socket = class {
     else p.find("ws-swallowed", `it opened, then no frame came within ${took(this.age)}, though two were sent`);
     return false;
   }
-  /** Looks whether the answer to the second frame comes with the answer to a third, which does not come. */
+  /**
+   * Looks whether the answer to the second frame comes with the answer to a third, which does not
+   * come.
+   */
   async oneBehind() {
     this.say(ping(2));
     await this.until(this.p.d.left(this.p.patience), () => this.pongs.has(2));
@@ -1039,7 +1080,8 @@ var Socket = class {
     if (p.spent || p.failed || this.over) return false;
     if (this.dead) return this.died("");
     if (i === 1) p.find("ws-swallowed", `the answer to the first frame came, and none to a ping within ${after}`);
-    else p.find("ws-silent", `no answer to a ping within ${after}, at an age of ${took(this.age)}; no end was seen either`);
+    else
+      p.find("ws-silent", `no answer to a ping within ${after}, at an age of ${took(this.age)}; no end was seen either`);
     return false;
   }
   died(when) {
@@ -1135,10 +1177,20 @@ async function largeFrames(p) {
 }
 function compare(p, busy, quiet) {
   const both = busy.cut && quiet.cut && Math.abs(busy.age - quiet.age) < 2e3;
-  if (busy.cut) p.find("age-limit", `${both ? "a busy and a quiet connection were both" : "a busy connection was"} cut at an age of ${took(busy.age)}: ${busy.why}`);
-  if (quiet.cut && !both) p.find("idle-cut", `a connection was cut after ${took(quiet.quiet)} of silence, at an age of ${took(quiet.age)}: ${quiet.why}`);
+  if (busy.cut)
+    p.find(
+      "age-limit",
+      `${both ? "a busy and a quiet connection were both" : "a busy connection was"} cut at an age of ${took(busy.age)}: ${busy.why}`
+    );
+  if (quiet.cut && !both)
+    p.find(
+      "idle-cut",
+      `a connection was cut after ${took(quiet.quiet)} of silence, at an age of ${took(quiet.age)}: ${quiet.why}`
+    );
   p.d.found.fact(`${p.result.name}: longest life seen`, took(Math.max(busy.age, quiet.age)));
-  p.d.found.untested(`silences longer than the server's ping (${took(p.opened?.ping ?? 0)}) and ages above ${took(waits.longWatch)}`);
+  p.d.found.untested(
+    `silences longer than the server's ping (${took(p.opened?.ping ?? 0)}) and ages above ${took(waits.longWatch)}`
+  );
 }
 async function longSockets(p) {
   const [busy, quiet] = await Promise.all([lifeOf(p, true), lifeOf(p, false)]);
@@ -1168,11 +1220,15 @@ var detach = '!detach {"code":4004}\n';
 async function whatHolds(s) {
   const { p } = s;
   if (await s.until(p.d.left(waits.speak), () => s.has("beacon 2") && (!s.pinged || s.has("pong 1"))))
-    return p.find("sse-delayed", `${s.times("header", "opened", "beacon 1", "beacon 2")}; the server sends them at once and 300 ms later`);
+    return p.find(
+      "sse-delayed",
+      `${s.times("header", "opened", "beacon 1", "beacon 2")}; the server sends them at once and 300 ms later`
+    );
   if (s.dead && !p.failed && !p.spent) return s.ended();
   if (s.settled) return;
   if (!await beside(p)) {
-    if (!p.spent) p.find("sse-held", `${s.times("header", "opened", "beacon 2")}; and no request beside it has an answer`);
+    if (!p.spent)
+      p.find("sse-held", `${s.times("header", "opened", "beacon 2")}; and no request beside it has an answer`);
     return;
   }
   if (!await oneBehind(s) && !await threshold(s)) await whole(s);
@@ -1191,18 +1247,28 @@ async function oneBehind(s) {
     await s.until(200, () => s.has(word));
     if (s.has(word) || !s.has(before)) return false;
   }
-  p.find("sse-one-behind", `of 3 words in a row each came when the next was sent, not before; ${s.times("opened", "beacon 2")}`);
+  p.find(
+    "sse-one-behind",
+    `of 3 words in a row each came when the next was sent, not before; ${s.times("opened", "beacon 2")}`
+  );
   return true;
 }
 async function threshold(s) {
   const { p } = s;
   if (s.has("pong 100")) {
-    p.find("sse-threshold", `${s.times("header", "opened", "beacon 2")}; the rest came when the server had sent some 100 bytes more`);
+    p.find(
+      "sse-threshold",
+      `${s.times("header", "opened", "beacon 2")}; the rest came when the server had sent some 100 bytes more`
+    );
     return true;
   }
   const before = s.bytes;
   const { sent, came } = await flood(p, () => s.until(flushWait, () => s.bytes > before));
-  if (came) p.find("sse-threshold", `${s.times("header", "opened", "beacon 2")}; more came when the server had sent about ${sent} KiB more`);
+  if (came)
+    p.find(
+      "sse-threshold",
+      `${s.times("header", "opened", "beacon 2")}; more came when the server had sent about ${sent} KiB more`
+    );
   return came || p.failed;
 }
 var flushWait = 20;
@@ -1225,13 +1291,20 @@ async function whole(s) {
   if (!isTrouble(answer)) await s.until(p.d.left(waits.speak), () => false);
   const at = s.seen.get("beacon 2");
   if (at)
-    p.find("sse-held", `${early.length ? `only ${early.join(", ")}` : "nothing"} before; all of it ${took(at - asked)} after the server was asked to end the stream`);
+    p.find(
+      "sse-held",
+      `${early.length ? `only ${early.join(", ")}` : "nothing"} before; all of it ${took(at - asked)} after the server was asked to end the stream`
+    );
   else p.find("sse-held", `${before}; nor when the server had ended the stream`);
 }
 async function heldWhole(p, came) {
   p.d.progress(p, "No answer to the stream; finding out why.");
   if (!await beside(p)) {
-    if (!p.spent) p.find("post-blackholed", `no answer to the request for a stream within ${took(waits.header)}, nor to one beside it`);
+    if (!p.spent)
+      p.find(
+        "post-blackholed",
+        `no answer to the request for a stream within ${took(waits.header)}, nor to one beside it`
+      );
     return;
   }
   let what = `no byte of the answer within ${took(waits.header)}, while a request beside it was answered`;
@@ -1308,7 +1381,7 @@ var Stream = class {
       if (packet.id !== "reply-truncated") streamTrouble(this.p, packet);
       return;
     }
-    if (!this.seen.has("first")) lookAtCaching(this.p.d, this.answer.response.headers);
+    if (!this.seen.has("first")) lookAtCaching(this.p.d.found, this.p.d.url, this.answer.response.headers);
     this.see("first");
     if (!this.p.take(packet)) return;
     if (packet._lines.some((l) => l._name === "!opened")) this.see("opened");
@@ -1429,7 +1502,8 @@ async function live(s) {
     await whatHolds(s);
     return false;
   }
-  if (passes && await s.until(250, () => s.twice("pong 1"))) p.find("request-repeated", "one ping was sent by POST, and the server answered it twice");
+  if (passes && await s.until(250, () => s.twice("pong 1")))
+    p.find("request-repeated", "one ping was sent by POST, and the server answered it twice");
   return !p.failed;
 }
 async function watch(s, total) {
@@ -1447,7 +1521,10 @@ async function watch(s, total) {
     await s.comes(`pong ${i}`, waits.speak);
     if (s.settled) continue;
     if (!s.has(`pong ${i}`)) {
-      p.find("sse-silent", `${took(s.age)} after the request the stream fell silent: a ping was taken, its pong did not come within ${took(waits.speak)}`);
+      p.find(
+        "sse-silent",
+        `${took(s.age)} after the request the stream fell silent: a ping was taken, its pong did not come within ${took(waits.speak)}`
+      );
       return false;
     }
     p.result.watchedMs = Math.round(s.age);
@@ -1500,9 +1577,14 @@ async function diagnose(endpoint, options = {}) {
     progress: ({ result: { name } }, text) => options.onProgress?.({ transport: name, text, state: void 0 })
   };
   found.hidden = d.url.search.slice(1);
-  found.untested("how large a batch from the server may be: a server says nothing large unasked, so only about 2 KiB were seen");
+  found.untested(
+    "how large a batch from the server may be: a server says nothing large unasked, so only about 2 KiB were seen"
+  );
   if (!long) found.untested("quiet times and ages above some seconds: the long run watches for more than a minute");
-  if (globalThis.location) found.untested("certificates, TLS interception, proxies in use, and the status of a refused WebSocket: a page is not told; `holdfast doctor` on the command line is");
+  if (globalThis.location)
+    found.untested(
+      "certificates, TLS interception, proxies in use, and the status of a refused WebSocket: a page is not told; `holdfast doctor` on the command line is"
+    );
   if (globalThis.navigator?.onLine === false) found.find("offline", "the browser says: offline");
   const tries2 = [new Probe(d, "websocket"), new Probe(d, "sse"), new Probe(d, "longpoll")];
   const run = [trySocket, tryStream, tryPolls];

@@ -46,7 +46,10 @@ function fromBase64(text2) {
   if (btoa(raw) !== text2) fail();
   return Uint8Array.from(raw, (c) => c.charCodeAt(0));
 }
-var randomName = (bytes) => btoa(binaryString(crypto.getRandomValues(new Uint8Array(bytes)))).replace(/\W/g, (c) => ({ "+": "-", "/": "_" })[c] ?? "");
+var randomName = (bytes) => btoa(binaryString(crypto.getRandomValues(new Uint8Array(bytes)))).replace(
+  /\W/g,
+  (c) => ({ "+": "-", "/": "_" })[c] ?? ""
+);
 var messageLine = (data, more) => ({
   _log: true,
   _cost: costOf(data),
@@ -67,7 +70,8 @@ function parse(batch, limit) {
   const text2 = binary ? binaryString(batch.subarray(0, Math.min(110, batch.indexOf(10) + 1))) : batch.replace(/^\uFEFF/, "");
   const [head, ...lines] = text2.split(/\r?\n/);
   const [, first, ack, , plus] = /^@([1-9]\d{0,15}) (0|[1-9]\d{0,15})( [\w-]{1,64})?( \+)?$/.exec(head) ?? fail();
-  if ((binary ? batch.length : byteLength(text2)) > limit || lines.pop() !== "" || plus && !binary || /\r(?!\n)/.test(text2)) fail();
+  if ((binary ? batch.length : byteLength(text2)) > limit || lines.pop() !== "" || plus && !binary || /\r(?!\n)/.test(text2))
+    fail();
   const parsed = binary ? [messageLine(batch.subarray(text2.length), !!plus)] : lines.map(parseLine);
   if (Math.max(+first + parsed.filter((l) => l._log).length, +ack) > 2 ** 53 - 1) fail();
   return { _first: +first, _ack: +ack, _lines: parsed };
@@ -1391,7 +1395,8 @@ function connect2(url, options = {}) {
   return {
     get state() {
       const closing = m._closing;
-      return closing._over ? "closed" : closing._local || closing._peer ? "closing" : m._selection._current ? "open" : "connecting";
+      if (closing._over) return "closed";
+      return closing._local || closing._peer ? "closing" : m._selection._current ? "open" : "connecting";
     },
     get transport() {
       return transportName();

@@ -4,7 +4,10 @@
 var utf8 = new TextEncoder();
 var byteLength = (text) => utf8.encode(text).length;
 var binaryString = (bytes) => String.fromCharCode(...bytes);
-var randomName = (bytes) => btoa(binaryString(crypto.getRandomValues(new Uint8Array(bytes)))).replace(/\W/g, (c) => ({ "+": "-", "/": "_" })[c] ?? "");
+var randomName = (bytes) => btoa(binaryString(crypto.getRandomValues(new Uint8Array(bytes)))).replace(
+  /\W/g,
+  (c) => ({ "+": "-", "/": "_" })[c] ?? ""
+);
 function encodeEntry(text, cost, more, raw) {
   const line = (more ? "+" : "") + text;
   return { _line: line, _raw: raw, _cost: cost, _more: more, _end: 0 };
@@ -86,7 +89,8 @@ function hold(lock, wait) {
 }
 function prune(index) {
   for (const key of Object.keys(localStorage))
-    if (key.startsWith(index + ":") && !(Date.now() - parseInt(localStorage.getItem(key)) < day)) localStorage.removeItem(key);
+    if (key.startsWith(index + ":") && !(Date.now() - parseInt(localStorage.getItem(key)) < day))
+      localStorage.removeItem(key);
 }
 var Copy = class {
   prefix;

@@ -11,7 +11,10 @@ var byteLength = (text) => utf8.encode(text).length;
 var costOf = (data) => 16 + (typeof data === "string" ? byteLength(data) : data.length);
 var escapes = { "\\": "\\", n: "\n", r: "\r", "\n": "n", "\r": "r" };
 var binaryString = (bytes) => String.fromCharCode(...bytes);
-var randomName = (bytes) => btoa(binaryString(crypto.getRandomValues(new Uint8Array(bytes)))).replace(/\W/g, (c) => ({ "+": "-", "/": "_" })[c] ?? "");
+var randomName = (bytes) => btoa(binaryString(crypto.getRandomValues(new Uint8Array(bytes)))).replace(
+  /\W/g,
+  (c) => ({ "+": "-", "/": "_" })[c] ?? ""
+);
 function encodeEntry(text, cost, more, raw) {
   const line = (more ? "+" : "") + text;
   return { _line: line, _raw: raw, _cost: cost, _more: more, _end: 0 };
@@ -83,8 +86,8 @@ var Journal = class _Journal {
     return new _Journal(await requested(request));
   }
   /**
-   * Runs `act` in a transaction and resolves with its result once that is committed. The `meta` it is given is written back
-   * when it has changed it. What `act` throws undoes everything.
+   * Runs `act` in a transaction and resolves with its result once that is committed. The `meta` it
+   * is given is written back when it has changed it. What `act` throws undoes everything.
    */
   async run(act) {
     const t = this.db.transaction(stores, "readwrite");
@@ -208,7 +211,10 @@ var Reader = class {
   journal;
   tab;
   tell;
-  /** The last message that was read, that the application has taken, and that the journal knows it has. */
+  /**
+   * The last message that was read, that the application has taken, and that the journal knows it
+   * has.
+   */
   last = 0;
   taken = 0;
   told = 0;
@@ -336,7 +342,9 @@ var Writer = class {
           })
         );
         this.wrote();
-        outcomes.forEach((outcome, i) => typeof outcome === "number" ? batch[i].resolve(outcome) : batch[i].reject(outcome));
+        outcomes.forEach(
+          (outcome, i) => typeof outcome === "number" ? batch[i].resolve(outcome) : batch[i].reject(outcome)
+        );
       } catch (error) {
         for (const { reject } of batch) reject(error);
       }
@@ -388,7 +396,8 @@ var Leader = class {
       const living = await this.living();
       const rows = await this.journal.run(async (t) => {
         t.meta.term++;
-        if (!t.meta.over && !t.meta.last && unanswered({ ...t.meta, since: t.meta.since || Infinity })) t.meta = { ...fresh(t.meta), gen: t.meta.gen };
+        if (!t.meta.over && !t.meta.last && unanswered({ ...t.meta, since: t.meta.since || Infinity }))
+          t.meta = { ...fresh(t.meta), gen: t.meta.gen };
         t.meta.since ||= Date.now();
         this.meta = t.meta;
         for (const id of await requested(t.tabs.getAllKeys())) if (!living.has(id)) t.tabs.delete(id);
@@ -439,7 +448,14 @@ var Leader = class {
     const { session, meta } = this;
     if (!session || this.stopped) return;
     const { state, transport, id } = session;
-    this.seat.show({ gen: meta.gen, state: state === "closed" ? "connecting" : state, transport, id, ack: meta.ack, held: meta.upSize });
+    this.seat.show({
+      gen: meta.gen,
+      state: state === "closed" ? "connecting" : state,
+      transport,
+      id,
+      ack: meta.ack,
+      held: meta.upSize
+    });
   }
   /** Sees what the machine has learned; it is called before anything is sent. */
   look(m) {
@@ -480,7 +496,10 @@ var Leader = class {
       if (this.feedAgain) this.feed();
     });
   }
-  /** Takes messages down while somebody listens: otherwise they stay, unacknowledged, with the server. */
+  /**
+   * Takes messages down while somebody listens: otherwise they stay, unacknowledged, with the
+   * server.
+   */
   async flow() {
     try {
       const listeners = await this.journal.run((t) => requested(t.tabs.count()));
@@ -531,7 +550,8 @@ var Leader = class {
   async learn(t) {
     const m = this.machine;
     if (m._closing._over) return;
-    if (m._server.run && !unconfirmed(m)) Object.assign(t.meta, { run: m._server.run, id: m._server.id, largest: m._server.lim.maxMessage });
+    if (m._server.run && !unconfirmed(m))
+      Object.assign(t.meta, { run: m._server.run, id: m._server.id, largest: m._server.lim.maxMessage });
     if (m._log._base > t.meta.ack) {
       for (const { cost } of await requested(t.up.getAll(upTo(m._log._base)))) t.meta.upSize -= cost;
       t.up.delete(upTo(m._log._base));
@@ -539,7 +559,10 @@ var Leader = class {
     }
     this.meta = t.meta;
   }
-  /** There is no room, or nobody to take anything. Tabs that are gone or lag for too long are left behind. */
+  /**
+   * There is no room, or nobody to take anything. Tabs that are gone or lag for too long are left
+   * behind.
+   */
   wait() {
     const now = Date.now();
     this.fullSince ||= now;
@@ -581,7 +604,10 @@ var Leader = class {
       const done = await this.journal.run(async (t) => {
         if (t.meta.term !== meta.term) return false;
         const rest = await requested(t.up.getAllKeys(after(fed)));
-        const fates = { ...end, notDelivered: [...end.notDelivered, ...t.meta.closing ? rest.slice(0, -1) : rest] };
+        const fates = {
+          ...end,
+          notDelivered: [...end.notDelivered, ...t.meta.closing ? rest.slice(0, -1) : rest]
+        };
         t.up.clear();
         const closed = t.meta.closing;
         t.meta = again && !closed ? { ...fresh(t.meta), term: t.meta.term, renewed: fates } : { ...t.meta, over: fates, upSize: 0 };

@@ -1,4 +1,5 @@
-// holdfast/doctor: finds out what a network does to sessions, by holding one over each transport with any Holdfast server.
+// holdfast/doctor: finds out what a network does to sessions, by holding one over each transport
+// with any Holdfast server.
 //
 //   const report = await diagnose('/holdfast')
 //   console.log(reportText(report))
@@ -25,9 +26,15 @@ export interface Progress {
 
 /** Options of `diagnose`; all may be left out. */
 export interface DiagnoseOptions {
-  /** Milliseconds for all of it. Default: 15,000; with `long` 95,000. What has not ended by then is reported as far as it was seen. */
+  /**
+   * Milliseconds for all of it. Default: 15,000; with `long` 95,000. What has not ended by then is
+   * reported as far as it was seen.
+   */
   timeout?: number
-  /** Watch a busy and a quiet connection for 70 s too, and hold a request for as long as the server does. Default: false. */
+  /**
+   * Watch a busy and a quiet connection for 70 s too, and hold a request for as long as the server
+   * does. Default: false.
+   */
   long?: boolean
   /** Credentials for the server's authenticator, as in `connect`: a JSON value. */
   auth?: unknown
@@ -44,8 +51,9 @@ export interface DiagnoseOptions {
 }
 
 /**
- * Tries every transport to an endpoint, all at a time, and reports. It takes about 10 s and at most `timeout` and 1 s more, needs nothing of
- * the server's application, and closes its sessions. Throws a TypeError if `endpoint` is not http, https, ws or wss; all else is in the report.
+ * Tries every transport to an endpoint, all at a time, and reports. It takes about 10 s and at most
+ * `timeout` and 1 s more, needs nothing of the server's application, and closes its sessions.
+ * Throws a TypeError if `endpoint` is not http, https, ws or wss; all else is in the report.
  */
 export async function diagnose(endpoint: string | URL, options: DiagnoseOptions = {}): Promise<Report> {
   const began = performance.now()
@@ -72,9 +80,15 @@ export async function diagnose(endpoint: string | URL, options: DiagnoseOptions 
     progress: ({ result: { name } }, text) => options.onProgress?.({ transport: name, text, state: undefined }),
   }
   found.hidden = d.url.search.slice(1)
-  found.untested('how large a batch from the server may be: a server says nothing large unasked, so only about 2 KiB were seen')
+  found.untested(
+    'how large a batch from the server may be: a server says nothing large unasked, so only about 2 KiB were seen',
+  )
   if (!long) found.untested('quiet times and ages above some seconds: the long run watches for more than a minute')
-  if (globalThis.location) found.untested('certificates, TLS interception, proxies in use, and the status of a refused WebSocket: a page is not told; `holdfast doctor` on the command line is')
+  if (globalThis.location)
+    found.untested(
+      'certificates, TLS interception, proxies in use, and the status of a refused WebSocket: a page is not told; ' +
+        '`holdfast doctor` on the command line is',
+    )
   if (globalThis.navigator?.onLine === false) found.find('offline', 'the browser says: offline')
   const tries = [new Probe(d, 'websocket'), new Probe(d, 'sse'), new Probe(d, 'longpoll')]
   const run = [trySocket, tryStream, tryPolls]

@@ -102,9 +102,9 @@ export function connect(url: string, options: Options = {}): Session {
     schedule()
   }
 
-  // A page that is shown again, and a network that comes or goes (HF1-LIV-14, HF1-LIV-15). Caught at
-  // the window, where there is one; `persisted` is of pageshow alone, and false when a page has just
-  // been loaded.
+  // A page that is shown again, and a network that comes or goes (HF1-LIV-14, HF1-LIV-15). Caught
+  // at the window, where there is one; `persisted` is of pageshow alone, and false when a page has
+  // just been loaded.
   const notice = ({ persisted }: { persisted?: boolean }): void =>
     dispatch(() => online(m, isOnline(), persisted !== false && !globalThis.document?.hidden))
   const watch = (how: 'addEventListener' | 'removeEventListener') => {
@@ -172,7 +172,9 @@ export function connect(url: string, options: Options = {}): Session {
     },
   }
 
-  /** Hands what has come to the listeners, if any. The peer's !close is taken after all before it. */
+  /**
+   * Hands what has come to the listeners, if any. The peer's !close is taken after all before it.
+   */
   const deliver = (): void => {
     for (const item of m._log._queue.splice(0)) inbox.push([m._server.id!, item])
     while (inbox[0] && (inbox[0][1]._close || listeners.message?.size)) {
@@ -228,7 +230,8 @@ export function connect(url: string, options: Options = {}): Session {
   return {
     get state() {
       const closing = m._closing
-      return closing._over ? 'closed' : closing._local || closing._peer ? 'closing' : m._selection._current ? 'open' : 'connecting'
+      if (closing._over) return 'closed'
+      return closing._local || closing._peer ? 'closing' : m._selection._current ? 'open' : 'connecting'
     },
     get transport() {
       return transportName()

@@ -31,7 +31,9 @@ export interface Head {
   /** The highest attachment and selection used. */
   att: number
   u: number
-  /** The application has taken the server's lines up to this one: what came after it comes again. */
+  /**
+   * The application has taken the server's lines up to this one: what came after it comes again.
+   */
   recv: number
   /** The server's application has taken our lines up to this one; those up to `last` are kept. */
   ack: number
@@ -40,7 +42,9 @@ export interface Head {
   since: number
 }
 
-/** The server drops a session 20 s after its start, unless the client repeats its run (HF1-WHO-10). */
+/**
+ * The server drops a session 20 s after its start, unless the client repeats its run (HF1-WHO-10).
+ */
 export const unanswered = ({ run, since }: Head): boolean => !run && Date.now() - since > 15e3
 
 export const headOf = ({ _config, _server, _race, _selection, _log }: Machine, since: number): Head => ({
@@ -60,8 +64,8 @@ export function restore(m: Machine, head: Head, line: (n: number) => string): vo
   const { key, run, id, att, u, recv, ack, last } = head
   const { _log, _server } = m
   m._config._key = key
-  // Messages may have been delivered to a session that is gone: no second one may get them, and a run
-  // that no server knows brings the end of this one and their fates.
+  // Messages may have been delivered to a session that is gone: no second one may get them, and a
+  // run that no server knows brings the end of this one and their fates.
   if (run || unanswered(head)) _server.run = run ?? randomName(12)
   if (id) _server.id = id
   m._race._atts = att

@@ -6,7 +6,8 @@ import { bytesOf, textOf, vectorFiles, type LineVector, type Octets, type Vector
 
 const defaultLimit = 65536
 
-// The client knows the controls that servers send. For the vectors, which are for both sides, it learns the others.
+// The client knows the controls that servers send. For the vectors, which are for both sides, it
+// learns the others.
 Object.assign(examples, {
   '!open': { v: [], key: '', att: 0, recv: 0, lim: {} },
   '!poll': { key: '', run: '', att: 0, p: 0, recv: 0 },
@@ -14,7 +15,10 @@ Object.assign(examples, {
   '!use': { u: 0, att: 0, challenge: '', recv: 0 },
 })
 
-/** What a parsed batch says, in the words of the vectors. Controls of no known name are left out, as they may be. */
+/**
+ * What a parsed batch says, in the words of the vectors. Controls of no known name are left out, as
+ * they may be.
+ */
 const spoken = (packet: Packet) =>
   packet._lines.map((line) =>
     line._name
@@ -76,14 +80,17 @@ const checks: Record<string, Check> = {
     if (vector.canonical && ours && short) expect(written(packet)).toBe(textOf(vector.wire!, true))
   },
   frame(vector) {
-    const packet = checkBatch(vector, () => parse(Uint8Array.from(bytesOf(vector.frame!)), vector.limit ?? defaultLimit))
+    const packet = checkBatch(vector, () =>
+      parse(Uint8Array.from(bytesOf(vector.frame!)), vector.limit ?? defaultLimit),
+    )
     if (!packet) return
     expect(spoken(packet)).toEqual([{ data: Buffer.from(bytesOf(vector.payload!)), more: vector.more }])
   },
   body(vector) {
     const preamble = `holdfast/1 ${vector.kind} ${vector.nonce}\n`
     const own = /^holdfast\/1 (open|poll|up|stream) [\w-]{16,64}\n$/.test(preamble)
-    if (!own) return expect(vector.breaks).toBeTruthy() // a request that this client does not make: see carriers.test.ts
+    // A request that this client does not make: see carriers.test.ts.
+    if (!own) return expect(vector.breaks).toBeTruthy()
     const packet = checkBatch(vector, () => parse(unwrap(preamble, textOf(vector.body!, false)), defaultLimit))
     if (!packet) return
     expect(spoken(packet)).toEqual(expected(vector.lines as LineVector[]))

@@ -18,7 +18,12 @@ describe('connecting', () => {
     expect(net.socket.sent).toEqual([])
     net.socket.open()
     await pass()
-    expect(net.socket.text).toMatch(/^@1 0\n!open \{"v":\[1\],"key":"[\w-]{43}","att":1,"u":1,"recv":0,"lim":\{"maxBatch":65536\}\}\nthello\nbAQI=\n$/)
+    expect(net.socket.text).toMatch(
+      new RegExp(
+        '^@1 0\\n!open \\{"v":\\[1\\],"key":"[\\w-]{43}","att":1,"u":1,"recv":0,' +
+          '"lim":\\{"maxBatch":65536\\}\\}\\nthello\\nbAQI=\\n$',
+      ),
+    )
     net.socket.say('@1 2\n' + opened(1, { recv: 2 }))
     await pass()
     expect(session.state).toBe('open')

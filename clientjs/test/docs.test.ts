@@ -16,7 +16,9 @@ function members(file: string, name: string): string[] {
 test('every example in the page is a file that a test runs', () => {
   const quoted = [...doc.matchAll(/^<!-- clientjs\/(examples\/\S+) -->\n```\w*\n([^]*?)```$/gm)]
   for (const [, file, text] of quoted) expect(text, file).toBe(read(file!))
-  expect(quoted.map(([, file]) => file!.slice(9)).sort()).toEqual(readdirSync(new URL('../examples', import.meta.url)).sort())
+  expect(quoted.map(([, file]) => file!.slice(9)).sort()).toEqual(
+    readdirSync(new URL('../examples', import.meta.url)).sort(),
+  )
 })
 
 describe('the page names', () => {
@@ -32,12 +34,14 @@ describe('the page names', () => {
     ['tabs', 'ShareOptions'],
     ['tabs', 'SharedSession'],
   ])('everything of %s.ts %s', (file, name) => {
-    for (const member of members(file, name)) expect(doc, member).toMatch(new RegExp(`\`(await |session\\.|store\\.)?${member}\\b`))
+    for (const member of members(file, name))
+      expect(doc, member).toMatch(new RegExp(`\`(await |session\\.|store\\.)?${member}\\b`))
   })
 
   test('every entry of the package', () => {
     const { exports } = JSON.parse(read('package.json')) as { exports: Record<string, unknown> }
-    for (const entry of Object.keys(exports).filter((e) => !/json|min/.test(e))) expect(doc).toContain(`| \`holdfast${entry.slice(1)}\` |`)
+    for (const entry of Object.keys(exports).filter((e) => !/json|min/.test(e)))
+      expect(doc).toContain(`| \`holdfast${entry.slice(1)}\` |`)
   })
 })
 
@@ -51,7 +55,9 @@ test('everything that is exported is documented', () => {
     const lines = text.split('\n')
     const told = new Set<string>() // a type may have the name of its constructor
     lines.forEach((line, i) => {
-      const exported = /^export (?:declare )?(?:interface|type|function|class|const|let|abstract class) (\w+)/.exec(line)
+      const exported = /^export (?:declare )?(?:interface|type|function|class|const|let|abstract class) (\w+)/.exec(
+        line,
+      )
       if (!exported) return
       count++
       if (!told.has(exported[1]!)) expect(lines[i - 1], `${file}: ${exported[1]}`).toMatch(/\*\/$/)

@@ -102,7 +102,15 @@ describe('renewal', () => {
     net.socket.say(over)
     await pass()
     expect(heard.renewals).toEqual([
-      { code: 4200, reason: 'drained', remote: true, session: 'AAAAAAAAAAAAAAAAAAAAAA', delivered: 1, notDelivered: [2], unknown: [] },
+      {
+        code: 4200,
+        reason: 'drained',
+        remote: true,
+        session: 'AAAAAAAAAAAAAAAAAAAAAA',
+        delivered: 1,
+        notDelivered: [2],
+        unknown: [],
+      },
     ])
     expect(session.state).toBe('connecting')
     expect(session.send('c')).toBe(1)
@@ -145,7 +153,11 @@ describe('renewal', () => {
   })
 
   test('not when it is not wanted, and not for other codes', async () => {
-    for (const [options, code] of [[{ renew: false }, 4200], [{}, 4301], [{}, 4100]] as const) {
+    for (const [options, code] of [
+      [{ renew: false }, 4200],
+      [{}, 4301],
+      [{}, 4100],
+    ] as const) {
       const session = await open(options)
       const { ends } = listen(session)
       const made = net.sockets.length

@@ -1,4 +1,5 @@
-// Pages of one origin, each of which can die at any moment: what a dead page still does reaches nobody.
+// Pages of one origin, each of which can die at any moment: what a dead page still does reaches
+// nobody.
 import { vi } from 'vitest'
 
 /** Something that happens in a page from outside: it may die there. */
@@ -48,7 +49,9 @@ export function storageOf(life: Life, storage: FakeStorage, refuse: () => boolea
       if (life.step()) storage.removeItem(key)
     },
   }
-  return new Proxy(storage, { get: (target, key) => own[key as keyof typeof own] ?? Reflect.get(target, key) }) as unknown as Storage
+  return new Proxy(storage, {
+    get: (target, key) => own[key as keyof typeof own] ?? Reflect.get(target, key),
+  }) as unknown as Storage
 }
 
 interface Request {
@@ -135,7 +138,9 @@ export class FakeChannels {
       postMessage(data: unknown): void {
         if (!life.step()) return
         const copy = structuredClone(data)
-        for (const other of open) if (other !== this.self && other.name === this.self.name) setTimeout(() => open.has(other) && other.hear(copy), 1)
+        for (const other of open)
+          if (other !== this.self && other.name === this.self.name)
+            setTimeout(() => open.has(other) && other.hear(copy), 1)
       }
       close(): void {
         open.delete(this.self)

@@ -1,5 +1,6 @@
-// A server of one application and many sessions over WebSockets that a test can cut, enough of docs/protocol.md for a
-// client that behaves. It books what the application is given and every use of a number for another message.
+// A server of one application and many sessions over WebSockets that a test can cut, enough of
+// docs/protocol.md for a client that behaves. It books what the application is given and every use
+// of a number for another message.
 import type { WebSocketLike } from '../src/types.js'
 import type { Life } from './fakePage.js'
 
@@ -93,9 +94,21 @@ export class FakeServer {
 const opened = (s: ServerSession, att: number) =>
   '!opened ' +
   JSON.stringify({
-    v: 1, id: `id-${s.run}`, run: s.run, node: 'n', att, recv: s.up.length, sel: { u: s.u, att: s.att },
-    lim: { maxBatch: 65536, maxMessage: 1 << 20 }, win: 1 << 21, ping: 20_000, hold: 20_000, ttl: 120_000, challenge: 'c',
-  }) + '\n'
+    v: 1,
+    id: `id-${s.run}`,
+    run: s.run,
+    node: 'n',
+    att,
+    recv: s.up.length,
+    sel: { u: s.u, att: s.att },
+    lim: { maxBatch: 65536, maxMessage: 1 << 20 },
+    win: 1 << 21,
+    ping: 20_000,
+    hold: 20_000,
+    ttl: 120_000,
+    challenge: 'c',
+  }) +
+  '\n'
 
 class ServerSocket {
   private alive = true
@@ -202,13 +215,17 @@ class ServerSocket {
 
   end(s: ServerSession, code: number, reason: string): void {
     s.over = { code, reason }
-    s.socket?.say(`@${s.down.length + 1} ${s.up.length}\n!closed ${JSON.stringify({ ...s.over, recv: s.up.length, ack: s.acked })}\n`)
+    s.socket?.say(
+      `@${s.down.length + 1} ${s.up.length}\n` +
+        `!closed ${JSON.stringify({ ...s.over, recv: s.up.length, ack: s.acked })}\n`,
+    )
   }
 
   private control(s: ServerSession, control: string): void {
     const [, name, json] = /^!(\S+) (.*)$/.exec(control)!
     const fields = JSON.parse(json!) as Record<string, number>
-    if (name === 'ping') this.say(`@${s.socket === this ? this.pos + 1 : s.acked + 1} ${s.up.length}\n!pong {"i":${fields['i']}}\n`)
+    if (name === 'ping')
+      this.say(`@${s.socket === this ? this.pos + 1 : s.acked + 1} ${s.up.length}\n!pong {"i":${fields['i']}}\n`)
     else if (name === 'rewind') {
       this.server.complaints.push('rewind')
       this.pos = Math.max(fields['recv']!, s.acked)

@@ -7,14 +7,20 @@ import { append, heldBytes, lastNumber } from '../src/wire/log.js'
 
 const machine = (): Machine =>
   newMachine({
-    _key: 'key', _transports: ['websocket'], _maxBatch: 65536, _maxMessage: 1 << 20, _meta: undefined,
-    _random: () => 0, _clock: () => 0,
+    _key: 'key',
+    _transports: ['websocket'],
+    _maxBatch: 65536,
+    _maxMessage: 1 << 20,
+    _meta: undefined,
+    _random: () => 0,
+    _clock: () => 0,
   })
 
 test('a log comes back as it was', () => {
   const m = machine()
   const bytes = Uint8Array.from({ length: 5000 }, (_, i) => i * 7)
-  for (const data of ['', 'a', 'é\\\n\r😀', '\\n', 'b', '+t', '💩\n'.repeat(2000), new Uint8Array(0), bytes]) append(m._log, prepare(data)._entries)
+  for (const data of ['', 'a', 'é\\\n\r😀', '\\n', 'b', '+t', '💩\n'.repeat(2000), new Uint8Array(0), bytes])
+    append(m._log, prepare(data)._entries)
   m._race._atts = 7
   m._selection._u = 5
   m._log._taken = 11

@@ -31,7 +31,9 @@ async function learn(options: Options): Promise<void> {
   const open = net.requests.at(-1)!
   open.answer('@1 0\n' + opened(2, { sel: { u: 1, att: 2 } }))
   await pass(50)
-  net.requests.find((r) => r.kind === 'up')!.answer('@1 0\n!reply {"recv":0,"sent":0,"sel":{"u":1,"att":2}}\n!pong {"i":1}\n')
+  net.requests
+    .find((r) => r.kind === 'up')!
+    .answer('@1 0\n!reply {"recv":0,"sent":0,"sel":{"u":1,"att":2}}\n!pong {"i":1}\n')
   await pass(12_000)
   session.close()
   await pass(11_000)
@@ -43,7 +45,12 @@ describe('a store of the application', () => {
     const shelf = new Shelf()
     await learn({ memory: shelf })
     expect(shelf.getItem.mock.calls).toEqual([[key]])
-    const [version, since, best, facts] = JSON.parse(shelf.items.get(key)!) as [number, number, string, Record<string, number[]>]
+    const [version, since, best, facts] = JSON.parse(shelf.items.get(key)!) as [
+      number,
+      number,
+      string,
+      Record<string, number[]>,
+    ]
     expect([version, best]).toEqual([1, 'longpoll'])
     expect(Date.now() - since).toBeLessThan(30_000)
     expect(facts['websocket']![1]).toBe(1)
@@ -58,14 +65,25 @@ describe('a store of the application', () => {
     await pass()
     expect(net.sockets).toHaveLength(0)
     expect(net.requests.map((r) => r.kind)).toEqual(['open'])
-    // It excludes nothing: when that does not open the others follow in their order, the WebSocket too, whose rest is over.
+    // It excludes nothing: when that does not open the others follow in their order, the WebSocket
+    // too, whose rest is over.
     await pass(300)
     expect(net.requests.map((r) => r.kind)).toEqual(['open'])
     expect(net.sockets).toHaveLength(1)
   })
 
   test.each([
-    ['throws', { getItem: () => { throw new DOMException('denied', 'SecurityError') }, setItem: () => { throw new DOMException('full', 'QuotaExceededError') } }],
+    [
+      'throws',
+      {
+        getItem: () => {
+          throw new DOMException('denied', 'SecurityError')
+        },
+        setItem: () => {
+          throw new DOMException('full', 'QuotaExceededError')
+        },
+      },
+    ],
     ['holds no JSON', { getItem: () => '{', setItem: () => {} }],
     ['holds something else', { getItem: () => '[1,2,3,{"websocket":[[]]},5]', setItem: () => {} }],
     ['holds null', { getItem: () => 'null', setItem: () => {} }],

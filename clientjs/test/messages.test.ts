@@ -81,7 +81,9 @@ describe('messages', () => {
       session.on('close', () => { throw Error('of the listener') })
       session.on('close', (end) => console.log('heard', end.code))
       session.close()`
-    const { stdout, stderr, status } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' })
+    const { stdout, stderr, status } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+      encoding: 'utf8',
+    })
     expect(stdout).toBe('heard 4100\n')
     expect(stderr).toContain('of the listener')
     expect(status).toBe(1)

@@ -19,7 +19,8 @@ afterEach(() => {
 
 export const pass = (ms = 0) => vi.advanceTimersByTimeAsync(ms)
 
-export const begin = (options: Options = {}): Session => connect(url, { fetch: net.fetch, WebSocket: net.WebSocket, ...options })
+export const begin = (options: Options = {}): Session =>
+  connect(url, { fetch: net.fetch, WebSocket: net.WebSocket, ...options })
 
 /** A session that a WebSocket carries. */
 export async function open(options: Options = {}, fields: object = {}): Promise<Session> {
@@ -36,7 +37,13 @@ export async function open(options: Options = {}, fields: object = {}): Promise<
 
 /** Everything a session tells its listeners. */
 export function listen(session: Session) {
-  const heard = { messages: [] as Message[], ends: [] as End[], renewals: [] as End[], traces: [] as Trace[], other: [] as unknown[] }
+  const heard = {
+    messages: [] as Message[],
+    ends: [] as End[],
+    renewals: [] as End[],
+    traces: [] as Trace[],
+    other: [] as unknown[],
+  }
   session.on('message', (m) => heard.messages.push(m))
   session.on('close', (e) => heard.ends.push(e))
   session.on('renew', (e) => heard.renewals.push(e))

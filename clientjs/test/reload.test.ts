@@ -70,7 +70,12 @@ class Page {
     const made = reloadStore('test')
     for (let i = 0; i < 50; i++) await Promise.resolve()
     await pass(2000 * +!(await Promise.race([made, Promise.resolve(false)])))
-    this.store = await Promise.race([made, new Promise<ReloadStore>((resolve) => this.life.onDeath.push(() => resolve({ name: '', restored: false } as ReloadStore)))])
+    this.store = await Promise.race([
+      made,
+      new Promise<ReloadStore>((resolve) =>
+        this.life.onDeath.push(() => resolve({ name: '', restored: false } as ReloadStore)),
+      ),
+    ])
     if (this.life.dead) return
     this.session = connect(url, { WebSocket, transports: ['websocket'], store: this.store, ...options })
     this.stop = this.session.on('message', (m) => this.life.dead || this.messages.push(m))
@@ -316,7 +321,11 @@ describe('the store turns itself off', () => {
 
   test('where there are no Web Locks, and where storage is forbidden', async () => {
     const life = new Life()
-    stubGlobals({ sessionStorage: storageOf(life, new FakeStorage()), localStorage: storageOf(life, local), navigator: {} })
+    stubGlobals({
+      sessionStorage: storageOf(life, new FakeStorage()),
+      localStorage: storageOf(life, local),
+      navigator: {},
+    })
     const page = new Page(life)
     await page.begin({})
     await pass(50)

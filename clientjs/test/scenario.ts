@@ -1,7 +1,17 @@
-// Runs a script of session/testdata/scenarios, whose README says what the lines are, and writes it again with the outputs
-// that it sees.
+// Runs a script of session/testdata/scenarios, whose README says what the lines are, and writes it
+// again with the outputs that it sees.
 import {
-  authorized, close, closed, newMachine, next, online, received, send, taken, tick, wake,
+  authorized,
+  close,
+  closed,
+  newMachine,
+  next,
+  online,
+  received,
+  send,
+  taken,
+  tick,
+  wake,
 } from '../src/machine/machine.js'
 import type { Conn, Host, Machine } from '../src/machine/state.js'
 import type { Transport } from '../src/types.js'
@@ -144,7 +154,7 @@ export class Scenario {
       case 'auth':
         return tick(m, () => authorized(m, JSON.parse(args)))
       case 'take':
-        for (let item; (item = m._log._queue.shift()); ) {
+        for (let item; (item = m._log._queue.shift());) {
           const { _close, _data, _number } = item
           if (_close) this.say(`take close ${_close.code} ${JSON.stringify(_close.reason)}`)
           else if (typeof _data === 'string') this.say(`take ${_number} text ${short(JSON.stringify(_data))}`)
@@ -187,7 +197,9 @@ export class Scenario {
     const host: Host = {
       _dial: (conn) => {
         this.conns[Math.max(this.conns.length, 1)] = conn
-        this.say(`dial ${this.conns.indexOf(conn)} ${conn._kind} ${conn._attachment._transport._name ?? names[conn._kind]}`)
+        this.say(
+          `dial ${this.conns.indexOf(conn)} ${conn._kind} ${conn._attachment._transport._name ?? names[conn._kind]}`,
+        )
         this.next(conn)
       },
       _write: (conn) => {
@@ -209,7 +221,8 @@ export class Scenario {
     const sent = this.m._closing._local && !heldBytes(this.m._log) ? Math.min(last, lastNumber(this.m._log) - 1) : last
     const fate = unknown.length ? 'unknown' : 'exact'
     this.say(
-      `over ${code} ${JSON.stringify(reason)} ${remote ? 'remote' : 'local'} delivered=${Math.min(delivered, sent)} of=${sent} ${fate}`,
+      `over ${code} ${JSON.stringify(reason)} ${remote ? 'remote' : 'local'} ` +
+        `delivered=${Math.min(delivered, sent)} of=${sent} ${fate}`,
     )
   }
 }

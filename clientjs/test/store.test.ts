@@ -14,7 +14,8 @@ beforeEach(() => {
 afterEach(() => vi.useRealTimers())
 
 const pass = (ms = 0) => vi.advanceTimersByTimeAsync(ms)
-const begin = (store: Keeper) => connect(url, { fetch: net.fetch, WebSocket: net.WebSocket, transports: ['websocket'], store })
+const begin = (store: Keeper) =>
+  connect(url, { fetch: net.fetch, WebSocket: net.WebSocket, transports: ['websocket'], store })
 
 test('a store has seen what is sent before it is', async () => {
   const seen: [number, number, number][] = []

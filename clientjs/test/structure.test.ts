@@ -1,5 +1,5 @@
-// The order of the source: no file imports itself by way of others, types included, and the parts of
-// the machine use only what is above them in the list.
+// The order of the source: no file imports itself by way of others, types included, and the parts
+// of the machine use only what is above them in the list.
 import { readFileSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'

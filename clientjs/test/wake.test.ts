@@ -1,4 +1,5 @@
-// What the platform tells a session: a page shown again, a network that comes and goes, timers that did not run.
+// What the platform tells a session: a page shown again, a network that comes and goes, timers that
+// did not run.
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { connect, type Message, type Options, type Session, type Trace } from '../src/index.js'
 import { FakeNet, opened } from './fakeNet.js'
@@ -133,7 +134,8 @@ describe('a page that is shown again', () => {
     const woke = Date.now()
     while (carriers() === 1 && Date.now() < woke + 60_000) await pass(10)
     expect(zombie.text).toContain('!ping')
-    // The clock of fake timers is behind by as long as the page was frozen, so the timer of the next deadline still has to run.
+    // The clock of fake timers is behind by as long as the page was frozen, so the timer of the
+    // next deadline still has to run.
     expect(Date.now() - woke).toBeLessThanOrEqual(40_000)
   })
 })

@@ -59,7 +59,9 @@ const name = (act: () => unknown): string => {
 describe('shape', () => {
   test('it can stand wherever the type of the platform is asked for', () => {
     const same: typeof globalThis.WebSocket = WebSocket
-    expect([same.name, same.length, same.prototype.close.length, same.prototype.send.length]).toEqual(['WebSocket', 1, 0, 1])
+    expect([
+      same.name, same.length, same.prototype.close.length, same.prototype.send.length,
+    ]).toEqual(['WebSocket', 1, 0, 1])
     expect(Object.prototype.toString.call(same.prototype)).toBe('[object WebSocket]')
     expect(Object.getPrototypeOf(same)).toBe(EventTarget)
   })
@@ -73,7 +75,8 @@ describe('shape', () => {
   })
 
   test('the class itself has every attribute, enumerable, as accessors', () => {
-    const names = 'url readyState bufferedAmount onopen onerror onclose extensions protocol onmessage binaryType'.split(' ')
+    const attributes = 'url readyState bufferedAmount onopen onerror onclose extensions protocol onmessage binaryType'
+    const names = attributes.split(' ')
     for (const attribute of names) {
       const { enumerable, get, set } = Object.getOwnPropertyDescriptor(WebSocket.prototype, attribute)!
       expect([attribute, enumerable, typeof get, typeof set]).toEqual([
@@ -110,7 +113,9 @@ describe('constructor', () => {
   test('what is no URL or protocol is a SyntaxError', () => {
     expect(name(() => new (WebSocket as any)())).toBe('TypeError')
     expect(name(() => (WebSocket as any)(url))).toBe('TypeError')
-    for (const bad of ['/relative', 'ftp://host/', 'mailto:a@b', 'ws://', 'ws://host/#', 'ws://host/#part', 'ws://a b/', 'about:blank'])
+    for (const bad of [
+      '/relative', 'ftp://host/', 'mailto:a@b', 'ws://', 'ws://host/#', 'ws://host/#part', 'ws://a b/', 'about:blank',
+    ])
       expect([bad, name(() => new WebSocket(bad))]).toEqual([bad, 'SyntaxError'])
     for (const bad of ['', ' ', 'a b', 'a,b', 'a/b', 'ä', '\u007f', '{}', ['a', 'a'], ['a', ''], [['a', 'b']]])
       expect([bad, name(() => new WebSocket(url, bad as string))]).toEqual([bad, 'SyntaxError'])
@@ -121,8 +126,14 @@ describe('constructor', () => {
   test.each([
     ['http://host.test/holdfast', 'ws://host.test/holdfast', '/holdfast', ''],
     ['https://HOST.test:443/holdfast/', 'wss://host.test/holdfast/', '/holdfast', ''],
-    ['wss://host.test/holdfast/graph%20ql?a=/b', 'wss://host.test/holdfast/graph%20ql?a=/b', '/holdfast', 'graph%20ql?a=/b'],
-    ['ws://host.test/api/holdfast/a/holdfast?x', 'ws://host.test/api/holdfast/a/holdfast?x', '/api/holdfast', 'a/holdfast?x'],
+    [
+      'wss://host.test/holdfast/graph%20ql?a=/b', 'wss://host.test/holdfast/graph%20ql?a=/b', '/holdfast',
+      'graph%20ql?a=/b',
+    ],
+    [
+      'ws://host.test/api/holdfast/a/holdfast?x', 'ws://host.test/api/holdfast/a/holdfast?x', '/api/holdfast',
+      'a/holdfast?x',
+    ],
     ['ws://host.test/holdfast?x', 'ws://host.test/holdfast?x', '/holdfast', '?x'],
     ['ws://host.test/holdfaster/a?/holdfast', 'ws://host.test/holdfaster/a?/holdfast', '/holdfaster/a', '?/holdfast'],
     ['ws://holdfast', 'ws://holdfast/', '/', ''],
@@ -170,7 +181,9 @@ describe('opening', () => {
     net.socket.say('@1 0\n' + opened(1))
     expect(lines).toEqual([])
     const event = await next(socket, 'open')
-    expect([event.constructor, event.bubbles, event.cancelable, event.target === socket]).toEqual([Event, false, false, true])
+    expect([
+      event.constructor, event.bubbles, event.cancelable, event.target === socket,
+    ]).toEqual([Event, false, false, true])
     expect([lines, socket.protocol]).toEqual([['open 1'], ''])
   })
 
@@ -201,7 +214,10 @@ describe('opening', () => {
     net.socket.say('@1 0\n!refused {"reason":"origin"}\n')
     await next(socket, 'close')
     expect(lines).toEqual(['error 3', expect.stringMatching(/^close 3 1006 4306 .*false$/)])
-    const other = await begin('a', '!close {"code":4100,"reason":"1000 "}\n!closed {"code":4100,"reason":"1000 ","recv":0,"ack":1}\n')
+    const other = await begin(
+      'a',
+      '!close {"code":4100,"reason":"1000 "}\n!closed {"code":4100,"reason":"1000 ","recv":0,"ack":1}\n',
+    )
     expect((await next<CloseEvent>(other, 'close')).code).toBe(1006)
   })
 })
@@ -274,7 +290,9 @@ describe('send', () => {
     bytes.fill(9)
     await vi.waitUntil(() => net.socket.text.includes('object'))
     const sent = net.socket.sent.map((batch) => (typeof batch === 'string' ? batch : new TextDecoder().decode(batch)))
-    expect(sent.join('').replace(/@\d+ \d+\n/g, '|')).toBe('|té\n|blob|\x01\x02|\x00\x01\x02\x03|\x03|t🎈\ufffdx\n|tobject\n')
+    expect(sent.join('').replace(/@\d+ \d+\n/g, '|')).toBe(
+      '|té\n|blob|\x01\x02|\x00\x01\x02\x03|\x03|t🎈\ufffdx\n|tobject\n',
+    )
     net.socket.say('@1 2\n')
     await vi.waitUntil(() => socket.bufferedAmount === 21)
     net.socket.say('@1 7\n')

@@ -1,6 +1,12 @@
-/** How much a finding matters: a transport does not carry sessions; it does, at a cost; worth knowing when something fails. */
+/**
+ * How much a finding matters: a transport does not carry sessions; it does, at a cost; worth
+ * knowing when something fails.
+ */
 export type Severity = 'fault' | 'warning' | 'note';
-/** Every transport carries a session; a session works, not over every transport as it should; none works. */
+/**
+ * Every transport carries a session; a session works, not over every transport as it should; none
+ * works.
+ */
 export type Verdict = 'good' | 'degraded' | 'blocked';
 /** What became of one transport's session. */
 export interface TransportReport {
@@ -30,7 +36,10 @@ export interface Finding {
     /** Failure modes of docs/doctor.md, as F08. */
     readonly class: readonly string[];
 }
-/** What a diagnosis has found. It has no secrets: neither the session's key nor its run, no cookie, no query of the URL. */
+/**
+ * What a diagnosis has found. It has no secrets: neither the session's key nor its run, no cookie,
+ * no query of the URL.
+ */
 export interface Report {
     /** The endpoint, less its query. */
     readonly url: string;
@@ -52,7 +61,10 @@ export interface Report {
     /** What this run cannot tell. */
     readonly notTested: readonly string[];
 }
-/** Makes what a stranger sent fit to be shown: one line, no control characters, at most so many characters. */
+/**
+ * Makes what a stranger sent fit to be shown: one line, no control characters, at most so many
+ * characters.
+ */
 export declare function clean(text: string, most?: number): string;
 /** Collects what is found. */
 export declare class Findings {

@@ -30,5 +30,7 @@ export interface Carrier {
 
 /** Takes a batch that came. */
 export type Take = (batch: string | Uint8Array) => void
-/** Is called with how the carrier ended, for people; with '' when a body came to its regular end. */
+/**
+ * Is called with how the carrier ended, for people; with '' when a body came to its regular end.
+ */
 export type Closed = (fault: string) => void

@@ -35,7 +35,8 @@ export function post(wire: Wire, kind: Kind, batch: string, take: Take, closed: 
         if (data && (preamble || /\n\.$/.test(data))) take(unwrap(preamble, data))
         if (data) preamble = ''
       }
-      // Twice the limit leaves room for `data:` on every line, for CRs and for the comment in front.
+      // Twice the limit leaves room for `data:` on every line, for CRs and for the comment in
+      // front.
       if (text.length > 2 * wire._maxBatch + 4096) fail('too large')
       if (done) break
     }

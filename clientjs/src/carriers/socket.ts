@@ -3,7 +3,9 @@ import type { Carrier, Closed, Take, Wire } from './carrier.js'
 /** With more waiting in the platform's buffer a batch is better kept where it can be re-routed. */
 const highWater = 65536
 
-/** Dials a WebSocket; `ready` is called once it can be written. Throws what its constructor throws. */
+/**
+ * Dials a WebSocket; `ready` is called once it can be written. Throws what its constructor throws.
+ */
 export function openSocket(wire: Wire, ready: () => void, take: Take, closed: Closed): Carrier {
   const socket = new wire._WebSocket('ws' + wire._url)
   socket.binaryType = 'arraybuffer'

@@ -1,6 +1,8 @@
-// How a stream that is not live is held back: late by itself, one event behind, until a buffer is full, or whole.
+// How a stream that is not live is held back: late by itself, one event behind, until a buffer is
+// full, or whole.
 
-import { isTrouble, ping, waits, type Probe } from './probe.js'
+import { isTrouble } from './answer.js'
+import { ping, waits, type Probe } from './probe.js'
 import { took } from './report.js'
 import type { Stream } from './stream.js'
 
@@ -10,17 +12,24 @@ const detach = '!detach {"code":4004}\n'
 export async function whatHolds(s: Stream): Promise<void> {
   const { p } = s
   if (await s.until(p.d.left(waits.speak), () => s.has('beacon 2') && (!s.pinged || s.has('pong 1'))))
-    return p.find('sse-delayed', `${s.times('header', 'opened', 'beacon 1', 'beacon 2')}; the server sends them at once and 300 ms later`)
+    return p.find(
+      'sse-delayed',
+      `${s.times('header', 'opened', 'beacon 1', 'beacon 2')}; the server sends them at once and 300 ms later`,
+    )
   if (s.dead && !p.failed && !p.spent) return s.ended()
   if (s.settled) return
   if (!(await beside(p))) {
-    if (!p.spent) p.find('sse-held', `${s.times('header', 'opened', 'beacon 2')}; and no request beside it has an answer`)
+    if (!p.spent)
+      p.find('sse-held', `${s.times('header', 'opened', 'beacon 2')}; and no request beside it has an answer`)
     return
   }
   if (!(await oneBehind(s)) && !(await threshold(s))) await whole(s)
 }
 
-/** Makes sure that requests can name the session: where opened was not read, an open by long poll tells it (HF1-WHO-04). */
+/**
+ * Makes sure that requests can name the session: where opened was not read, an open by long poll
+ * tells it (HF1-WHO-04).
+ */
 async function beside(p: Probe): Promise<boolean> {
   if (!p.opened) await p.post('open', p.batch(p.open(2, undefined)), p.d.left(waits.speak))
   return !!p.opened
@@ -37,7 +46,10 @@ async function oneBehind(s: Stream): Promise<boolean> {
     await s.until(200, () => s.has(word)) // what came together came together
     if (s.has(word) || !s.has(before)) return false // it filled a buffer, or did not; threshold tells
   }
-  p.find('sse-one-behind', `of 3 words in a row each came when the next was sent, not before; ${s.times('opened', 'beacon 2')}`)
+  p.find(
+    'sse-one-behind',
+    `of 3 words in a row each came when the next was sent, not before; ${s.times('opened', 'beacon 2')}`,
+  )
   return true
 }
 
@@ -45,22 +57,33 @@ async function oneBehind(s: Stream): Promise<boolean> {
 async function threshold(s: Stream): Promise<boolean> {
   const { p } = s
   if (s.has('pong 100')) {
-    p.find('sse-threshold', `${s.times('header', 'opened', 'beacon 2')}; the rest came when the server had sent some 100 bytes more`)
+    p.find(
+      'sse-threshold',
+      `${s.times('header', 'opened', 'beacon 2')}; the rest came when the server had sent some 100 bytes more`,
+    )
     return true
   }
   const before = s.bytes
   const { sent, came } = await flood(p, () => s.until(flushWait, () => s.bytes > before))
-  if (came) p.find('sse-threshold', `${s.times('header', 'opened', 'beacon 2')}; more came when the server had sent about ${sent} KiB more`)
+  if (came)
+    p.find(
+      'sse-threshold',
+      `${s.times('header', 'opened', 'beacon 2')}; more came when the server had sent about ${sent} KiB more`,
+    )
   return came || p.failed
 }
 
 /** What a proxy has to pass on what is in a full buffer. */
 const flushWait = 20
 
-/** Has the server say more on the stream, about 1 KiB at a time, until something came; `sent` is how many KiB that was. */
+/**
+ * Has the server say more on the stream, about 1 KiB at a time, until something came; `sent` is how
+ * many KiB that was.
+ */
 async function flood(p: Probe, came: () => Promise<boolean>): Promise<{ sent: number; came: boolean }> {
   let sent = 0
-  for (let i = 200; i < 250 && p.d.left(60_000) > 5000; i++) { // what ends the stream comes after this
+  for (let i = 200; i < 250 && p.d.left(60_000) > 5000; i++) {
+    // what ends the stream comes after this
     const pings = Array.from({ length: 40 }, (_, n) => ping(i * 1_000_000 + n))
     if (isTrouble(await p.post('up', p.batch(p.up(), ...pings), p.d.left(waits.speak)))) break
     sent += 40 * 'data:!pong {"i":200000000}\n'.length
@@ -79,15 +102,26 @@ async function whole(s: Stream): Promise<void> {
   if (!isTrouble(answer)) await s.until(p.d.left(waits.speak), () => false)
   const at = s.seen.get('beacon 2')
   if (at)
-    p.find('sse-held', `${early.length ? `only ${early.join(', ')}` : 'nothing'} before; all of it ${took(at - asked)} after the server was asked to end the stream`)
+    p.find(
+      'sse-held',
+      `${early.length ? `only ${early.join(', ')}` : 'nothing'} before; ` +
+        `all of it ${took(at - asked)} after the server was asked to end the stream`,
+    )
   else p.find('sse-held', `${before}; nor when the server had ended the stream`)
 }
 
-/** A stream of which not even the header came: the server is asked to end it, which lets go what waits for the end. */
+/**
+ * A stream of which not even the header came: the server is asked to end it, which lets go what
+ * waits for the end.
+ */
 export async function heldWhole(p: Probe, came: () => boolean): Promise<void> {
   p.d.progress(p, 'No answer to the stream; finding out why.')
   if (!(await beside(p))) {
-    if (!p.spent) p.find('post-blackholed', `no answer to the request for a stream within ${took(waits.header)}, nor to one beside it`)
+    if (!p.spent)
+      p.find(
+        'post-blackholed',
+        `no answer to the request for a stream within ${took(waits.header)}, nor to one beside it`,
+      )
     return
   }
   let what = `no byte of the answer within ${took(waits.header)}, while a request beside it was answered`

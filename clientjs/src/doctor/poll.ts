@@ -1,6 +1,7 @@
 // Long polling, and how large a request or a frame may be.
 
-import { isTrouble, numbers, ping, waits, type Probe, type Trouble } from './probe.js'
+import { isTrouble, type Trouble } from './answer.js'
+import { numbers, ping, waits, type Probe } from './probe.js'
 import { took } from './report.js'
 
 /** Tries a long-poll attachment: open, a ping by `up`, large bodies, a poll held by the server. */
@@ -11,7 +12,8 @@ export async function tryPolls(p: Probe): Promise<void> {
   p.d.progress(p, 'A request and its answer pass.')
   const sent = performance.now()
   answer = await p.post('up', p.batch(p.up(), ping(1)), p.d.left(waits.open))
-  if (!isTrouble(answer) && !numbers(answer, '!pong').includes(1)) answer = { id: 'reply-altered', evidence: 'the answer to a ping has no pong' }
+  if (!isTrouble(answer) && !numbers(answer, '!pong').includes(1))
+    answer = { id: 'reply-altered', evidence: 'the answer to a ping has no pong' }
   if (isTrouble(answer)) p.trouble(answer)
   else {
     p.result.rttMs = Math.round(performance.now() - sent)
@@ -30,8 +32,9 @@ export async function tryPolls(p: Probe): Promise<void> {
 }
 
 /**
- * Looks whether a cache or a coalescing proxy mixes answers up: two polls at a time, which the server holds for 50 ms since they carry a
- * ping (HF1-POL-03), and one after them. Whatever else goes wrong with them the other tests tell.
+ * Looks whether a cache or a coalescing proxy mixes answers up: two polls at a time, which the
+ * server holds for 50 ms since they carry a ping (HF1-POL-03), and one after them. Whatever else
+ * goes wrong with them the other tests tell.
  */
 async function mixedUp(p: Probe): Promise<Trouble | undefined> {
   const wait = p.d.left(waits.speak)
@@ -43,7 +46,10 @@ async function mixedUp(p: Probe): Promise<Trouble | undefined> {
   return { id: 'poll-cut', evidence: `a poll that the server was to answer at once: ${poll.evidence}` }
 }
 
-/** Lets a poll hang. One that brings messages of the application's is followed by another: only a silent one is a test. */
+/**
+ * Lets a poll hang. One that brings messages of the application's is followed by another: only a
+ * silent one is a test.
+ */
 async function holdOne(p: Probe, hold: number): Promise<void> {
   const end = performance.now() + Math.min(hold, p.d.left(60_000) - p.patience)
   while (!p.spent) {
@@ -68,13 +74,16 @@ async function holdOne(p: Probe, hold: number): Promise<void> {
 /** The sizes that are tried, the largest that the server takes first. */
 export const tries = (most: number): number[] => [most, ...[32768, 16384, 8192, 4096, 2048].filter((n) => n < most)]
 
-/** A batch of exactly `size` bytes that asks for pong `i`: what fills it may be ignored (HF1-BAT-10). */
+/**
+ * A batch of exactly `size` bytes that asks for pong `i`: what fills it may be ignored
+ * (HF1-BAT-10).
+ */
 export function padded(size: number, i: number, ...lines: string[]): string {
   const head = ['@1 0\n', ...lines, ping(i)].join('')
   const pad = (n: number) => `?grease-size {"x":"${'x'.repeat(n)}"}\n`
   const least = pad(0).length
   const parts = [head]
-  for (let room = size - head.length; room >= least; ) {
+  for (let room = size - head.length; room >= least;) {
     let fill = Math.min(room, 8000) - least
     const rest = room - least - fill
     if (rest > 0 && rest < least) fill -= least // so that the next has room for itself
@@ -91,7 +100,8 @@ async function largeBodies(p: Probe): Promise<void> {
     const wait = p.d.left(waits.speak + p.patience)
     if (wait < 1000) return
     const answer = await p.post('up', padded(size, ++i, p.up()), wait)
-    if (!isTrouble(answer) && numbers(answer, '!pong').includes(i)) return p.d.found.fact('largest request that passed', `${size} bytes`)
+    if (!isTrouble(answer) && numbers(answer, '!pong').includes(i))
+      return p.d.found.fact('largest request that passed', `${size} bytes`)
     const why = isTrouble(answer) ? answer : { id: '-', evidence: 'answered without the pong it asked for' }
     if (!why.id) return
     p.find('size-cap', `a request of ${size} bytes: ${why.evidence}`)

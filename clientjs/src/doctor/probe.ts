@@ -1,11 +1,13 @@
-// One transport's session, as plain as the protocol allows: it sends controls and one !close, and takes whatever messages
-// the application has for it. And POSTs, with what can be told of their answers.
+// One transport's session, as plain as the protocol allows: it sends controls and one !close, and
+// takes whatever messages the application has for it. And POSTs, with what can be told of their
+// answers.
 
-import { parse, randomName, wrap, type Packet } from '../wire/codec.js'
-import { clean, took, type Findings, type TransportReport } from './report.js'
-import type { Fields } from '../wire/control.js'
 import type { Kind } from '../carriers/carrier.js'
 import type { WebSocketLike } from '../types.js'
+import { randomName, wrap, type Packet } from '../wire/codec.js'
+import type { Fields } from '../wire/control.js'
+import { decode, describe, isTrouble, lookAtCaching, lookAtHeader, type Trouble } from './answer.js'
+import { clean, took, type Findings, type TransportReport } from './report.js'
 
 /** How long things may take, in milliseconds. */
 export const waits = {
@@ -18,12 +20,6 @@ export const waits = {
   hold: 6000, // a poll's
   late: 1000, // beyond two round trips (HF1-SSE-03)
   close: 1000,
-}
-
-/** What went wrong with a request: a finding in the making. Without an id: the time was over, or it is booked. */
-export interface Trouble {
-  id: string
-  evidence: string
 }
 
 /** What all probes share. */
@@ -54,19 +50,9 @@ export interface Answer {
 export const ping = (i: number): string => `!ping {"i":${i}}\n`
 export const pong = (i: number): string => `!pong {"i":${i}}\n`
 export const closeLine = '!close {"code":4100,"reason":"diagnosed"}\n'
-export const isTrouble = (trouble: Trouble | Packet): trouble is Trouble => 'id' in trouble
-
 /** The numbers of the controls of that name. */
 export const numbers = (packet: Packet, name: string): number[] =>
   packet._lines.filter((l) => l._name === name).map((l) => l._fields!.i)
-
-const looksLikePage = (text: string) => /<html|<!doctype html/i.test(text.slice(0, 1024))
-
-/** Shows the beginning of what a stranger sent: of a page its title. */
-export function quote(text: string): string {
-  const title = /<title[^>]*>([^]*?)<\/title>/i.exec(text)?.[1]
-  return title != null ? `page with the title “${clean(title, 80)}”` : `“${clean(text.slice(0, 400), 80)}”`
-}
 
 export class Probe {
   readonly result: TransportReport
@@ -157,7 +143,8 @@ export class Probe {
 
   poll(hold: number): string {
     const { key, att, recv } = this
-    return `!poll ${JSON.stringify({ key, run: this.opened!.run, att, p: ++this.polls, recv, hold: Math.round(hold) })}\n`
+    const fields = { key, run: this.opened!.run, att, p: ++this.polls, recv, hold: Math.round(hold) }
+    return `!poll ${JSON.stringify(fields)}\n`
   }
 
   /** Acts on what every batch may have. False: a refusal, which is booked. */
@@ -219,7 +206,8 @@ export class Probe {
     } catch (error) {
       const { aborted } = signal
       abort()
-      if (late) return { id: 'post-blackholed', evidence: `no answer to a request of kind ${kind} within ${took(wait)}` }
+      if (late)
+        return { id: 'post-blackholed', evidence: `no answer to a request of kind ${kind} within ${took(wait)}` }
       if (aborted) return { id: '', evidence: '' }
       return this.brokenOff(error, performance.now() - sent)
     } finally {
@@ -232,14 +220,17 @@ export class Probe {
     const foreign = globalThis.location && location.origin !== this.d.url.origin
     const evidence = `${clean(String(error), 100)} after ${took(after)}; a browser does not tell more`
     if (this.opened) return { id: 'post-cut', evidence }
-    return { id: 'unreachable', evidence: foreign ? `${evidence}. It may be that the server does not list this page's Origin` : evidence }
+    return {
+      id: 'unreachable',
+      evidence: foreign ? `${evidence}. It may be that the server does not list this page's Origin` : evidence,
+    }
   }
 
   /** Judges an answer by its header: undefined is one that may be ours. */
   private async strange({ response, sent }: Answer): Promise<Trouble | undefined> {
     const { status, headers } = response
     this.d.found.fact('first answer', `after ${took(performance.now() - sent)}`)
-    lookAtHeader(this.d, response, sent)
+    lookAtHeader(this.d.found, response, sent)
     if (status === 200) return
     if (response.type === 'opaqueredirect')
       return { id: 'captive-portal', evidence: 'the answer is a redirect; a browser does not tell where to' }
@@ -269,22 +260,28 @@ export class Probe {
     const answer = await this.send(kind, batch, wait)
     if ('id' in answer) return answer
     let late = false
-    const timer = setTimeout(() => {
-      late = true
-      answer.abort()
-    }, Math.max(1, wait - (performance.now() - began)))
+    const timer = setTimeout(
+      () => {
+        late = true
+        answer.abort()
+      },
+      Math.max(1, wait - (performance.now() - began)),
+    )
     let text = ''
     try {
       text = await answer.response.text()
     } catch (error) {
       if (!late && signal.aborted) return { id: '', evidence: '' }
-      return { id: 'reply-truncated', evidence: `the answer did not come whole: ${late ? `not within ${took(wait)}` : clean(String(error), 100)}` }
+      return {
+        id: 'reply-truncated',
+        evidence: `the answer did not come whole: ${late ? `not within ${took(wait)}` : clean(String(error), 100)}`,
+      }
     } finally {
       clearTimeout(timer)
       answer.abort() // it has come, or is of no use
     }
     const packet = decode(text, answer.preamble)
-    if (!isTrouble(packet)) lookAtCaching(this.d, answer.response.headers)
+    if (!isTrouble(packet)) lookAtCaching(this.d.found, this.d.url, answer.response.headers)
     return packet
   }
 
@@ -300,82 +297,4 @@ export class Probe {
     const answer = await this.send('up', this.batch(this.up(), closeLine), waits.close, own.signal)
     if (!('id' in answer)) answer.abort()
   }
-}
-
-/** Takes a body, or the data of a stream's first event, for what it is. */
-export function decode(text: string, preamble: string): Packet | Trouble {
-  const [first = '', ...rest] = text.replace(/^\ufeff/, '').replace(/\r\n/g, '\n').split('\n')
-  const body = rest.join('\n')
-  const end = body.search(/(^|\n)\.\n?$/)
-  const shown = quote(text)
-  if (!text) return { id: 'reply-truncated', evidence: 'an answer with status 200 and an empty body' }
-  if (!first.startsWith('holdfast/1 ')) {
-    if (looksLikePage(text)) return { id: 'captive-portal', evidence: `status 200, and a web page in place of the answer: ${shown}` }
-    if (text.includes('holdfast/1 ')) return { id: 'reply-altered', evidence: `the answer does not begin as it should: ${shown}` }
-    return { id: 'not-holdfast', evidence: `status 200, and the answer begins: ${shown}` }
-  }
-  if (end < 0) return { id: 'reply-truncated', evidence: `${text.length} bytes of an answer came, without its end line` }
-  if (first + '\n' !== preamble) {
-    const [, asked] = preamble.split(' ')
-    const [, kind = ''] = first.split(' ')
-    return { id: 'reply-reused', evidence: `asked for ${asked}, got the answer to another request (of kind ${clean(kind, 10)})` }
-  }
-  return batchOf(body.slice(0, end + 1), 'the answer')
-}
-
-/** Reads a batch. */
-export function batchOf(text: string, what: string): Packet | Trouble {
-  try {
-    return parse(text, 1 << 21)
-  } catch {
-    return { id: 'reply-altered', evidence: `${what} cannot be read: ${quote(text)}` }
-  }
-}
-
-/** Puts an answer in a line: what can be told to anybody, so no cookie and no query. */
-function describe({ status, statusText, headers }: Response, body: string): string {
-  const parts = [`status ${status} ${clean(statusText, 40)}`.trim()]
-  for (const name of ['Server', 'Via', 'X-Cache', 'Retry-After']) {
-    const value = headers.get(name)
-    if (value) parts.push(`${name}: ${clean(value, 60)}`)
-  }
-  const location = headers.get('Location')
-  if (location) parts.push(`Location: ${clean(location.replace(/[?#].*/, ''), 80)}`)
-  if (body.trim() && (status < 300 || status > 399)) parts.push(quote(body)) // a redirect's repeats the address
-  return parts.join(', ')
-}
-
-/** Headers that the server never sends: whoever adds one stands in between. A page sees them of its own origin only. */
-const relays = [
-  'Via', 'Age', 'X-Cache', 'X-Cache-Hits', 'X-Served-By', 'X-Varnish', 'X-Forwarded-For', 'Cf-Ray', 'X-Amz-Cf-Id', 'X-Azure-Ref',
-  'X-Squid-Error', 'X-Bluecoat-Via', 'X-Zscaler-Transaction-Id',
-]
-
-const maxSkew = 90_000
-
-/** Notes what the header of an answer tells of those in between. Any answer will do. */
-function lookAtHeader({ found }: Diagnosis, { status, headers }: Response, sent: number): void {
-  for (const name of relays) {
-    const value = headers.get(name)
-    if (value) found.find('intermediary', `${name}: ${clean(value, 80)}`)
-  }
-  const server = headers.get('Server')
-  if (server) found.fact('Server header', clean(server, 80))
-  const coding = headers.get('Content-Encoding')
-  if (status === 200 && coding && coding !== 'identity') found.find('transformed', `Content-Encoding: ${clean(coding, 20)}`)
-  const rtt = performance.now() - sent
-  const date = Date.parse(headers.get('Date') ?? '')
-  const skew = date - (Date.now() - rtt / 2)
-  if (Math.abs(skew) > maxSkew + rtt) // NaN is not
-    found.find('clock-skew', `the server's Date is ${Math.round(Math.abs(skew) / 1000)} s ${skew < 0 ? 'behind' : 'ahead of'} this device's clock`)
-}
-
-/** Notes what is missing from the header of an answer that is the server's. */
-export function lookAtCaching({ found, url }: Diagnosis, headers: Headers): void {
-  const cache = headers.get('Cache-Control') ?? ''
-  for (const word of ['no-store', 'no-transform'])
-    if (!cache.includes(word)) found.find('headers-stripped', `Cache-Control: ${word} is missing from an answer of the server's`)
-  const same = !globalThis.location || location.origin === url.origin
-  if (same && headers.get('X-Content-Type-Options') !== 'nosniff')
-    found.find('headers-stripped', "X-Content-Type-Options: nosniff is missing from an answer of the server's")
 }

@@ -1,11 +1,18 @@
-// What a diagnosis says: the form of its report, which is that of `holdfast doctor -json` too, and its text for people.
+// What a diagnosis says: the form of its report, which is that of `holdfast doctor -json` too, and
+// its text for people.
 
 import catalogue from './findings.json' with { type: 'json' }
 
-/** How much a finding matters: a transport does not carry sessions; it does, at a cost; worth knowing when something fails. */
+/**
+ * How much a finding matters: a transport does not carry sessions; it does, at a cost; worth
+ * knowing when something fails.
+ */
 export type Severity = 'fault' | 'warning' | 'note'
 
-/** Every transport carries a session; a session works, not over every transport as it should; none works. */
+/**
+ * Every transport carries a session; a session works, not over every transport as it should; none
+ * works.
+ */
 export type Verdict = 'good' | 'degraded' | 'blocked'
 
 /** What became of one transport's session. */
@@ -38,7 +45,10 @@ export interface Finding {
   readonly class: readonly string[]
 }
 
-/** What a diagnosis has found. It has no secrets: neither the session's key nor its run, no cookie, no query of the URL. */
+/**
+ * What a diagnosis has found. It has no secrets: neither the session's key nor its run, no cookie,
+ * no query of the URL.
+ */
 export interface Report {
   /** The endpoint, less its query. */
   readonly url: string
@@ -74,9 +84,15 @@ const order: Record<Severity, number> = { fault: 0, warning: 1, note: 2 }
 const maxEvidence = 8
 const maxLine = 240
 
-/** Makes what a stranger sent fit to be shown: one line, no control characters, at most so many characters. */
+/**
+ * Makes what a stranger sent fit to be shown: one line, no control characters, at most so many
+ * characters.
+ */
 export function clean(text: string, most = maxLine): string {
-  const shown = text.replace(/[\t\n\r]/g, ' ').replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, '').trim()
+  const shown = text
+    .replace(/[\t\n\r]/g, ' ')
+    .replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, '')
+    .trim()
   const chars = [...shown]
   return chars.length > most ? chars.slice(0, most - 1).join('') + '…' : shown
 }
@@ -92,7 +108,8 @@ export class Findings {
   /** Books a finding, or more evidence for it; returns how grave it is. */
   find(id: string, evidence: string): Severity {
     const { severity, title, advice, config = {}, class: classes } = entries[id]!
-    const words = clean(this.hidden ? evidence.replaceAll(this.hidden, '…') : evidence) // pages like to repeat their address
+    // Pages like to repeat their address.
+    const words = clean(this.hidden ? evidence.replaceAll(this.hidden, '…') : evidence)
     const known = this.findings.find((f) => f.id === id)
     if (!known) this.findings.push({ id, severity, title, evidence: [words], advice, config, class: classes })
     else if (known.evidence.length < maxEvidence && !known.evidence.includes(words)) known.evidence.push(words)
@@ -148,6 +165,7 @@ export function reportText(report: Report): string {
     for (const [product, line] of Object.entries(f.config)) text += `     ${`${product}:`.padEnd(8)} ${line}\n`
   })
   if (report.facts.length) text += '\nMeasured:\n' + report.facts.map((f) => `  ${f.name}: ${f.value}\n`).join('')
-  if (report.notTested.length) text += '\nNot seen by this run:\n' + report.notTested.map((n) => wrapped('  - ', n)).join('')
+  if (report.notTested.length)
+    text += '\nNot seen by this run:\n' + report.notTested.map((n) => wrapped('  - ', n)).join('')
   return text
 }

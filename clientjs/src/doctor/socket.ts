@@ -1,10 +1,11 @@
-// WebSockets: the handshake, the first frames, life under pings, large frames. A page is told little of a handshake that
-// fails: no status and no header. What it is told is in the evidence.
+// WebSockets: the handshake, the first frames, life under pings, large frames. A page is told
+// little of a handshake that fails: no status and no header. What it is told is in the evidence.
 
-import { batchOf, closeLine, isTrouble, numbers, ping, pong, Probe, waits } from './probe.js'
-import { padded, tries } from './poll.js'
-import { clean, took } from './report.js'
 import type { WebSocketLike } from '../types.js'
+import { batchOf, isTrouble } from './answer.js'
+import { padded, tries } from './poll.js'
+import { closeLine, numbers, ping, pong, Probe, waits } from './probe.js'
+import { clean, took } from './report.js'
 
 class Socket {
   readonly p: Probe
@@ -30,7 +31,8 @@ class Socket {
       p.stir()
     }
     this.ws.onmessage = ({ data }: { data: unknown }) => this.take(String(data))
-    this.ws.onclose = ({ code, reason }: { code: number; reason: string }) => this.end(`closed ${code}${reason ? ` “${clean(reason, 60)}”` : ''}`)
+    this.ws.onclose = ({ code, reason }: { code: number; reason: string }) =>
+      this.end(`closed ${code}${reason ? ` “${clean(reason, 60)}”` : ''}`)
     this.ws.onerror = () => {} // a close follows; this tells nothing
   }
 
@@ -86,7 +88,11 @@ class Socket {
     if (await this.until(wait, () => this.isOpen)) return true
     const after = took(performance.now() - this.dialled)
     if (this.p.spent) return false
-    if (this.dead) this.p.find('ws-refused', `${this.why} after ${after}, before it was open; a browser does not tell the answer's status`)
+    if (this.dead)
+      this.p.find(
+        'ws-refused',
+        `${this.why} after ${after}, before it was open; a browser does not tell the answer's status`,
+      )
     else this.p.find('ws-blackholed', `no answer to the handshake within ${after}`)
     return false
   }
@@ -98,12 +104,16 @@ class Socket {
     if (await this.until(p.d.left(waits.speak), () => !!p.opened)) return this.ping()
     if (p.spent || p.failed) return false
     if (this.dead) return this.died(", before the server's first word")
-    // The loss of one frame must not be taken for more (HF1-WSK-04). A second one shows which it was.
+    // The loss of one frame must not be taken for more (HF1-WSK-04). A second one shows which it
+    // was.
     this.say(ping(1))
     p.unread = 'ws-first-frame'
     const got = await this.until(p.d.left(waits.speak), () => this.pongs.has(1))
     if (p.opened && !got && (await this.oneBehind()))
-      p.find('ws-one-behind', 'the answer to the first frame came when a second was sent, the answer to that when a third was')
+      p.find(
+        'ws-one-behind',
+        'the answer to the first frame came when a second was sent, the answer to that when a third was',
+      )
     else if (p.opened) p.find('ws-silent', `the answer to the first frame came later than ${took(waits.speak)}`)
     else if (got) p.find('ws-first-frame', 'the answer to the second frame came, the answer to the first did not')
     else if (p.spent || p.failed) return false
@@ -112,7 +122,10 @@ class Socket {
     return false
   }
 
-  /** Looks whether the answer to the second frame comes with the answer to a third, which does not come. */
+  /**
+   * Looks whether the answer to the second frame comes with the answer to a third, which does not
+   * come.
+   */
   private async oneBehind(): Promise<boolean> {
     this.say(ping(2))
     await this.until(this.p.d.left(this.p.patience), () => this.pongs.has(2))
@@ -132,7 +145,8 @@ class Socket {
     if (p.spent || p.failed || this.over) return false
     if (this.dead) return this.died('')
     if (i === 1) p.find('ws-swallowed', `the answer to the first frame came, and none to a ping within ${after}`)
-    else p.find('ws-silent', `no answer to a ping within ${after}, at an age of ${took(this.age)}; no end was seen either`)
+    else
+      p.find('ws-silent', `no answer to a ping within ${after}, at an age of ${took(this.age)}; no end was seen either`)
     return false
   }
 
@@ -148,7 +162,7 @@ class Socket {
 
   /** Pings the socket for a while. False: it did not live. */
   async watch(total: number): Promise<boolean> {
-    for (const end = performance.now() + total; performance.now() < end; ) {
+    for (const end = performance.now() + total; performance.now() < end;) {
       await this.until(Math.min(waits.ping, end - performance.now()), () => false)
       if (this.p.spent || this.p.failed) return false
       if (this.dead) return this.died('')
@@ -211,7 +225,10 @@ function dial(p: Probe): Socket | undefined {
   }
 }
 
-/** Opens a second socket where the first was cut: one death may be chance. The evidence of both is kept. */
+/**
+ * Opens a second socket where the first was cut: one death may be chance. The evidence of both is
+ * kept.
+ */
 async function again(p: Probe): Promise<void> {
   if (p.d.left(60_000) < 2000) return
   const q = new Probe(p.d, p.result.name)
@@ -222,7 +239,10 @@ async function again(p: Probe): Promise<void> {
   await s.close(lives)
 }
 
-/** Sends frames as large as the server takes them, and smaller ones until one passes: each on a socket of its own, since one that does not pass ends it. */
+/**
+ * Sends frames as large as the server takes them, and smaller ones until one passes: each on a
+ * socket of its own, since one that does not pass ends it.
+ */
 async function largeFrames(p: Probe): Promise<void> {
   for (const size of tries(p.maxBatch)) {
     if (p.d.left(60_000) < 2000) return
@@ -252,10 +272,21 @@ export interface Life {
 /** Judges two paths of one transport, one busy and one quiet, that were watched for as long. */
 export function compare(p: Probe, busy: Life, quiet: Life): void {
   const both = busy.cut && quiet.cut && Math.abs(busy.age - quiet.age) < 2000
-  if (busy.cut) p.find('age-limit', `${both ? 'a busy and a quiet connection were both' : 'a busy connection was'} cut at an age of ${took(busy.age)}: ${busy.why}`)
-  if (quiet.cut && !both) p.find('idle-cut', `a connection was cut after ${took(quiet.quiet)} of silence, at an age of ${took(quiet.age)}: ${quiet.why}`)
+  if (busy.cut)
+    p.find(
+      'age-limit',
+      `${both ? 'a busy and a quiet connection were both' : 'a busy connection was'} cut ` +
+        `at an age of ${took(busy.age)}: ${busy.why}`,
+    )
+  if (quiet.cut && !both)
+    p.find(
+      'idle-cut',
+      `a connection was cut after ${took(quiet.quiet)} of silence, at an age of ${took(quiet.age)}: ${quiet.why}`,
+    )
   p.d.found.fact(`${p.result.name}: longest life seen`, took(Math.max(busy.age, quiet.age)))
-  p.d.found.untested(`silences longer than the server's ping (${took(p.opened?.ping ?? 0)}) and ages above ${took(waits.longWatch)}`)
+  p.d.found.untested(
+    `silences longer than the server's ping (${took(p.opened?.ping ?? 0)}) and ages above ${took(waits.longWatch)}`,
+  )
 }
 
 async function longSockets(p: Probe): Promise<void> {
@@ -269,7 +300,7 @@ async function lifeOf(p: Probe, busy: boolean): Promise<Life> {
   const life = { age: 0, quiet: 0, cut: false, why: '' }
   if (!s) return life
   let lives = (await s.open()) && (await s.begin())
-  for (const end = performance.now() + p.d.left(waits.longWatch); lives && performance.now() < end && !p.spent; ) {
+  for (const end = performance.now() + p.d.left(waits.longWatch); lives && performance.now() < end && !p.spent;) {
     await s.until(Math.min(busy ? waits.ping : 1e9, end - performance.now()), () => false)
     lives = !s.dead && !q.failed
     if (lives && busy) s.say(ping(++s.pings))

@@ -1,9 +1,7 @@
 // An event stream that is read. The times at which things come are the evidence.
 
-import {
-  batchOf, decode, isTrouble, lookAtCaching, numbers, ping, pong, waits,
-  type Answer, type Probe, type Trouble,
-} from './probe.js'
+import { batchOf, decode, isTrouble, lookAtCaching, type Trouble } from './answer.js'
+import { numbers, ping, pong, waits, type Answer, type Probe } from './probe.js'
 import { clean, took } from './report.js'
 
 /** An event stream that is being read. What came and when is kept. */
@@ -64,12 +62,14 @@ export class Stream {
     if (!data && this.seen.has('first')) return
     if (!data && /^(:[^\n]*\n?)*$/.test(text)) return // a comment
     data ||= text
-    const packet = this.seen.has('first') ? batchOf(data.replace(/\.\n?$/, ''), 'an event') : decode(data, this.answer.preamble)
+    const packet = this.seen.has('first')
+      ? batchOf(data.replace(/\.\n?$/, ''), 'an event')
+      : decode(data, this.answer.preamble)
     if (isTrouble(packet)) {
       if (packet.id !== 'reply-truncated') streamTrouble(this.p, packet) // that is the tail of a stream that was cut
       return
     }
-    if (!this.seen.has('first')) lookAtCaching(this.p.d, this.answer.response.headers)
+    if (!this.seen.has('first')) lookAtCaching(this.p.d.found, this.p.d.url, this.answer.response.headers)
     this.see('first')
     if (!this.p.take(packet)) return
     if (packet._lines.some((l) => l._name === '!opened')) this.see('opened')
@@ -94,7 +94,9 @@ export class Stream {
 
   /** What came and when, in a line. */
   times(...what: string[]): string {
-    return what.map((w) => (this.has(w) ? `${w} after ${took(this.seen.get(w)! - this.born)}` : `${w} not at all`)).join(', ')
+    return what
+      .map((w) => (this.has(w) ? `${w} after ${took(this.seen.get(w)! - this.born)}` : `${w} not at all`))
+      .join(', ')
   }
 
   /** Waits until `done`, the end of the stream, or a finding that settles it. */

@@ -1,7 +1,8 @@
 // Event streams: the beacons, pings by POST beside the stream, its life.
 
+import type { Trouble } from './answer.js'
 import { heldWhole, whatHolds } from './held.js'
-import { Probe, waits, type Answer, type Trouble } from './probe.js'
+import { Probe, waits, type Answer } from './probe.js'
 import { took } from './report.js'
 import { compare, type Life } from './socket.js'
 import { Stream, streamTrouble } from './stream.js'
@@ -46,7 +47,9 @@ async function answered(s: Stream): Promise<boolean> {
   return false
 }
 
-/** Tells whether events pass as they are sent (HF1-SSE-02, HF1-SSE-03). False: why not is booked. */
+/**
+ * Tells whether events pass as they are sent (HF1-SSE-02, HF1-SSE-03). False: why not is booked.
+ */
 async function live(s: Stream): Promise<boolean> {
   const { p } = s
   const rtt = s.seen.get('opened')! - s.born // for now
@@ -57,7 +60,8 @@ async function live(s: Stream): Promise<boolean> {
     await whatHolds(s)
     return false
   }
-  if (passes && (await s.until(250, () => s.twice('pong 1')))) p.find('request-repeated', 'one ping was sent by POST, and the server answered it twice')
+  if (passes && (await s.until(250, () => s.twice('pong 1'))))
+    p.find('request-repeated', 'one ping was sent by POST, and the server answered it twice')
   return !p.failed
 }
 
@@ -77,7 +81,11 @@ async function watch(s: Stream, total: number): Promise<boolean> {
     await s.comes(`pong ${i}`, waits.speak)
     if (s.settled) continue // the next turn books it
     if (!s.has(`pong ${i}`)) {
-      p.find('sse-silent', `${took(s.age)} after the request the stream fell silent: a ping was taken, its pong did not come within ${took(waits.speak)}`)
+      p.find(
+        'sse-silent',
+        `${took(s.age)} after the request the stream fell silent: ` +
+          `a ping was taken, its pong did not come within ${took(waits.speak)}`,
+      )
       return false
     }
     p.result.watchedMs = Math.round(s.age)

@@ -79,7 +79,9 @@ function waitForEnd(m: Machine): void {
   m._closing._by = m._now + closeTimeout
 }
 
-/** A close that is under way comes nearer to its end, or the client was asleep: it may wait anew. */
+/**
+ * A close that is under way comes nearer to its end, or the client was asleep: it may wait anew.
+ */
 export function extendClose(m: Machine): void {
   if (m._closing._by) waitForEnd(m)
 }

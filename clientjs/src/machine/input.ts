@@ -102,8 +102,8 @@ const handlers: Record<string, (m: Machine, attachment: Attachment, fields: Fiel
   '!detach': detached,
   '!closed'(m, _, { code, reason, recv }) {
     acked(m, Math.min(recv, m._log._sent))
-    // Without a run there may be another session of this key, at a server that has been started anew
-    // since.
+    // Without a run there may be another session of this key, at a server that has been started
+    // anew since.
     finish(m, code, reason, true, m._server.run ? recv : undefined)
   },
   '!rewind'(m, attachment, { recv }) {

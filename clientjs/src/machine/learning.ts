@@ -6,7 +6,9 @@ import {
 } from './state.js'
 import { startCooldown } from './transports.js'
 
-/** When a byte last went over the attachment's own carrier. POSTs beside a stream go another way. */
+/**
+ * When a byte last went over the attachment's own carrier. POSTs beside a stream go another way.
+ */
 export const lastUse = ({ _silence }: Attachment): number => Math.max(_silence._lastSent, _silence._lastReceived)
 
 /** Notes that a byte goes out, or that one is asked for, and the silence before it. */

@@ -1,8 +1,8 @@
 // The client machine decides; it does no I/O. What happens goes in through `tick` and the functions
-// that it lets act. What is to be done comes out in `_effects` and `_deadline`, and `next` makes the
-// bytes of a carrier when it can take them. Whoever runs the machine uses what this file exports,
-// and writes none of its fields. session/internal/clientmachine is the same machine in Go: the same
-// states and decisions, run by the same scenarios.
+// that it lets act. What is to be done comes out in `_effects` and `_deadline`, and `next` makes
+// the bytes of a carrier when it can take them. Whoever runs the machine uses what this file
+// exports, and writes none of its fields. session/internal/clientmachine is the same machine in Go:
+// the same states and decisions, run by the same scenarios.
 
 import type { Prepared } from '../wire/codec.js'
 import { append, heldBytes, type Received } from '../wire/log.js'
@@ -29,7 +29,8 @@ export function newMachine(config: Config): Machine {
 
 /**
  * Lets one of the functions here act, unless the session is over, and then judges every deadline
- * (HF1-LIV-07). Without `act` it is a look at the clock, due at `_deadline` and allowed at any time.
+ * (HF1-LIV-07). Without `act` it is a look at the clock, due at `_deadline` and allowed at any
+ * time.
  */
 export function tick(m: Machine, act?: () => void): void {
   m._now = m._config._clock()

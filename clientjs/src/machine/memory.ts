@@ -13,8 +13,8 @@ const text = ({ _transports, _learning }: Machine) =>
   ])
 
 /**
- * Takes up what another session has learned here. It came from a store that anybody may have written
- * to, so entries are held within bounds where they are used.
+ * Takes up what another session has learned here. It came from a store that anybody may have
+ * written to, so entries are held within bounds where they are used.
  */
 export function recall(m: Machine): void {
   const { _learning } = m
@@ -35,8 +35,8 @@ export function recall(m: Machine): void {
 }
 
 /**
- * Hands out what the client knows when it has changed, and forgets it after a day: what is not tried
- * again would be believed for ever.
+ * Hands out what the client knows when it has changed, and forgets it after a day: what is not
+ * tried again would be believed for ever.
  */
 export function remember(m: Machine): void {
   const { _learning } = m

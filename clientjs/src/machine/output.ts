@@ -64,13 +64,15 @@ function planAck(m: Machine): void {
   due(m, m._output._ackAt)
 }
 
-/** How much may ride in an open: a network that refuses large bodies must not refuse the session. */
+/**
+ * How much may ride in an open: a network that refuses large bodies must not refuse the session.
+ */
 const maxEarly = 4096
 
 /**
  * Makes the next batch of a carrier: controls, and as many lines as the window, the server and the
- * attachment take, one at least, and books it. Undefined: nothing now, or the one batch of a POST is
- * made.
+ * attachment take, one at least, and books it. Undefined: nothing now, or the one batch of a POST
+ * is made.
  */
 export function next(m: Machine, conn: Conn): string | Uint8Array | undefined {
   const { _attachment, _first } = conn

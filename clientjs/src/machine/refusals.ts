@@ -17,8 +17,8 @@ export function handleRefusal(m: Machine, attachment: Attachment, { reason, retr
   const code = codes[reason]!
   let wait = 0
   trace(m, 'refused', attachment, reason)
-  // A proxy that rewrites Host makes the Origin of a WebSocket look like another one. A POST tells it
-  // better, and then the session is bound to it.
+  // A proxy that rewrites Host makes the Origin of a WebSocket look like another one. A POST tells
+  // it better, and then the session is bound to it.
   if (
     reason === 'origin' &&
     attachment._transport._name === 'websocket' &&

@@ -52,7 +52,9 @@ function choose(m: Machine, attachment: Attachment): void {
   if (old) old._leaveBy = m._now + drainTimeout
 }
 
-/** Selects an attachment that stands by, if a selection may be made now (HF1-SEL-03, HF1-SEL-07). */
+/**
+ * Selects an attachment that stands by, if a selection may be made now (HF1-SEL-03, HF1-SEL-07).
+ */
 export function use(m: Machine, attachment: Attachment): boolean {
   if (!maySelect(m)) return false
   m._selection._u++

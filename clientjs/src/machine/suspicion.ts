@@ -8,8 +8,8 @@ import type { Attachment, Machine } from './state.js'
 import { lost, startCooldown } from './transports.js'
 
 /**
- * Takes an attachment for perhaps dead: if it is the one in use another is opened beside it, else it
- * is dropped.
+ * Takes an attachment for perhaps dead: if it is the one in use another is opened beside it, else
+ * it is dropped.
  */
 export function markSuspect(m: Machine, attachment: Attachment, reason: string): void {
   if (attachment._suspect) return
@@ -46,10 +46,10 @@ export const heardSince = ({ _transport, _silence }: Attachment, time: number): 
   _transport._name === 'sse' && _silence._lastReceived > time
 
 /**
- * Gives up an attachment whose POSTs have no answers. If its stream still brings something it is not
- * dead: the POSTs may wait for the very connection that it holds, so it ends at once, with a
- * cooldown (HF1-SSE-09). Or all answers take that long here, and the next attachment gives them more
- * time (HF1-LIV-06).
+ * Gives up an attachment whose POSTs have no answers. If its stream still brings something it is
+ * not dead: the POSTs may wait for the very connection that it holds, so it ends at once, with a
+ * cooldown (HF1-SSE-09). Or all answers take that long here, and the next attachment gives them
+ * more time (HF1-LIV-06).
  */
 export function uplinkDead(m: Machine, attachment: Attachment, sentAt: number, reason: string): void {
   if (m._now - sentAt >= responseTimeout(m) && !attachment._suspect) growTimeout(m)

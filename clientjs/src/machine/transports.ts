@@ -52,7 +52,9 @@ export function refused(attachment: Attachment): void {
   lost(attachment)
 }
 
-/** The peer has lines up to `ack`; each full batch that arrived lets the next be a little larger. */
+/**
+ * The peer has lines up to `ack`; each full batch that arrived lets the next be a little larger.
+ */
 export function acknowledged({ _transport, _written }: Attachment, ack: number): void {
   if (ack < _written._to!) return
   if (_written._inFlight > _transport._learned[Limit]! / 2)
@@ -60,7 +62,9 @@ export function acknowledged({ _transport, _written }: Attachment, ack: number):
   _written._inFlight = 0
 }
 
-/** A pong came. What was lost while answers had too little time says nothing of sizes (HF1-ATT-07). */
+/**
+ * A pong came. What was lost while answers had too little time says nothing of sizes (HF1-ATT-07).
+ */
 export function confirmSize(m: Machine, tooLittleTime: boolean): void {
   for (const { _learned, _before } of m._transports)
     _before[Limit] = _learned[Limit] = (tooLittleTime ? _before : _learned)[Limit]!

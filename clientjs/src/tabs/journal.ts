@@ -1,5 +1,6 @@
-// What the tabs of an origin share: the logs of one session in IndexedDB. Whoever may carry the session next finds here
-// what it needs, whenever the one before was killed, since a transaction is there whole or not at all.
+// What the tabs of an origin share: the logs of one session in IndexedDB. Whoever may carry the
+// session next finds here what it needs, whenever the one before was killed, since a transaction is
+// there whole or not at all.
 
 import { randomName } from '../wire/codec.js'
 import type { Head } from '../store.js'
@@ -9,7 +10,10 @@ import type { End } from '../types.js'
 export interface Meta extends Head {
   /** Rises with every session that takes the place of another. */
   gen: number
-  /** Rises with every tab that leads. It makes that tab's attachments and selections higher than all before. */
+  /**
+   * Rises with every tab that leads. It makes that tab's attachments and selections higher than all
+   * before.
+   */
   term: number
   /** Bytes, with 16 for every line, of the messages up that are kept, and of the messages down. */
   upSize: number
@@ -102,12 +106,17 @@ export class Journal {
   }
 
   /**
-   * Runs `act` in a transaction and resolves with its result once that is committed. The `meta` it is given is written back
-   * when it has changed it. What `act` throws undoes everything.
+   * Runs `act` in a transaction and resolves with its result once that is committed. The `meta` it
+   * is given is written back when it has changed it. What `act` throws undoes everything.
    */
   async run<T>(act: (t: Transaction) => T | Promise<T>): Promise<T> {
     const t = this.db.transaction(stores, 'readwrite')
-    const [metas, up, down, tabs] = stores.map((name) => t.objectStore(name)) as [IDBObjectStore, IDBObjectStore, IDBObjectStore, IDBObjectStore]
+    const [metas, up, down, tabs] = stores.map((name) => t.objectStore(name)) as [
+      IDBObjectStore,
+      IDBObjectStore,
+      IDBObjectStore,
+      IDBObjectStore,
+    ]
     let cause: unknown
     const committed = new Promise<void>((resolve, reject) => {
       t.oncomplete = () => resolve()

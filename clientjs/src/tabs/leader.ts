@@ -1,12 +1,22 @@
-// The tab that carries the session of all. It takes messages up out of the journal, in its order, and writes those down
-// into it before they are acknowledged. Whenever it is killed, the next one finds the session as the server knows it.
+// The tab that carries the session of all. It takes messages up out of the journal, in its order,
+// and writes those down into it before they are acknowledged. Whenever it is killed, the next one
+// finds the session as the server knows it.
 
 import { connect, type End, type Message, type Options, type Session, type Trace, type Transport } from '../index.js'
 import { finish } from '../machine/closing.js'
 import { unconfirmed, type Machine } from '../machine/state.js'
 import { restore, unanswered, type Keeper } from '../store.js'
 import {
-  after, dropTaken, fresh, requested, upTo, type Down, type Journal, type Meta, type Transaction, type Up,
+  after,
+  dropTaken,
+  fresh,
+  requested,
+  upTo,
+  type Down,
+  type Journal,
+  type Meta,
+  type Transaction,
+  type Up,
 } from './journal.js'
 import { measured } from './reader.js'
 
@@ -83,7 +93,8 @@ export class Leader {
       const rows = await this.journal.run(async (t) => {
         t.meta.term++
         // What it was waiting to lead is over, or never got anywhere: nobody has to be told.
-        if (!t.meta.over && !t.meta.last && unanswered({ ...t.meta, since: t.meta.since || Infinity })) t.meta = { ...fresh(t.meta), gen: t.meta.gen }
+        if (!t.meta.over && !t.meta.last && unanswered({ ...t.meta, since: t.meta.since || Infinity }))
+          t.meta = { ...fresh(t.meta), gen: t.meta.gen }
         t.meta.since ||= Date.now()
         this.meta = t.meta
         for (const id of await requested(t.tabs.getAllKeys())) if (!living.has(id as string)) t.tabs.delete(id)
@@ -136,7 +147,14 @@ export class Leader {
     const { session, meta } = this
     if (!session || this.stopped) return
     const { state, transport, id } = session
-    this.seat.show({ gen: meta.gen, state: state === 'closed' ? 'connecting' : state, transport, id, ack: meta.ack, held: meta.upSize })
+    this.seat.show({
+      gen: meta.gen,
+      state: state === 'closed' ? 'connecting' : state,
+      transport,
+      id,
+      ack: meta.ack,
+      held: meta.upSize,
+    })
   }
 
   /** Sees what the machine has learned; it is called before anything is sent. */
@@ -183,7 +201,10 @@ export class Leader {
       })
   }
 
-  /** Takes messages down while somebody listens: otherwise they stay, unacknowledged, with the server. */
+  /**
+   * Takes messages down while somebody listens: otherwise they stay, unacknowledged, with the
+   * server.
+   */
   async flow(): Promise<void> {
     try {
       const listeners = await this.journal.run((t) => requested(t.tabs.count()))
@@ -238,7 +259,8 @@ export class Leader {
   private async learn(t: Transaction): Promise<void> {
     const m = this.machine!
     if (m._closing._over) return
-    if (m._server.run && !unconfirmed(m)) Object.assign(t.meta, { run: m._server.run, id: m._server.id, largest: m._server.lim.maxMessage })
+    if (m._server.run && !unconfirmed(m))
+      Object.assign(t.meta, { run: m._server.run, id: m._server.id, largest: m._server.lim.maxMessage })
     if (m._log._base > t.meta.ack) {
       for (const { cost } of (await requested(t.up.getAll(upTo(m._log._base)))) as Up[]) t.meta.upSize -= cost
       t.up.delete(upTo(m._log._base))
@@ -247,7 +269,10 @@ export class Leader {
     this.meta = t.meta
   }
 
-  /** There is no room, or nobody to take anything. Tabs that are gone or lag for too long are left behind. */
+  /**
+   * There is no room, or nobody to take anything. Tabs that are gone or lag for too long are left
+   * behind.
+   */
   private wait(): void {
     const now = Date.now()
     this.fullSince ||= now
@@ -293,10 +318,16 @@ export class Leader {
         if (t.meta.term !== meta.term) return false
         // What the session was never given was not delivered.
         const rest = (await requested(t.up.getAllKeys(after(fed)))) as number[]
-        const fates: End = { ...end, notDelivered: [...end.notDelivered, ...(t.meta.closing ? rest.slice(0, -1) : rest)] }
+        const fates: End = {
+          ...end,
+          notDelivered: [...end.notDelivered, ...(t.meta.closing ? rest.slice(0, -1) : rest)],
+        }
         t.up.clear()
         const closed = t.meta.closing
-        t.meta = again && !closed ? { ...fresh(t.meta), term: t.meta.term, renewed: fates } : { ...t.meta, over: fates, upSize: 0 }
+        t.meta =
+          again && !closed
+            ? { ...fresh(t.meta), term: t.meta.term, renewed: fates }
+            : { ...t.meta, over: fates, upSize: 0 }
         this.meta = t.meta
         return true
       })

@@ -31,7 +31,10 @@ export class Reader {
   private readonly journal: Journal
   private readonly tab: string
   private readonly tell: Told
-  /** The last message that was read, that the application has taken, and that the journal knows it has. */
+  /**
+   * The last message that was read, that the application has taken, and that the journal knows it
+   * has.
+   */
   private last = 0
   private taken = 0
   private told = 0
@@ -181,7 +184,9 @@ export class Writer {
           }),
         )
         this.wrote()
-        outcomes.forEach((outcome, i) => (typeof outcome === 'number' ? batch[i]!.resolve(outcome) : batch[i]!.reject(outcome)))
+        outcomes.forEach((outcome, i) =>
+          typeof outcome === 'number' ? batch[i]!.resolve(outcome) : batch[i]!.reject(outcome),
+        )
       } catch (error) {
         for (const { reject } of batch) reject(error)
       }

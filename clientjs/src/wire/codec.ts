@@ -1,5 +1,5 @@
-// The grammar of docs/protocol.md section 2: batches to lines and back. Pure functions; whatever breaks a rule throws, and
-// the caller takes any throw for a faulty batch (HF1-BAT-01).
+// The grammar of docs/protocol.md section 2: batches to lines and back. Pure functions; whatever
+// breaks a rule throws, and the caller takes any throw for a faulty batch (HF1-BAT-01).
 
 import { fail, parseFields, type Fields } from './control.js'
 
@@ -40,7 +40,9 @@ export interface Entry {
   _end: number
 }
 
-/** A message, encoded once: `send` takes it, and nothing walks its data again. It is for one log. */
+/**
+ * A message, encoded once: `send` takes it, and nothing walks its data again. It is for one log.
+ */
 export interface Prepared {
   _entries: Entry[]
   /** What it counts against the window: its bytes, and 16 for every line. */
@@ -62,14 +64,18 @@ const binaryString = (bytes: Uint8Array) => String.fromCharCode(...bytes)
 
 function fromBase64(text: string): Uint8Array {
   const raw = atob(text)
-  // HF1-BAT-03: atob forgives white space, missing padding and stray bits; the way back does not repeat them.
+  // HF1-BAT-03: atob forgives white space, missing padding and stray bits; the way back does not
+  // repeat them.
   if (btoa(raw) !== text) fail()
   return Uint8Array.from(raw, (c) => c.charCodeAt(0))
 }
 
 /** Random bytes as base64url without padding: 32 make a key, 12 a nonce. */
 export const randomName = (bytes: number): string =>
-  btoa(binaryString(crypto.getRandomValues(new Uint8Array(bytes)))).replace(/\W/g, (c) => ({ '+': '-', '/': '_' })[c] ?? '')
+  btoa(binaryString(crypto.getRandomValues(new Uint8Array(bytes)))).replace(
+    /\W/g,
+    (c) => ({ '+': '-', '/': '_' })[c] ?? '',
+  )
 
 const messageLine = (data: string | Uint8Array, more: boolean): Line => ({
   _log: true,
@@ -90,8 +96,9 @@ function parseLine(text: string): Line {
 }
 
 /**
- * Parses a batch in its text form, or a WebSocket's binary frame, and throws at the first thing that breaks the grammar.
- * `limit` is the maxBatch that this side has advertised, in bytes (HF1-BAT-05).
+ * Parses a batch in its text form, or a WebSocket's binary frame, and throws at the first thing
+ * that breaks the grammar. `limit` is the maxBatch that this side has advertised, in bytes
+ * (HF1-BAT-05).
  */
 export function parse(batch: string | Uint8Array, limit: number): Packet {
   const binary = typeof batch !== 'string'
@@ -100,10 +107,16 @@ export function parse(batch: string | Uint8Array, limit: number): Packet {
     : batch.replace(/^\uFEFF/, '')
   // HF1-BAT-06: one CR before each LF, and no other.
   const [head, ...lines] = text.split(/\r?\n/)
-  // HF1-BAT-04: numbers have no sign and no leading zero. HF1-BAT-12: a mark is ignored. `+` is of the binary form alone.
-  const [, first, ack, , plus] =
-    /^@([1-9]\d{0,15}) (0|[1-9]\d{0,15})( [\w-]{1,64})?( \+)?$/.exec(head!) ?? fail()
-  if ((binary ? batch.length : byteLength(text)) > limit || lines.pop() !== '' || (plus && !binary) || /\r(?!\n)/.test(text)) fail()
+  // HF1-BAT-04: numbers have no sign and no leading zero. HF1-BAT-12: a mark is ignored. `+` is of
+  // the binary form alone.
+  const [, first, ack, , plus] = /^@([1-9]\d{0,15}) (0|[1-9]\d{0,15})( [\w-]{1,64})?( \+)?$/.exec(head!) ?? fail()
+  if (
+    (binary ? batch.length : byteLength(text)) > limit ||
+    lines.pop() !== '' ||
+    (plus && !binary) ||
+    /\r(?!\n)/.test(text)
+  )
+    fail()
   const parsed = binary ? [messageLine(batch.subarray(text.length), !!plus)] : lines.map(parseLine)
   // Numbers of 16 digits are exact enough to be compared.
   if (Math.max(+first! + parsed.filter((l) => l._log).length, +ack!) > 2 ** 53 - 1) fail()
@@ -120,7 +133,8 @@ export function encodeEntry(text: string, cost: number, more: boolean, raw?: Uin
 
 /** As much of an escaped text as fits `bytes` of UTF-8: scalar values and escapes stay whole. */
 function cut(text: string, bytes: number): string {
-  // The inner slice spares the platform the rest of a long text; what it parts at its end does not fit anyhow.
+  // The inner slice spares the platform the rest of a long text; what it parts at its end does not
+  // fit anyhow.
   const piece = text.slice(0, utf8.encodeInto(text.slice(0, bytes), new Uint8Array(bytes)).read)
   // An odd run of backslashes at the end is half an escape.
   return piece !== text && /\\*$/.exec(piece)![0].length % 2 ? piece.slice(0, -1) : piece
@@ -149,7 +163,7 @@ export function prepare(data: string | Uint8Array): Prepared {
       add('t' + piece + '\n', costOf(piece.replace(/\\./g, '.')), !!rest)
     } while (rest)
   } else
-    for (let at = 0; !at || at < data.length; ) {
+    for (let at = 0; !at || at < data.length;) {
       const piece = data.slice(at, (at += 1149))
       add('b' + btoa(binaryString(piece)) + '\n', costOf(piece), at < data.length, piece)
     }
@@ -160,8 +174,8 @@ export function prepare(data: string | Uint8Array): Prepared {
 export const wrap = (preamble: string, batch: string): string => preamble + batch + '.\n'
 
 /**
- * The batch in a body, or in the data of a stream's event (HF1-HTTP-01, HF1-HTTP-02); only its first has a preamble. What
- * comes after the end line makes the batch one that does not parse.
+ * The batch in a body, or in the data of a stream's event (HF1-HTTP-01, HF1-HTTP-02); only its
+ * first has a preamble. What comes after the end line makes the batch one that does not parse.
  */
 export function unwrap(preamble: string, body: string): string {
   const text = body.replace(/\r\n/g, '\n')

@@ -1,6 +1,8 @@
 // The controls of docs/protocol.md and the check that their JSON must pass (HF1-BAT-11).
 
-/** The fields of a control, as they are on the wire. Which of them are there, the check has seen to. */
+/**
+ * The fields of a control, as they are on the wire. Which of them are there, the check has seen to.
+ */
 export interface Fields {
   id: string
   run: string
@@ -32,7 +34,10 @@ export function fail(why = 'malformed', code = 4303): never {
 
 const sel = { u: 0, att: 0 }
 
-/** The controls that servers send, each with an example of the fields that this client reads and cannot do without. */
+/**
+ * The controls that servers send, each with an example of the fields that this client reads and
+ * cannot do without.
+ */
 export const examples: Record<string, object> = {
   '!opened': {
     id: '',
@@ -57,14 +62,20 @@ export const examples: Record<string, object> = {
   '?beacon': { i: 0 },
 }
 
-/** The value is of the example's type and has whatever the example has; numbers are natural ones (HF1-BAT-04, HF1-BAT-11). */
+/**
+ * The value is of the example's type and has whatever the example has; numbers are natural ones
+ * (HF1-BAT-04, HF1-BAT-11).
+ */
 const isLike = (value: any, example: any): boolean =>
   typeof value === typeof example &&
   (typeof value === 'number'
     ? Number.isSafeInteger(value) && value >= 0
     : typeof value === 'string' || Object.keys(example).every((name) => isLike(value?.[name], example[name])))
 
-/** Reads the JSON of control `name`, sign included. What servers do not send is not understood (HF1-BAT-10). */
+/**
+ * Reads the JSON of control `name`, sign included. What servers do not send is not understood
+ * (HF1-BAT-10).
+ */
 export function parseFields(name: string, json: string): Fields {
   const fields = JSON.parse(json) as Fields
   if (!isLike(fields, examples[name] ?? (name[0] === '!' ? fail() : {}))) fail()

@@ -71,7 +71,10 @@ export function append(log: Logs, entries: Entry[]): void {
 export const appendClose = (log: Logs, code: number, reason: string): void =>
   append(log, [encodeEntry(encodeControl('close', { code, reason }), 0, false)])
 
-/** Frees the lines up to `n` and tells whether that was news. The caller has checked `n` against `_sent` (HF1-NUM-09). */
+/**
+ * Frees the lines up to `n` and tells whether that was news. The caller has checked `n` against
+ * `_sent` (HF1-NUM-09).
+ */
 export function free(log: Logs, n: number): boolean {
   if (n <= log._base) return false
   log._freed = log._entries[n - log._base - 1]!._end
@@ -95,9 +98,9 @@ export function fits(log: Logs, n: number, win: number): boolean {
 }
 
 /**
- * Looks at the log lines of a batch: those that are news, none if it starts beyond the next number. Throws if one cannot
- * follow what is before it, so that the batch is refused whole (HF1-BAT-01); else returns what takes them in, in order, once
- * (HF1-NUM-02).
+ * Looks at the log lines of a batch: those that are news, none if it starts beyond the next number.
+ * Throws if one cannot follow what is before it, so that the batch is refused whole (HF1-BAT-01);
+ * else returns what takes them in, in order, once (HF1-NUM-02).
  */
 export function admit(log: Logs, packet: Packet, maxMessage: number): () => void {
   let { _recv, _pieces, _piecesCost, _last } = log
@@ -108,7 +111,8 @@ export function admit(log: Logs, packet: Packet, maxMessage: number): () => void
   for (const line of packet._lines)
     if (line._log) {
       if (n === _recv + 1) before = _last
-      // HF1-CLO-01: !close is the last line of its log. HF1-BAT-09: a piece is continued by its own type. Old lines too.
+      // HF1-CLO-01: !close is the last line of its log. HF1-BAT-09: a piece is continued by its own
+      // type. Old lines too.
       if (before?._name || (before?._more && typeof line._data !== typeof before._data)) fail()
       before = line
       if (n++ !== _recv + 1) continue

@@ -9,7 +9,7 @@ export class Carrier {
   transport = undefined
   switches = 0
   suspect = false
-  #attachments = new Map() // number → { transport, openedAt, provenAt }
+  #attachments = new Map() // number → { transport, openedAt, validatedAt }
   #trouble = new Map() // transport → what went wrong last
   #selected = undefined // an attachment
   #last = undefined
@@ -17,7 +17,7 @@ export class Carrier {
   /** Books a step of the client's; returns a line for the timeline, undefined where there is nothing to tell. */
   trace({ what, transport, attachment, reason, time }) {
     const name = nameOf(transport)
-    const it = this.#attachments.get(attachment) ?? { transport, openedAt: 0, provenAt: 0 }
+    const it = this.#attachments.get(attachment) ?? { transport, openedAt: 0, validatedAt: 0 }
     this.#attachments.set(attachment, it)
     switch (what) {
       case 'opened':
@@ -25,10 +25,10 @@ export class Carrier {
         return { tone: 'quiet', text: `${name}: open beside it`, key: `open ${attachment}` }
       case 'selected':
         return { ...this.#select(it), key: `open ${attachment}` }
-      case 'proven':
-        it.provenAt = time
+      case 'validated':
+        it.validatedAt = time
         this.#trouble.delete(transport)
-        return { tone: 'good', text: `${name}: proven` }
+        return { tone: 'good', text: `${name}: validated` }
       case 'suspect':
         this.#trouble.set(transport, silent[reason] ? 'fell silent' : /^(held|threshold|one-behind)/.test(reason) ? 'was held back on the way' : 'was doubted')
         if (it === this.#selected) this.suspect = true
@@ -102,7 +102,7 @@ export class Carrier {
   #standing(now) {
     const it = this.#selected
     if (!it?.openedAt) return ''
-    if (it.provenAt) return `Proven for ${age(now - it.provenAt)}.`
+    if (it.validatedAt) return `Proven for ${age(now - it.validatedAt)}.`
     return `Open for ${age(now - it.openedAt)}; proven after 10.`
   }
 }
