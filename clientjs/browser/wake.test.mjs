@@ -48,8 +48,8 @@ const settled = (now) =>
     return s.got.length === s.sent && s
   })
 
-/** When the page heard of it. */
-const heard = ({ events }, type) => events.find(([name]) => name === type)?.[1]
+/** When the page saw the event. */
+const timeOf = ({ events }, type) => events.find(([name]) => name === type)?.[1]
 
 const noLimits = { latency: 0, downloadThroughput: -1, uploadThroughput: -1 }
 
@@ -62,15 +62,15 @@ test(
     await tool.send('Page.setWebLifecycleState', { state: 'active' })
     await page.evaluate(() => say())
     const state = await settled(now)
-    assert.ok(heard(state, 'resume'), 'the page was frozen and resumed')
+    assert.ok(timeOf(state, 'resume'), 'the page was frozen and resumed')
     // This Chromium closes the WebSockets of a page that it freezes, and says so when the page is
     // resumed.
     const last = state.traces.findLast((step) => step.what === 'selected')
     t.diagnostic(
-      `${state.traces.at(-1).transport} was selected ${last.time - heard(state, 'resume')} ms ` +
+      `${state.traces.at(-1).transport} was selected ${last.time - timeOf(state, 'resume')} ms ` +
         'after the page was resumed',
     )
-    assert.ok(last.time - heard(state, 'resume') < 2500)
+    assert.ok(last.time - timeOf(state, 'resume') < 2500)
   }),
 )
 
@@ -81,14 +81,14 @@ test(
     const { box, page, tool, now } = await open(t)
     await tool.send('Network.enable')
     await tool.send('Network.emulateNetworkConditions', { offline: true, ...noLimits })
-    await until('the page to know', 10_000, async () => heard(await now(), 'offline'))
+    await until('the page to know', 10_000, async () => timeOf(await now(), 'offline'))
     box.silence()
     await tool.send('Network.emulateNetworkConditions', { offline: false, ...noLimits })
-    await until('the page to know', 10_000, async () => heard(await now(), 'online'))
+    await until('the page to know', 10_000, async () => timeOf(await now(), 'online'))
     await page.evaluate(() => say())
     const state = await settled(now)
-    const beside = state.traces.find((step) => step.what === 'attach' && step.time >= heard(state, 'online'))
-    const after = beside?.time - heard(state, 'online')
+    const beside = state.traces.find((step) => step.what === 'attach' && step.time >= timeOf(state, 'online'))
+    const after = beside?.time - timeOf(state, 'online')
     t.diagnostic(`${beside?.transport} was tried ${after} ms after the network was back; now on ${state.transport}`)
     // The pong is missing after the delay of a race, at most 1 s, by the clock of a page that may
     // be busy.
@@ -103,13 +103,13 @@ test(
     const { box, page, tool, now } = await open(t)
     await tool.send('Network.enable')
     await tool.send('Network.emulateNetworkConditions', { offline: true, ...noLimits })
-    await until('the page to know', 10_000, async () => heard(await now(), 'offline'))
+    await until('the page to know', 10_000, async () => timeOf(await now(), 'offline'))
     box.cut()
     await page.evaluate(() => say())
     const failed = (s) =>
       new Set(
         s.traces
-          .filter((step) => step.what === 'died' && step.time >= heard(s, 'offline'))
+          .filter((step) => step.what === 'died' && step.time >= timeOf(s, 'offline'))
           .map((step) => step.transport),
       )
     await until('every transport to fail', 20_000, async () => failed(await now()).size === 3)
@@ -118,7 +118,7 @@ test(
     assert.equal(state.ended, false)
     const last = state.traces.findLastIndex((step) => step.what === 'died')
     const attach = state.traces.slice(last + 1).find((step) => step.what === 'attach')
-    const after = attach.time - heard(state, 'online')
+    const after = attach.time - timeOf(state, 'online')
     t.diagnostic(`tried ${attach.transport} ${after} ms after the network was back; now on ${state.transport}`)
     assert.equal(attach.transport, 'websocket')
     assert.ok(after < 500)

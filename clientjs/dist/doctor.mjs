@@ -623,8 +623,8 @@ var waits = {
   // a handshake, an answer's header
   header: 3e3,
   // a stream's, before it counts as held
-  speak: 2500,
-  // a word in answer to ours
+  answer: 2500,
+  // a control in answer to ours
   watch: 8e3,
   // how long a path is seen to live
   longWatch: 7e4,
@@ -674,16 +674,16 @@ var Probe = class {
     return this.d.signal.aborted || this.d.left(1) === 0;
   }
   /** How long an answer may take before it is late. */
-  get patience() {
+  get responseTimeout() {
     return waits.late + 2 * Math.max(0, this.result.rttMs);
   }
   get maxBatch() {
-    const told = this.opened?.lim.maxBatch ?? 0;
-    return told < 2048 ? 65536 : Math.min(told, 1 << 20);
+    const limit = this.opened?.lim.maxBatch ?? 0;
+    return limit < 2048 ? 65536 : Math.min(limit, 1 << 20);
   }
-  /** Something came or ended: those who wait look again. */
-  stir() {
-    for (const look of [...this.waiting]) look();
+  /** Something came or ended: whoever waits checks again. */
+  notify() {
+    for (const check of [...this.waiting]) check();
   }
   /** Waits until `done`, at most so many milliseconds. */
   until(ms, done) {
@@ -691,17 +691,17 @@ var Probe = class {
       const { signal } = this.d;
       const finish = (ok) => {
         clearTimeout(timer);
-        this.waiting.delete(look);
+        this.waiting.delete(check);
         signal.removeEventListener("abort", stop);
         resolve(ok);
       };
-      const look = () => void (done() && finish(true));
+      const check = () => void (done() && finish(true));
       const stop = () => finish(false);
       const timer = setTimeout(stop, Math.max(0, ms));
-      this.waiting.add(look);
+      this.waiting.add(check);
       signal.addEventListener("abort", stop);
       if (signal.aborted) stop();
-      else look();
+      else check();
     });
   }
   /** A batch of controls, none of which has a number. */
@@ -774,7 +774,7 @@ ${lines.join("")}`;
         cache: "no-store",
         credentials,
         redirect: "manual",
-        // not followed, and told from a broken connection
+        // not followed, and distinguished from a broken connection
         signal: controller.signal
       });
       const answer = { response, preamble, sent, abort };
@@ -793,7 +793,7 @@ ${lines.join("")}`;
       clearTimeout(timer);
     }
   }
-  /** A request that had no answer at all. A page is not told why. */
+  /** A request that had no answer at all. A page does not learn why. */
   brokenOff(error, after) {
     const foreign = globalThis.location && location.origin !== this.d.url.origin;
     const evidence = `${clean(String(error), 100)} after ${took(after)}; a browser does not tell more`;
@@ -863,7 +863,7 @@ ${lines.join("")}`;
   trouble({ id, evidence }) {
     if (id) this.find(id, evidence);
   }
-  /** Closes the session. What is not heard of it any more, the server forgets by itself. */
+  /** Closes the session. If this fails the server forgets it by itself. */
   async bye() {
     if (!this.opened) return;
     const own = new AbortController();
@@ -899,21 +899,21 @@ async function tryPolls(p) {
   await p.bye();
 }
 async function mixedUp(p) {
-  const wait = p.d.left(waits.speak);
+  const wait = p.d.left(waits.answer);
   const answers = await Promise.all([900, 901].map((i) => p.exchange("poll", p.batch(p.poll(1e3), ping(i)), wait)));
-  const poll = await p.post("poll", p.batch(p.poll(1e3), ping(902)), p.d.left(waits.speak));
+  const poll = await p.post("poll", p.batch(p.poll(1e3), ping(902)), p.d.left(waits.answer));
   const mixed = [...answers, poll].filter(isTrouble).find(({ id }) => id === "reply-reused");
   if (mixed || !isTrouble(poll) || poll.id !== "post-blackholed") return mixed;
   return { id: "poll-cut", evidence: `a poll that the server was to answer at once: ${poll.evidence}` };
 }
 async function holdOne(p, hold) {
-  const end = performance.now() + Math.min(hold, p.d.left(6e4) - p.patience);
+  const end = performance.now() + Math.min(hold, p.d.left(6e4) - p.responseTimeout);
   while (!p.spent) {
     const left = end - performance.now();
     if (left < 1e3) return p.d.found.untested("longpoll: how long a request may wait, as the application kept sending");
     const sent = performance.now();
     const before = p.recv;
-    const answer = await p.post("poll", p.batch(p.poll(left)), left + p.patience + waits.speak);
+    const answer = await p.post("poll", p.batch(p.poll(left)), left + p.responseTimeout + waits.answer);
     const age = performance.now() - sent;
     const should = `a poll that the server was to answer after ${took(left)}`;
     if (isTrouble(answer)) {
@@ -922,7 +922,7 @@ async function holdOne(p, hold) {
       else if (answer.id) p.find("poll-cut", `${should} ended after ${took(age)}: ${answer.evidence}`);
       return;
     }
-    if (age > left + p.patience) return p.find("poll-late", `${should} was answered after ${took(age)}`);
+    if (age > left + p.responseTimeout) return p.find("poll-late", `${should} was answered after ${took(age)}`);
     if (p.recv === before) return p.d.found.fact("longest quiet request", took(age));
   }
 }
@@ -945,7 +945,7 @@ function padded(size, i, ...lines) {
 async function largeBodies(p) {
   let i = 1;
   for (const size of tries(p.maxBatch)) {
-    const wait = p.d.left(waits.speak + p.patience);
+    const wait = p.d.left(waits.answer + p.responseTimeout);
     if (wait < 1e3) return;
     const answer = await p.post("up", padded(size, ++i, p.up()), wait);
     if (!isTrouble(answer) && numbers(answer, "!pong").includes(i))
@@ -969,15 +969,15 @@ var Socket = class {
   why = "";
   pongs = /* @__PURE__ */ new Set();
   pings = 0;
-  spoke = 0;
+  lastUsed = 0;
   constructor(p) {
     this.p = p;
     this.ws = new p.d.WebSocket("ws" + p.d.url.href.slice(4));
     this.ws.binaryType = "arraybuffer";
     this.ws.onopen = () => {
       this.isOpen = true;
-      this.born = this.spoke = performance.now();
-      p.stir();
+      this.born = this.lastUsed = performance.now();
+      p.notify();
     };
     this.ws.onmessage = ({ data }) => this.take(String(data));
     this.ws.onclose = ({ code, reason }) => this.end(`closed ${code}${reason ? ` “${clean(reason, 60)}”` : ""}`);
@@ -987,30 +987,30 @@ var Socket = class {
   end(why) {
     if (!this.dead) this.why = why;
     this.dead = true;
-    this.p.stir();
+    this.p.notify();
   }
   take(data) {
-    this.spoke = performance.now();
+    this.lastUsed = performance.now();
     const packet = batchOf(data, "a frame");
     if (isTrouble(packet)) this.p.find("ws-altered", packet.evidence);
     else if (this.p.take(packet)) {
       for (const i of numbers(packet, "!pong")) this.pongs.add(i);
-      for (const i of numbers(packet, "!ping")) this.say(pong(i));
+      for (const i of numbers(packet, "!ping")) this.sendLines(pong(i));
       if (packet._lines.some((l) => l._name === "!closed")) this.over = true;
     }
-    this.p.stir();
+    this.p.notify();
   }
-  say(...lines) {
+  sendLines(...lines) {
     this.send(this.p.batch(...lines));
   }
   send(batch) {
     try {
       this.ws.send(batch);
-      this.spoke = performance.now();
+      this.lastUsed = performance.now();
     } catch {
     }
   }
-  /** Waits until `done`, the end of the socket, or a finding that settles it. */
+  /** Waits until `done`, the end of the socket, or a finding that decides it. */
   async until(ms, done) {
     await this.p.until(ms, () => done() || this.dead || this.p.failed);
     return done();
@@ -1037,24 +1037,24 @@ var Socket = class {
     return false;
   }
   /** Opens the session on the socket and sees a ping there and back. */
-  async begin() {
+  async openSession() {
     const { p } = this;
-    this.say(p.open());
-    if (await this.until(p.d.left(waits.speak), () => !!p.opened)) return this.ping();
+    this.sendLines(p.open());
+    if (await this.until(p.d.left(waits.answer), () => !!p.opened)) return this.ping();
     if (p.spent || p.failed) return false;
-    if (this.dead) return this.died(", before the server's first word");
-    this.say(ping(1));
+    if (this.dead) return this.reportCut(", before the server's first word");
+    this.sendLines(ping(1));
     p.unread = "ws-first-frame";
-    const got = await this.until(p.d.left(waits.speak), () => this.pongs.has(1));
+    const got = await this.until(p.d.left(waits.answer), () => this.pongs.has(1));
     if (p.opened && !got && await this.oneBehind())
       p.find(
         "ws-one-behind",
         "the answer to the first frame came when a second was sent, the answer to that when a third was"
       );
-    else if (p.opened) p.find("ws-silent", `the answer to the first frame came later than ${took(waits.speak)}`);
+    else if (p.opened) p.find("ws-silent", `the answer to the first frame came later than ${took(waits.answer)}`);
     else if (got) p.find("ws-first-frame", "the answer to the second frame came, the answer to the first did not");
     else if (p.spent || p.failed) return false;
-    else if (this.dead) return this.died(", before the server's first word");
+    else if (this.dead) return this.reportCut(", before the server's first word");
     else p.find("ws-swallowed", `it opened, then no frame came within ${took(this.age)}, though two were sent`);
     return false;
   }
@@ -1063,28 +1063,28 @@ var Socket = class {
    * come.
    */
   async oneBehind() {
-    this.say(ping(2));
-    await this.until(this.p.d.left(this.p.patience), () => this.pongs.has(2));
+    this.sendLines(ping(2));
+    await this.until(this.p.d.left(this.p.responseTimeout), () => this.pongs.has(2));
     return this.pongs.has(1) && !this.pongs.has(2);
   }
   async ping() {
     const { p } = this;
     const i = ++this.pings;
     const sent = performance.now();
-    this.say(ping(i));
-    if (await this.until(waits.speak + p.patience, () => this.pongs.has(i))) {
+    this.sendLines(ping(i));
+    if (await this.until(waits.answer + p.responseTimeout, () => this.pongs.has(i))) {
       if (p.result.rttMs < 0) p.result.rttMs = Math.round(performance.now() - sent);
       return true;
     }
     const after = took(performance.now() - sent);
     if (p.spent || p.failed || this.over) return false;
-    if (this.dead) return this.died("");
+    if (this.dead) return this.reportCut("");
     if (i === 1) p.find("ws-swallowed", `the answer to the first frame came, and none to a ping within ${after}`);
     else
       p.find("ws-silent", `no answer to a ping within ${after}, at an age of ${took(this.age)}; no end was seen either`);
     return false;
   }
-  died(when) {
+  reportCut(when) {
     this.cut = true;
     this.p.find("ws-killed", `cut ${took(this.age)} after the handshake${when}: ${this.why}`);
     return false;
@@ -1097,7 +1097,7 @@ var Socket = class {
     for (const end = performance.now() + total; performance.now() < end; ) {
       await this.until(Math.min(waits.ping, end - performance.now()), () => false);
       if (this.p.spent || this.p.failed) return false;
-      if (this.dead) return this.died("");
+      if (this.dead) return this.reportCut("");
       if (!await this.ping()) return false;
       this.p.result.watchedMs = Math.round(this.age);
     }
@@ -1106,7 +1106,7 @@ var Socket = class {
   /** Closes the session, if it lives, and the socket. */
   async close(alive) {
     if (alive && !this.dead) {
-      this.say(closeLine);
+      this.sendLines(closeLine);
       await this.until(waits.close, () => this.over);
     }
     this.ws.onclose = this.ws.onmessage = this.ws.onopen = null;
@@ -1126,7 +1126,7 @@ async function trySocket(p) {
   if (!s) return;
   if (!await s.open()) return s.close(false);
   p.d.progress(p, "The handshake passes.");
-  let lives = await s.begin();
+  let lives = await s.openSession();
   if (lives) {
     p.d.progress(p, "A session is open; watching it live.");
     lives = await s.watch(p.d.left(waits.watch));
@@ -1155,7 +1155,7 @@ async function again(p) {
   const q = new Probe(p.d, p.result.name);
   const s = dial(q);
   if (!s) return;
-  const lives = await s.open() && await s.begin() && await s.watch(p.d.left(waits.watch / 2));
+  const lives = await s.open() && await s.openSession() && await s.watch(p.d.left(waits.watch / 2));
   if (lives) p.find("ws-killed", `a second one lived for ${took(s.age)}`);
   await s.close(lives);
 }
@@ -1165,10 +1165,10 @@ async function largeFrames(p) {
     const q = new Probe(p.d, p.result.name);
     const s = dial(q);
     if (!s) return;
-    if (!await s.open() || !await s.begin()) return s.close(false);
+    if (!await s.open() || !await s.openSession()) return s.close(false);
     s.send(padded(size, 1e3));
-    const passed = await s.sees(1e3, p.d.left(waits.speak + q.patience));
-    const evidence = s.dead ? `ended the socket: ${s.how}` : `had no answer within ${took(waits.speak)}`;
+    const passed = await s.sees(1e3, p.d.left(waits.answer + q.responseTimeout));
+    const evidence = s.dead ? `ended the socket: ${s.how}` : `had no answer within ${took(waits.answer)}`;
     await s.close(passed);
     if (passed) return p.d.found.fact("largest frame that passed", `${size} bytes`);
     if (p.spent) return;
@@ -1201,14 +1201,14 @@ async function lifeOf(p, busy) {
   const s = dial(q);
   const life = { age: 0, quiet: 0, cut: false, why: "" };
   if (!s) return life;
-  let lives = await s.open() && await s.begin();
+  let lives = await s.open() && await s.openSession();
   for (const end = performance.now() + p.d.left(waits.longWatch); lives && performance.now() < end && !p.spent; ) {
     await s.until(Math.min(busy ? waits.ping : 1e9, end - performance.now()), () => false);
     lives = !s.dead && !q.failed;
-    if (lives && busy) s.say(ping(++s.pings));
+    if (lives && busy) s.sendLines(ping(++s.pings));
   }
   if (s.isOpen) life.age = s.age;
-  life.quiet = performance.now() - s.spoke;
+  life.quiet = performance.now() - s.lastUsed;
   life.cut = s.dead && !s.over && !p.spent;
   life.why = s.how;
   await s.close(!life.cut && lives);
@@ -1219,13 +1219,13 @@ async function lifeOf(p, busy) {
 var detach = '!detach {"code":4004}\n';
 async function whatHolds(s) {
   const { p } = s;
-  if (await s.until(p.d.left(waits.speak), () => s.has("beacon 2") && (!s.pinged || s.has("pong 1"))))
+  if (await s.until(p.d.left(waits.answer), () => s.has("beacon 2") && (!s.pinged || s.has("pong 1"))))
     return p.find(
       "sse-delayed",
       `${s.times("header", "opened", "beacon 1", "beacon 2")}; the server sends them at once and 300 ms later`
     );
   if (s.dead && !p.failed && !p.spent) return s.ended();
-  if (s.settled) return;
+  if (s.finished) return;
   if (!await beside(p)) {
     if (!p.spent)
       p.find("sse-held", `${s.times("header", "opened", "beacon 2")}; and no request beside it has an answer`);
@@ -1234,18 +1234,18 @@ async function whatHolds(s) {
   if (!await oneBehind(s) && !await threshold(s)) await whole(s);
 }
 async function beside(p) {
-  if (!p.opened) await p.post("open", p.batch(p.open(2, void 0)), p.d.left(waits.speak));
+  if (!p.opened) await p.post("open", p.batch(p.open(2, void 0)), p.d.left(waits.answer));
   return !!p.opened;
 }
 async function oneBehind(s) {
   const { p } = s;
   for (let i = 100; i < 103; i++) {
-    const word = `pong ${i}`;
+    const pong2 = `pong ${i}`;
     const before = i > 100 ? `pong ${i - 1}` : "beacon 2";
     if (!await s.ping(i)) return false;
-    await s.until(p.d.left(p.patience / 2), () => s.has(before) || s.has(word));
-    await s.until(200, () => s.has(word));
-    if (s.has(word) || !s.has(before)) return false;
+    await s.until(p.d.left(p.responseTimeout / 2), () => s.has(before) || s.has(pong2));
+    await s.until(200, () => s.has(pong2));
+    if (s.has(pong2) || !s.has(before)) return false;
   }
   p.find(
     "sse-one-behind",
@@ -1276,7 +1276,7 @@ async function flood(p, came) {
   let sent = 0;
   for (let i = 200; i < 250 && p.d.left(6e4) > 5e3; i++) {
     const pings = Array.from({ length: 40 }, (_, n) => ping(i * 1e6 + n));
-    if (isTrouble(await p.post("up", p.batch(p.up(), ...pings), p.d.left(waits.speak)))) break;
+    if (isTrouble(await p.post("up", p.batch(p.up(), ...pings), p.d.left(waits.answer)))) break;
     sent += 40 * 'data:!pong {"i":200000000}\n'.length;
     if (await came()) return { sent: (sent >> 10) + 1, came: true };
   }
@@ -1286,14 +1286,14 @@ async function whole(s) {
   const { p } = s;
   const before = s.times("header", "opened", "beacon 2");
   const early = ["header", "opened", "beacon 1"].filter((what) => s.has(what));
-  const asked = performance.now();
-  const answer = await p.post("up", p.batch(p.up(), detach), p.d.left(waits.speak));
-  if (!isTrouble(answer)) await s.until(p.d.left(waits.speak), () => false);
+  const askedAt = performance.now();
+  const answer = await p.post("up", p.batch(p.up(), detach), p.d.left(waits.answer));
+  if (!isTrouble(answer)) await s.until(p.d.left(waits.answer), () => false);
   const at = s.seen.get("beacon 2");
   if (at)
     p.find(
       "sse-held",
-      `${early.length ? `only ${early.join(", ")}` : "nothing"} before; all of it ${took(at - asked)} after the server was asked to end the stream`
+      `${early.length ? `only ${early.join(", ")}` : "nothing"} before; all of it ${took(at - askedAt)} after the server was asked to end the stream`
     );
   else p.find("sse-held", `${before}; nor when the server had ended the stream`);
 }
@@ -1313,10 +1313,10 @@ async function heldWhole(p, came) {
     p.find("sse-threshold", `${what}; it came when the server had sent about ${more.sent} KiB more`);
     return p.bye();
   }
-  const asked = performance.now();
-  const answer = await p.post("up", p.batch(p.up(), detach), p.d.left(waits.speak));
-  if (!isTrouble(answer) && await p.until(p.d.left(waits.speak), came))
-    what += `; all of it ${took(performance.now() - asked)} after the server was asked to end the stream`;
+  const askedAt = performance.now();
+  const answer = await p.post("up", p.batch(p.up(), detach), p.d.left(waits.answer));
+  if (!isTrouble(answer) && await p.until(p.d.left(waits.answer), came))
+    what += `; all of it ${took(performance.now() - askedAt)} after the server was asked to end the stream`;
   p.find("sse-held", what);
   await p.bye();
 }
@@ -1329,25 +1329,25 @@ var Stream = class {
   often = /* @__PURE__ */ new Map();
   answer;
   bytes = 0;
-  heard;
+  lastReceived;
   dead = false;
   over = false;
   pinged = false;
   why = "as if it were complete";
-  owed = [];
+  unanswered = [];
   done;
   constructor(p, answer) {
     this.p = p;
     this.answer = answer;
     this.born = answer.sent;
-    this.heard = performance.now();
+    this.lastReceived = performance.now();
     this.see("header");
     this.done = this.read().catch((error) => {
       this.why = clean(String(error), 100);
     });
     void this.done.then(() => {
       this.dead = true;
-      p.stir();
+      p.notify();
     });
   }
   /** Takes the stream apart at its blank lines. A tail without one is no event (HF1-SSE-04). */
@@ -1363,7 +1363,7 @@ var Stream = class {
       text = events.pop();
       for (const event of events) this.event(event);
       if (text.length > 1 << 20) throw Error("an event without end");
-      this.p.stir();
+      this.p.notify();
       if (done) {
         if (text && !this.seen.has("first")) this.event(text);
         return;
@@ -1372,7 +1372,7 @@ var Stream = class {
   }
   event(text) {
     let data = [...text.matchAll(/^data: ?([^\r\n]*)/gm)].map((m) => m[1] + "\n").join("");
-    this.heard = performance.now();
+    this.lastReceived = performance.now();
     if (!data && this.seen.has("first")) return;
     if (!data && /^(:[^\n]*\n?)*$/.test(text)) return;
     data ||= text;
@@ -1388,7 +1388,7 @@ var Stream = class {
     if (packet._lines.some((l) => l._name === "!closed")) this.over = true;
     for (const i of numbers(packet, "?beacon")) this.see(`beacon ${i}`);
     for (const i of numbers(packet, "!pong")) this.see(`pong ${i}`);
-    this.owed.push(...numbers(packet, "!ping"));
+    this.unanswered.push(...numbers(packet, "!ping"));
   }
   see(what) {
     if (!this.seen.has(what)) this.seen.set(what, performance.now());
@@ -1404,7 +1404,7 @@ var Stream = class {
   times(...what) {
     return what.map((w) => this.has(w) ? `${w} after ${took(this.seen.get(w) - this.born)}` : `${w} not at all`).join(", ");
   }
-  /** Waits until `done`, the end of the stream, or a finding that settles it. */
+  /** Waits until `done`, the end of the stream, or a finding that decides it. */
   async until(ms, done) {
     await this.p.until(ms, () => done() || this.dead || this.p.failed);
     return done();
@@ -1413,25 +1413,25 @@ var Stream = class {
     return this.until(ms, () => this.has(what));
   }
   /** The stream is over, or looking on is of no use. */
-  get settled() {
+  get finished() {
     return this.dead || this.p.failed || this.p.spent;
   }
-  get owes() {
-    return this.owed.length > 0;
+  get owesPongs() {
+    return this.unanswered.length > 0;
   }
-  /** Has the server say a pong on the stream. False: the POST itself did not pass. */
+  /** Has the server send a pong on the stream. False: the POST itself did not pass. */
   async ping(i) {
     const { p } = this;
-    const answers = this.owed.map(pong);
-    this.owed = [];
+    const answers = this.unanswered.map(pong);
+    this.unanswered = [];
     this.pinged = true;
     const sent = performance.now();
-    const answer = await p.post("up", p.batch(p.up(), ping(i), ...answers), p.d.left(waits.speak + p.patience));
+    const answer = await p.post("up", p.batch(p.up(), ping(i), ...answers), p.d.left(waits.answer + p.responseTimeout));
     if (isTrouble(answer)) {
       p.trouble(answer);
       return false;
     }
-    this.heard = performance.now();
+    this.lastReceived = performance.now();
     if (p.result.rttMs < 0) p.result.rttMs = Math.round(performance.now() - sent);
     return true;
   }
@@ -1462,15 +1462,15 @@ async function tryStream(p) {
   p.d.signal.addEventListener("abort", stop);
   if (p.d.signal.aborted) stop();
   let answer;
-  const asked = p.send("stream", p.batch(p.open()), p.d.left(1e9), own.signal).then((a) => {
+  const sent = p.send("stream", p.batch(p.open()), p.d.left(1e9), own.signal).then((a) => {
     answer = a;
-    p.stir();
+    p.notify();
   });
   await p.until(p.d.left(waits.header), () => !!answer);
   if (!answer) {
     if (!p.spent) await heldWhole(p, () => !!answer && !("id" in answer));
     stop();
-    await asked;
+    await sent;
     return;
   }
   if ("id" in answer) return streamTrouble(p, answer);
@@ -1486,7 +1486,7 @@ async function tryStream(p) {
   await s.close();
 }
 async function answered(s) {
-  if (await s.comes("opened", s.p.d.left(waits.speak))) return true;
+  if (await s.comes("opened", s.p.d.left(waits.answer))) return true;
   if (s.p.failed || s.p.spent) return false;
   if (s.dead) s.p.find("sse-cut", `the stream ended ${took(s.age)} after the request, before its first event`);
   else await whatHolds(s);
@@ -1496,8 +1496,8 @@ async function live(s) {
   const { p } = s;
   const rtt = s.seen.get("opened") - s.born;
   const by = s.seen.get("opened") + 300 + waits.late + 2 * rtt - performance.now();
-  const passes = await s.comes("beacon 2", by) && await s.ping(1) && await s.comes("pong 1", p.patience);
-  if (!passes && !s.settled) {
+  const passes = await s.comes("beacon 2", by) && await s.ping(1) && await s.comes("pong 1", p.responseTimeout);
+  if (!passes && !s.finished) {
     p.d.progress(p, "Something holds the stream back; finding out how.");
     await whatHolds(s);
     return false;
@@ -1518,12 +1518,12 @@ async function watch(s, total) {
     }
     if (performance.now() >= end) return true;
     if (!await s.ping(i)) return false;
-    await s.comes(`pong ${i}`, waits.speak);
-    if (s.settled) continue;
+    await s.comes(`pong ${i}`, waits.answer);
+    if (s.finished) continue;
     if (!s.has(`pong ${i}`)) {
       p.find(
         "sse-silent",
-        `${took(s.age)} after the request the stream fell silent: a ping was taken, its pong did not come within ${took(waits.speak)}`
+        `${took(s.age)} after the request the stream fell silent: a ping was taken, its pong did not come within ${took(waits.answer)}`
       );
       return false;
     }
@@ -1536,15 +1536,15 @@ async function lifeOf2(p, busy) {
   const answer = await q.send("stream", q.batch(q.open()), p.d.left(waits.open));
   if ("id" in answer) return life;
   const s = new Stream(q, answer);
-  await s.comes("opened", waits.speak);
+  await s.comes("opened", waits.answer);
   const end = performance.now() + p.d.left(waits.longWatch);
-  for (let i = 1; q.opened && performance.now() < end && !s.settled; i++) {
-    await s.until(Math.min(busy ? waits.ping : 1e9, end - performance.now()), () => s.owes);
-    if (s.settled) break;
-    if ((busy || s.owes) && !await s.ping(i)) break;
+  for (let i = 1; q.opened && performance.now() < end && !s.finished; i++) {
+    await s.until(Math.min(busy ? waits.ping : 1e9, end - performance.now()), () => s.owesPongs);
+    if (s.finished) break;
+    if ((busy || s.owesPongs) && !await s.ping(i)) break;
   }
   life.age = s.age;
-  life.quiet = performance.now() - s.heard;
+  life.quiet = performance.now() - s.lastReceived;
   life.cut = s.dead && !s.over && !p.spent;
   life.why = s.how;
   await s.close();
@@ -1592,7 +1592,7 @@ async function diagnose(endpoint, options = {}) {
     tries2.map(async (p, i) => {
       d.progress(p, "Connecting.");
       await run[i](p);
-      settle(p);
+      judge(p);
       options.onProgress?.({ transport: p.result.name, text: conclusions[p.result.state], state: p.result.state });
     })
   );
@@ -1623,7 +1623,7 @@ function urlOf(endpoint) {
   return changed;
 }
 var conclusions = { fits: "It works.", impaired: "It works, at a cost.", fails: "It does not work." };
-function settle(p) {
+function judge(p) {
   if (p.judged || p.result.openedMs >= 0 && p.result.rttMs >= 0) return;
   p.result.state = "fails";
   p.d.found.untested(`${p.result.name}: the time was over before it was seen to work`);

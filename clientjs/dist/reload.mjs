@@ -157,7 +157,7 @@ var SessionStore = class {
   head;
   /** Characters of the lines that are kept. */
   size = 0;
-  tell;
+  report;
   constructor(name, limit, copy, old, off = "") {
     this.name = name;
     this.limit = limit;
@@ -168,9 +168,9 @@ var SessionStore = class {
   }
   _start(m, emit) {
     const { old, copy } = this;
-    this.tell = () => emit("unstored", { reason: this.off });
+    this.report = () => emit("unstored", { reason: this.off });
     this.old = void 0;
-    if (this.off) queueMicrotask(this.tell);
+    if (this.off) queueMicrotask(this.report);
     if (!old) return;
     restore(m, old, (n) => copy.readLine(n));
     this.head = old;
@@ -183,7 +183,7 @@ var SessionStore = class {
       else this.write(m, this.copy);
     } catch (error) {
       this.off = String(error);
-      this.tell();
+      this.report();
       this.forget();
     }
   }

@@ -210,33 +210,33 @@ var Reader = class {
   inbox = [];
   journal;
   tab;
-  tell;
+  events;
   /**
    * The last message that was read, that the application has taken, and that the journal knows it
    * has.
    */
   last = 0;
   taken = 0;
-  told = 0;
+  reported = 0;
   joined = false;
   working = false;
   again = false;
   stopped = false;
-  constructor(journal, tab, tell) {
+  constructor(journal, tab, events) {
     this.journal = journal;
     this.tab = tab;
-    this.tell = tell;
+    this.events = events;
   }
-  /** Begins where the tab that has taken most stands. */
+  /** Starts where the tab is that has taken most. */
   join() {
     if (this.joined) return;
     this.joined = true;
     this.journal.run(({ meta, tabs }) => {
       tabs.put(meta.seen, this.tab);
-      this.last = this.taken = this.told = meta.seen;
+      this.last = this.taken = this.reported = meta.seen;
     }).then(() => {
-      this.tell.room();
-      this.look();
+      this.events.room();
+      this.sync();
     }).catch(() => {
     });
   }
@@ -244,11 +244,11 @@ var Reader = class {
   take() {
     const [key, message] = this.inbox.shift();
     this.taken = key;
-    this.look();
+    this.sync();
     return message;
   }
-  /** Looks for news, and tells what was taken. */
-  look() {
+  /** Reads what is new, and reports what was taken. */
+  sync() {
     this.again = true;
     if (this.working || this.stopped) return;
     this.working = true;
@@ -264,12 +264,12 @@ var Reader = class {
     await Promise.resolve();
     while (this.again && !this.stopped) {
       this.again = false;
-      const { taken, told } = this;
-      const reading = this.last > 0 || this.told > 0 || this.joined;
+      const { taken, reported } = this;
+      const reading = this.last > 0 || this.reported > 0 || this.joined;
       const room = this.inbox.length < page;
       const { meta, keys, rows, mine } = await this.journal.run(async (t) => {
         const mine2 = await requested(t.tabs.get(this.tab));
-        if (mine2 !== void 0 && taken > told) {
+        if (mine2 !== void 0 && taken > reported) {
           await requested(t.tabs.put(taken, this.tab));
           t.meta.seen = Math.max(t.meta.seen, taken);
           await dropTaken(t);
@@ -283,17 +283,17 @@ var Reader = class {
         };
       });
       if (this.stopped) return;
-      this.told = taken;
-      if (taken > told) this.tell.room();
-      if (this.joined && mine === void 0) return this.tell.dropped();
+      this.reported = taken;
+      if (taken > reported) this.events.room();
+      if (this.joined && mine === void 0) return this.events.dropped();
       keys.forEach((key, i) => {
         const { data, number, session } = rows[i];
         this.inbox.push([key, { data, number, session }]);
         this.last = key;
       });
       if (rows.length === page) this.again = true;
-      if (rows.length) this.tell.came();
-      if (room && !this.again) this.tell.read(meta);
+      if (rows.length) this.events.came();
+      if (room && !this.again) this.events.read(meta);
     }
   }
 };
@@ -355,16 +355,16 @@ var Writer = class {
 
 // src/tabs/leader.ts
 var backlog = 4 << 20;
-var laggard = 3e4;
+var lagTimeout = 3e4;
 var termSize = 2 ** 24;
 var full = "full";
 var Leader = class {
   url;
   options;
   journal;
-  seat;
+  host;
   /** Ids of the tabs that live. */
-  living;
+  liveTabs;
   meta;
   session;
   machine;
@@ -384,34 +384,34 @@ var Leader = class {
   stopListening;
   /** Sessions in a row that have not lasted. */
   renewals = 0;
-  constructor(url, options, journal, seat, living) {
+  constructor(url, options, journal, host, liveTabs) {
     this.url = url;
     this.options = options;
     this.journal = journal;
-    this.seat = seat;
-    this.living = living;
+    this.host = host;
+    this.liveTabs = liveTabs;
   }
   async start() {
     try {
-      const living = await this.living();
+      const liveTabs = await this.liveTabs();
       const rows = await this.journal.run(async (t) => {
         t.meta.term++;
         if (!t.meta.over && !t.meta.last && unanswered({ ...t.meta, since: t.meta.since || Infinity }))
           t.meta = { ...fresh(t.meta), gen: t.meta.gen };
         t.meta.since ||= Date.now();
         this.meta = t.meta;
-        for (const id of await requested(t.tabs.getAllKeys())) if (!living.has(id)) t.tabs.delete(id);
+        for (const id of await requested(t.tabs.getAllKeys())) if (!liveTabs.has(id)) t.tabs.delete(id);
         return requested(t.up.getAll());
       });
       if (this.stopped) return;
-      if (this.meta.over) this.seat.news();
-      else this.begin(rows);
+      if (this.meta.over) this.host.news();
+      else this.startSession(rows);
     } catch (error) {
       this.fail(error);
     }
   }
-  /** Begins the session, or goes on with it: every message in the journal may have been sent. */
-  begin(rows) {
+  /** Starts the session, or goes on with it: every message in the journal may have been sent. */
+  startSession(rows) {
     const { meta } = this;
     const lines = rows.flatMap(({ data }) => data === void 0 ? [] : measured(data).lines);
     const head = { ...meta, att: meta.term * termSize, u: meta.term * termSize, last: meta.ack + lines.length };
@@ -422,7 +422,7 @@ var Leader = class {
         this.dispatch = dispatch;
         restore(m, head, (n) => lines[n - meta.ack - 1]);
       },
-      _keep: (m) => this.look(m),
+      _keep: (m) => this.observe(m),
       _take: (message, done) => {
         this.takes.push([message, done]);
         this.write();
@@ -436,7 +436,7 @@ var Leader = class {
     next.on("open", () => this.show());
     next.on("trace", (trace2) => {
       if (trace2.what === "validated") this.renewals = 0;
-      this.seat.trace(trace2);
+      this.host.trace(trace2);
     });
     next.on("close", (end) => void this.ended(end));
     this.show();
@@ -448,7 +448,7 @@ var Leader = class {
     const { session, meta } = this;
     if (!session || this.stopped) return;
     const { state, transport, id } = session;
-    this.seat.show({
+    this.host.show({
       gen: meta.gen,
       state: state === "closed" ? "connecting" : state,
       transport,
@@ -458,7 +458,7 @@ var Leader = class {
     });
   }
   /** Sees what the machine has learned; it is called before anything is sent. */
-  look(m) {
+  observe(m) {
     const { meta } = this;
     if (m._closing._over) return;
     if (m._server.run === meta.run && m._log._base === meta.ack && m._server.lim.maxMessage === meta.largest) return;
@@ -543,10 +543,10 @@ var Leader = class {
     if (outcome === full) return this.wait();
     this.fullSince = 0;
     for (const [, done] of takes.splice(0, count)) done();
-    if (count) this.seat.news();
+    if (count) this.host.news();
     this.show();
   }
-  /** Books what the server has said, and drops what it has taken. */
+  /** Writes down what the server has stated, and drops what it has taken. */
   async learn(t) {
     const m = this.machine;
     if (m._closing._over) return;
@@ -571,19 +571,19 @@ var Leader = class {
   }
   async leave() {
     try {
-      const living = await this.living();
-      const late = Date.now() - this.fullSince > laggard;
+      const liveTabs = await this.liveTabs();
+      const late = Date.now() - this.fullSince > lagTimeout;
       await this.journal.run(async (t) => {
         const ids = await requested(t.tabs.getAllKeys());
         const positions = await requested(t.tabs.getAll());
         const best = Math.max(...positions);
         ids.forEach((id, i) => {
-          if (!living.has(id) || late && positions[i] < best && t.meta.downSize > backlog) t.tabs.delete(id);
+          if (!liveTabs.has(id) || late && positions[i] < best && t.meta.downSize > backlog) t.tabs.delete(id);
         });
         await dropTaken(t);
       });
       if (this.stopped) return;
-      this.seat.news();
+      this.host.news();
       this.fullSince = this.takes.length ? this.fullSince : 0;
       this.write();
     } catch (error) {
@@ -615,7 +615,7 @@ var Leader = class {
         return true;
       });
       if (!done) return this.stop();
-      this.seat.news();
+      this.host.news();
       if (this.meta.over) return this.stop();
       await new Promise((resolve) => setTimeout(resolve, Math.random() * Math.min(3e4, 500 * 2 ** this.renewals++)));
       if (!this.stopped) await this.start();
@@ -626,7 +626,7 @@ var Leader = class {
   fail(error) {
     if (this.stopped) return;
     this.stop();
-    this.seat.fail(error);
+    this.host.fail(error);
   }
   /** Leaves the session to whoever leads next. */
   stop() {
@@ -673,9 +673,9 @@ var Tab = class {
     this.url = new URL(url, globalThis.location?.href).href;
     this.options = options;
     this.path = `holdfast:${name}:${this.url}`;
-    this.ready = this.begin().catch(() => this.alone());
+    this.ready = this.open().catch(() => this.useOwnSession());
   }
-  async begin() {
+  async open() {
     const { locks, path } = this;
     const { BroadcastChannel: Channel } = globalThis;
     if (!locks || !Channel || !globalThis.indexedDB) throw Error("cannot share");
@@ -692,13 +692,13 @@ var Tab = class {
     this.journal = journal;
     this.reader = new Reader(journal, this.id_, {
       came: () => this.deliver(),
-      room: () => this.ring({ what: "room" }),
+      room: () => this.broadcast({ what: "room" }),
       read: (meta) => this.judge(meta),
       dropped: () => this.lost(4203, "slow tab")
     });
-    this.writer = new Writer(journal, this.options.buffer ?? 8 << 20, () => this.ring({ what: "up" }));
+    this.writer = new Writer(journal, this.options.buffer ?? 8 << 20, () => this.broadcast({ what: "up" }));
     this.channel = new Channel(path);
-    this.channel.onmessage = ({ data }) => this.hear(data);
+    this.channel.onmessage = ({ data }) => this.handle(data);
     this.channel.postMessage({ what: "hello" });
     void this.hold(`${path}:leader`).then((granted) => {
       if (granted && !this.left) this.lead(journal);
@@ -716,7 +716,7 @@ var Tab = class {
     });
   }
   /** Tabs cannot share here. */
-  alone() {
+  useOwnSession() {
     if (this.left) return;
     const session = this.plain = connect2(this.url, this.options);
     for (const type of ["open", "transport", "drain", "renew", "trace", "close"])
@@ -733,10 +733,10 @@ var Tab = class {
       this.options,
       journal,
       {
-        news: () => this.ring({ what: "news" }),
-        show: (view) => this.ring({ what: "view", view }),
+        news: () => this.broadcast({ what: "news" }),
+        show: (view) => this.broadcast({ what: "view", view }),
         trace: (trace2) => this.emit("trace", trace2),
-        fail: (error) => this.ring({ what: "failed", reason: String(error) })
+        fail: (error) => this.broadcast({ what: "failed", reason: String(error) })
       },
       async () => {
         const prefix = `${this.path}:tab:`;
@@ -746,20 +746,20 @@ var Tab = class {
     );
     void this.leader.start();
   }
-  /** Tells every tab, this one too. */
-  ring(bell) {
+  /** Signals every tab, this one too. */
+  broadcast(signal) {
     if (this.left) return;
-    this.channel.postMessage(bell);
-    this.hear(bell);
+    this.channel.postMessage(signal);
+    this.handle(signal);
   }
-  hear(bell) {
+  handle(signal) {
     if (this.left) return;
-    if (bell.what === "up") this.leader?.feed();
-    else if (bell.what === "room") void this.leader?.flow();
-    else if (bell.what === "hello") this.leader?.show();
-    else if (bell.what === "news") this.reader.look();
-    else if (bell.what === "view") this.show(bell.view);
-    else this.lost(4202, bell.reason);
+    if (signal.what === "up") this.leader?.feed();
+    else if (signal.what === "room") void this.leader?.flow();
+    else if (signal.what === "hello") this.leader?.show();
+    else if (signal.what === "news") this.reader.sync();
+    else if (signal.what === "view") this.show(signal.view);
+    else this.lost(4202, signal.reason);
   }
   /** This tab cannot go on, and knows no fates. */
   lost(code, reason) {
@@ -773,7 +773,7 @@ var Tab = class {
   }
   show(view) {
     const old = this.view;
-    if (view.gen > this.gen) return this.reader.look();
+    if (view.gen > this.gen) return this.reader.sync();
     if (view.gen < this.gen || this.over) return;
     this.view = view;
     if (view.id !== this.shownId && view.id && view.state !== "connecting") {
@@ -784,7 +784,7 @@ var Tab = class {
     if (!view.held && old?.held) this.emit("drain", void 0);
     this.waiters = this.waiters.filter(({ number, resolve }) => number > view.ack || resolve());
   }
-  /** Begins to take messages, if somebody wants them. */
+  /** Starts to take messages, if somebody wants them. */
   listen() {
     if (!this.listeners.message?.size && !this.iterators.length || this.over || this.left) return;
     this.reader?.join();
@@ -879,7 +879,7 @@ var Tab = class {
       if (this.plain) return this.plain.close(code, reason);
       await this.writer?.close(code, reason);
     };
-    close().catch((error) => this.hear({ what: "failed", reason: String(error) }));
+    close().catch((error) => this.handle({ what: "failed", reason: String(error) }));
   }
   leave() {
     if (this.left) return;

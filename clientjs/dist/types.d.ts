@@ -15,7 +15,7 @@ export interface Message {
 export interface End {
     /** The close code: 41xx ended normally, 42xx over but a new session is welcome, 43xx fatal. */
     readonly code: number;
-    /** The words of whoever ended it. */
+    /** The reason that whoever ended it gave. */
     readonly reason: string;
     /** The server ended it. */
     readonly remote: boolean;
@@ -25,7 +25,7 @@ export interface End {
     readonly delivered: number;
     /** Numbers of the messages that it has not taken, and will not. */
     readonly notDelivered: readonly number[];
-    /** Numbers of the messages of which nobody can tell, since there was no final word. */
+    /** Numbers of the messages whose fate nobody knows, since there was no final word. */
     readonly unknown: readonly number[];
 }
 /** A step in the life of the session's transports, for timelines and logs. */
@@ -75,8 +75,8 @@ export interface Events {
     trace: Trace;
 }
 /**
- * `connecting`: no transport carries it, for the first time or again. `closing`: one side has said
- * goodbye.
+ * `connecting`: no transport carries it, for the first time or again. `closing`: one side has
+ * closed it.
  */
 export type State = 'connecting' | 'open' | 'closing' | 'closed';
 /** What Holdfast needs of a WebSocket: the platform's, or that of the ws package. */

@@ -96,7 +96,7 @@ export async function diagnose(endpoint: string | URL, options: DiagnoseOptions 
     tries.map(async (p, i) => {
       d.progress(p, 'Connecting.')
       await run[i]!(p)
-      settle(p)
+      judge(p)
       options.onProgress?.({ transport: p.result.name, text: conclusions[p.result.state], state: p.result.state })
     }),
   )
@@ -131,7 +131,7 @@ function urlOf(endpoint: string | URL): URL {
 const conclusions = { fits: 'It works.', impaired: 'It works, at a cost.', fails: 'It does not work.' }
 
 /** A transport of which nothing was found fits, if it was seen to work. */
-function settle(p: Probe): void {
+function judge(p: Probe): void {
   if (p.judged || (p.result.openedMs >= 0 && p.result.rttMs >= 0)) return
   p.result.state = 'fails'
   p.d.found.untested(`${p.result.name}: the time was over before it was seen to work`)

@@ -135,7 +135,7 @@ class Copy {
     const stamp = this.local.getItem(this.prefix)
     if (!head || !stamp || (stamp !== head.stamp && stamp !== head.before)) return
     for (let n = head.ack; n++ < head.last;) if (this.readLine(n) === null) return
-    // The server may have dropped it, and it has no fates to tell.
+    // The server may have dropped it, and it knows no fates.
     if (unanswered(head) && !head.last) return
     return head
   }
@@ -178,7 +178,7 @@ class SessionStore implements ReloadStore, Keeper {
   private head: Stamped | undefined
   /** Characters of the lines that are kept. */
   private size = 0
-  private tell: (() => void) | undefined
+  private report: (() => void) | undefined
 
   constructor(name: string, limit: number, copy?: Copy, old?: Stamped, off = '') {
     this.name = name
@@ -191,9 +191,9 @@ class SessionStore implements ReloadStore, Keeper {
 
   _start(m: Machine, emit: (type: 'unstored', event: Events['unstored']) => void): void {
     const { old, copy } = this
-    this.tell = () => emit('unstored', { reason: this.off })
+    this.report = () => emit('unstored', { reason: this.off })
     this.old = undefined
-    if (this.off) queueMicrotask(this.tell) // whoever listens does so when connect has returned
+    if (this.off) queueMicrotask(this.report) // whoever listens does so when connect has returned
     if (!old) return
     restore(m, old, (n) => copy!.readLine(n)!)
     this.head = old
@@ -203,12 +203,12 @@ class SessionStore implements ReloadStore, Keeper {
   _keep(m: Machine): void {
     if (this.off) return
     try {
-      // The page that is loaded after a goodbye wants a new session.
+      // The page that is loaded after a close wants a new session.
       if (m._closing._local || m._closing._peer || m._closing._over) this.forget()
       else this.write(m, this.copy!)
     } catch (error) {
       this.off = String(error)
-      this.tell!()
+      this.report!()
       this.forget()
     }
   }

@@ -6,8 +6,8 @@
 //
 // A Web Lock elects the tab that carries the session (leader.ts); the logs are in IndexedDB
 // (journal.ts), where a message from any tab takes its number and from where every tab reads what
-// comes. A BroadcastChannel only rings the bell. So it does not matter which tab is closed or
-// killed, nor when: the next one goes on with the same session from the journal.
+// comes. A BroadcastChannel only says that there is news. So it does not matter which tab is closed
+// or killed, nor when: the next one goes on with the same session from the journal.
 
 import {
   connect, type End, type Events, type Message, type Options, type Session, type State, type Transport,
@@ -79,8 +79,8 @@ export function share(url: string, options: ShareOptions = {}): SharedSession {
   return new Tab(url, options)
 }
 
-/** What rings in the other tabs. */
-interface Bell {
+/** What a tab tells the others. */
+interface Signal {
   what: 'up' | 'news' | 'room' | 'hello' | 'view' | 'failed'
   view?: View
   reason?: string
@@ -120,10 +120,10 @@ class Tab implements SharedSession {
     this.url = new URL(url, globalThis.location?.href).href
     this.options = options
     this.path = `holdfast:${name}:${this.url}`
-    this.ready = this.begin().catch(() => this.alone())
+    this.ready = this.open().catch(() => this.useOwnSession())
   }
 
-  private async begin(): Promise<void> {
+  private async open(): Promise<void> {
     const { locks, path } = this
     const { BroadcastChannel: Channel } = globalThis
     if (!locks || !Channel || !globalThis.indexedDB) throw Error('cannot share')
@@ -140,13 +140,13 @@ class Tab implements SharedSession {
     this.journal = journal
     this.reader = new Reader(journal, this.id_, {
       came: () => this.deliver(),
-      room: () => this.ring({ what: 'room' }),
+      room: () => this.broadcast({ what: 'room' }),
       read: (meta) => this.judge(meta),
       dropped: () => this.lost(4203, 'slow tab'),
     })
-    this.writer = new Writer(journal, this.options.buffer ?? 8 << 20, () => this.ring({ what: 'up' }))
+    this.writer = new Writer(journal, this.options.buffer ?? 8 << 20, () => this.broadcast({ what: 'up' }))
     this.channel = new Channel(path)
-    this.channel.onmessage = ({ data }) => this.hear(data as Bell)
+    this.channel.onmessage = ({ data }) => this.handle(data as Signal)
     this.channel.postMessage({ what: 'hello' })
     void this.hold(`${path}:leader`).then((granted) => {
       if (granted && !this.left) this.lead(journal)
@@ -166,7 +166,7 @@ class Tab implements SharedSession {
   }
 
   /** Tabs cannot share here. */
-  private alone(): void {
+  private useOwnSession(): void {
     if (this.left) return
     const session = (this.plain = connect(this.url, this.options))
     for (const type of ['open', 'transport', 'drain', 'renew', 'trace', 'close'] as const)
@@ -184,10 +184,10 @@ class Tab implements SharedSession {
       this.options,
       journal,
       {
-        news: () => this.ring({ what: 'news' }),
-        show: (view) => this.ring({ what: 'view', view }),
+        news: () => this.broadcast({ what: 'news' }),
+        show: (view) => this.broadcast({ what: 'view', view }),
         trace: (trace) => this.emit('trace', trace),
-        fail: (error) => this.ring({ what: 'failed', reason: String(error) }),
+        fail: (error) => this.broadcast({ what: 'failed', reason: String(error) }),
       },
       async () => {
         const prefix = `${this.path}:tab:`
@@ -198,21 +198,21 @@ class Tab implements SharedSession {
     void this.leader.start()
   }
 
-  /** Tells every tab, this one too. */
-  private ring(bell: Bell): void {
+  /** Signals every tab, this one too. */
+  private broadcast(signal: Signal): void {
     if (this.left) return
-    this.channel!.postMessage(bell)
-    this.hear(bell)
+    this.channel!.postMessage(signal)
+    this.handle(signal)
   }
 
-  private hear(bell: Bell): void {
+  private handle(signal: Signal): void {
     if (this.left) return
-    if (bell.what === 'up') this.leader?.feed()
-    else if (bell.what === 'room') void this.leader?.flow()
-    else if (bell.what === 'hello') this.leader?.show()
-    else if (bell.what === 'news') this.reader!.look()
-    else if (bell.what === 'view') this.show(bell.view!)
-    else this.lost(4202, bell.reason!)
+    if (signal.what === 'up') this.leader?.feed()
+    else if (signal.what === 'room') void this.leader?.flow()
+    else if (signal.what === 'hello') this.leader?.show()
+    else if (signal.what === 'news') this.reader!.sync()
+    else if (signal.what === 'view') this.show(signal.view!)
+    else this.lost(4202, signal.reason!)
   }
 
   /** This tab cannot go on, and knows no fates. */
@@ -230,8 +230,8 @@ class Tab implements SharedSession {
 
   private show(view: View): void {
     const old = this.view
-    // A later session is first heard of in the journal, which has the fates of this one.
-    if (view.gen > this.gen) return this.reader!.look()
+    // A later session shows first in the journal, which has the fates of this one.
+    if (view.gen > this.gen) return this.reader!.sync()
     if (view.gen < this.gen || this.over) return
     this.view = view
     if (view.id !== this.shownId && view.id && view.state !== 'connecting') {
@@ -243,7 +243,7 @@ class Tab implements SharedSession {
     this.waiters = this.waiters.filter(({ number, resolve }) => number > view.ack || resolve())
   }
 
-  /** Begins to take messages, if somebody wants them. */
+  /** Starts to take messages, if somebody wants them. */
   private listen(): void {
     if ((!this.listeners.message?.size && !this.iterators.length) || this.over || this.left) return
     this.reader?.join()
@@ -350,7 +350,7 @@ class Tab implements SharedSession {
       if (this.plain) return this.plain.close(code, reason)
       await this.writer?.close(code, reason)
     }
-    close().catch((error: unknown) => this.hear({ what: 'failed', reason: String(error) }))
+    close().catch((error: unknown) => this.handle({ what: 'failed', reason: String(error) }))
   }
 
   leave(): void {

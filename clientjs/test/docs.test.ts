@@ -53,15 +53,15 @@ test('everything that is exported is documented', () => {
     const text = read(file)
     for (const [, next] of text.matchAll(/ from '(\.[^']+)\.js'/g)) files.add(join(dirname(file), `${next}.d.ts`))
     const lines = text.split('\n')
-    const told = new Set<string>() // a type may have the name of its constructor
+    const seen = new Set<string>() // a type may have the name of its constructor
     lines.forEach((line, i) => {
       const exported = /^export (?:declare )?(?:interface|type|function|class|const|let|abstract class) (\w+)/.exec(
         line,
       )
       if (!exported) return
       count++
-      if (!told.has(exported[1]!)) expect(lines[i - 1], `${file}: ${exported[1]}`).toMatch(/\*\/$/)
-      told.add(exported[1]!)
+      if (!seen.has(exported[1]!)) expect(lines[i - 1], `${file}: ${exported[1]}`).toMatch(/\*\/$/)
+      seen.add(exported[1]!)
     })
   }
   expect(files.size).toBeGreaterThan(6)

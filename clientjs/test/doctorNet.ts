@@ -174,9 +174,9 @@ export function doctorNet(network: Network = {}, refuses = '') {
         lines += '!closed {"code":4100,"reason":"","recv":1,"ack":0}\n'
         sessions.delete(this.key)
       }
-      if (lines) setTimeout(() => this.say(`@1 0\n${lines}`))
+      if (lines) setTimeout(() => this.answer(`@1 0\n${lines}`))
     }
-    private say(frame: string) {
+    private answer(frame: string) {
       const passes = !this.gone && (network.down?.(++this.downs, frame, this) ?? true)
       if (passes) this.onmessage?.({ data: passes === true ? frame : passes })
     }

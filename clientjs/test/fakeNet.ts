@@ -55,7 +55,7 @@ export class FakeSocket implements WebSocketLike {
     this.onopen?.({})
   }
   /** The server sends a batch. */
-  say(batch: string): void {
+  receive(batch: string): void {
     this.onmessage?.({ data: batch })
   }
   /** The connection ends. */

@@ -123,15 +123,15 @@ export function stubGlobals(names: Record<string, unknown>): void {
 
 /** BroadcastChannels of an origin. */
 export class FakeChannels {
-  private readonly open = new Set<{ name: string; hear: (data: unknown) => void }>()
+  private readonly open = new Set<{ name: string; receive: (data: unknown) => void }>()
 
   of(life: Life): new (name: string) => BroadcastChannel {
     const { open } = this
     return class {
       onmessage: ((event: { data: unknown }) => void) | null = null
-      private readonly self: { name: string; hear: (data: unknown) => void }
+      private readonly self: { name: string; receive: (data: unknown) => void }
       constructor(name: string) {
-        this.self = { name, hear: (data) => life.step() && this.onmessage?.({ data }) }
+        this.self = { name, receive: (data) => life.step() && this.onmessage?.({ data }) }
         open.add(this.self)
         life.onDeath.push(() => this.close())
       }
@@ -140,7 +140,7 @@ export class FakeChannels {
         const copy = structuredClone(data)
         for (const other of open)
           if (other !== this.self && other.name === this.self.name)
-            setTimeout(() => open.has(other) && other.hear(copy), 1)
+            setTimeout(() => open.has(other) && other.receive(copy), 1)
       }
       close(): void {
         open.delete(this.self)

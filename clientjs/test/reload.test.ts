@@ -38,7 +38,7 @@ class Tab {
       navigator: { locks: locks.of(life) },
     })
     this.page = new Page(life)
-    await this.page.begin(options)
+    await this.page.start(options)
     return this.page
   }
 
@@ -65,7 +65,7 @@ class Page {
     this.life = life
   }
 
-  async begin(options: Options): Promise<void> {
+  async start(options: Options): Promise<void> {
     const WebSocket = server.socketFor(this.life)
     const made = reloadStore('test')
     for (let i = 0; i < 50; i++) await Promise.resolve()
@@ -327,14 +327,14 @@ describe('the store turns itself off', () => {
       navigator: {},
     })
     const page = new Page(life)
-    await page.begin({})
+    await page.start({})
     await pass(50)
     offs(page, /no Web Locks/)
     expect(page.session.state).toBe('open')
 
     stubGlobals({ sessionStorage: undefined })
     const other = new Page(life)
-    await other.begin({})
+    await other.start({})
     await pass(50)
     expect(other.unstored).toHaveLength(1)
     expect(other.session.state).toBe('open')

@@ -94,7 +94,7 @@ export class Scenario {
     return text
   }
 
-  private say(line: string): void {
+  private write(line: string): void {
     this.out.push('  ' + line)
   }
 
@@ -138,7 +138,7 @@ export class Scenario {
             ? (JSON.parse(payload!) as string).repeat(+times)
             : Buffer.concat(Array.from({ length: +times }, () => Buffer.from(payload!, 'base64')))
         tick(m, () => send(m, prepare(data)))
-        return this.say(`sent ${lastNumber(m._log)}`)
+        return this.write(`sent ${lastNumber(m._log)}`)
       }
       case 'batch':
         return tick(m, () => received(m, conn, batch))
@@ -156,9 +156,9 @@ export class Scenario {
       case 'take':
         for (let item; (item = m._log._queue.shift());) {
           const { _close, _data, _number } = item
-          if (_close) this.say(`take close ${_close.code} ${JSON.stringify(_close.reason)}`)
-          else if (typeof _data === 'string') this.say(`take ${_number} text ${short(JSON.stringify(_data))}`)
-          else this.say(`take ${_number} binary ${short(Buffer.from(_data).toString('base64'))}`)
+          if (_close) this.write(`take close ${_close.code} ${JSON.stringify(_close.reason)}`)
+          else if (typeof _data === 'string') this.write(`take ${_number} text ${short(JSON.stringify(_data))}`)
+          else this.write(`take ${_number} binary ${short(Buffer.from(_data).toString('base64'))}`)
           const message = item
           tick(m, () => taken(m, message))
         }
@@ -183,11 +183,11 @@ export class Scenario {
   private next(conn: Conn): boolean {
     const batch = next(this.m, conn)
     const id = this.conns.indexOf(conn)
-    if (typeof batch === 'string') for (const line of batch.slice(0, -1).split('\n')) this.say(`${id}> ${short(line)}`)
+    if (typeof batch === 'string') for (const line of batch.slice(0, -1).split('\n')) this.write(`${id}> ${short(line)}`)
     else if (batch) {
       const bytes = Buffer.from(batch)
       const lf = bytes.indexOf(10)
-      this.say(`${id}> binary "${bytes.subarray(0, lf)}" ${short(bytes.subarray(lf + 1).toString('base64'))}`)
+      this.write(`${id}> binary "${bytes.subarray(0, lf)}" ${short(bytes.subarray(lf + 1).toString('base64'))}`)
     }
     return !!batch
   }
@@ -197,7 +197,7 @@ export class Scenario {
     const host: Host = {
       _dial: (conn) => {
         this.conns[Math.max(this.conns.length, 1)] = conn
-        this.say(
+        this.write(
           `dial ${this.conns.indexOf(conn)} ${conn._kind} ${conn._attachment._transport._name ?? names[conn._kind]}`,
         )
         this.next(conn)
@@ -205,11 +205,11 @@ export class Scenario {
       _write: (conn) => {
         while (this.next(conn));
       },
-      _hangup: (conn, code) => this.say(`hangup ${this.conns.indexOf(conn)} ${code}`),
-      _ask: () => this.say('auth'),
+      _hangup: (conn, code) => this.write(`hangup ${this.conns.indexOf(conn)} ${code}`),
+      _ask: () => this.write('auth'),
       _trace: ({ what, transport, attachment, reason }) =>
-        this.say(`; ${what} ${transport}/${attachment} ${reason}`.trimEnd()),
-      _remember: (memory) => this.config['memory'] && this.say(`remember ${memory}`),
+        this.write(`; ${what} ${transport}/${attachment} ${reason}`.trimEnd()),
+      _remember: (memory) => this.config['memory'] && this.write(`remember ${memory}`),
       _end: () => this.over(),
     }
     for (const effect of this.m._effects.splice(0)) effect(host)
@@ -220,7 +220,7 @@ export class Scenario {
     const last = Math.max(delivered, ...unknown, ...notDelivered)
     const sent = this.m._closing._local && !heldBytes(this.m._log) ? Math.min(last, lastNumber(this.m._log) - 1) : last
     const fate = unknown.length ? 'unknown' : 'exact'
-    this.say(
+    this.write(
       `over ${code} ${JSON.stringify(reason)} ${remote ? 'remote' : 'local'} ` +
         `delivered=${Math.min(delivered, sent)} of=${sent} ${fate}`,
     )

@@ -7,11 +7,14 @@ import { expect, test } from 'vitest'
 
 const root = fileURLToPath(new URL('../src', import.meta.url))
 
-/** File → the files it imports, all relative to src. */
+/** File → its text, and file → the files it imports, all relative to src. */
+const texts = new Map<string, string>()
 const imports = new Map<string, string[]>()
 for (const name of readdirSync(root, { recursive: true }) as string[])
   if (name.endsWith('.ts')) {
-    const from = [...readFileSync(join(root, name), 'utf8').matchAll(/\bfrom '(\.[^']*)\.js'/g)]
+    const text = readFileSync(join(root, name), 'utf8')
+    const from = [...text.matchAll(/\bfrom '(\.[^']*)\.js'/g)]
+    texts.set(name, text)
     imports.set(
       name,
       from.map(([, path]) => join(dirname(name), path + '.ts')),
@@ -58,4 +61,21 @@ test('the machine is made of its parts, each of which imports those above it onl
 test('what is below the machine knows nothing of it', () => {
   for (const [file, list] of imports)
     if (/^(wire|carriers)\/|^types/.test(file)) expect(list.filter((name) => /^machine\//.test(name)), file).toEqual([])
+})
+
+// A store restores a machine before it starts, and is no part of what runs it.
+test('whoever runs a machine writes none of its fields', () => {
+  for (const [file, text] of texts)
+    if (!/^machine\/|^store\.ts$/.test(file))
+      expect(text.match(/\bm(\._\w+)+ *(=(?![=>])|[-+|&?*]+=|\+\+|--).*/g), file).toBeNull()
+})
+
+test('files, lines and interfaces are small enough to read', () => {
+  for (const [file, text] of texts) {
+    const lines = text.split('\n')
+    expect(lines.length, file).toBeLessThanOrEqual(401)
+    expect(lines.filter((line) => [...line].length > 120), file).toEqual([])
+    for (const [, name, body] of text.matchAll(/\binterface (\w+)[^{]*\{\n([^]*?)\n\}/g))
+      expect([...body!.matchAll(/^ {2}(readonly )?[\w]+\??[:(]/gm)].length, `${file} ${name}`).toBeLessThanOrEqual(20)
+  }
 })

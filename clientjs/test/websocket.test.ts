@@ -20,17 +20,17 @@ const next = <T extends Event = Event>(socket: WebSocket, type: Type) =>
   new Promise<T>((resolve) => socket.addEventListener(type, (event) => resolve(event as never), { once: true }))
 
 /** A socket whose session is open, with what the server would have to say for that. */
-async function begin(protocols?: string | string[], first = ''): Promise<WebSocket> {
+async function start(protocols?: string | string[], first = ''): Promise<WebSocket> {
   const socket = new WebSocket(url, protocols)
   await vi.waitUntil(() => net.sockets.length)
   net.socket.open()
   await vi.waitUntil(() => net.socket.text)
-  net.socket.say('@1 0\n' + opened(1) + first)
+  net.socket.receive('@1 0\n' + opened(1) + first)
   return socket
 }
 
 async function open(protocol?: string): Promise<WebSocket> {
-  const socket = await begin(protocol, protocol && `t${protocol}\n`)
+  const socket = await start(protocol, protocol && `t${protocol}\n`)
   await next(socket, 'open')
   net.socket.sent.length = 0
   return socket
@@ -178,7 +178,7 @@ describe('opening', () => {
     net.socket.open()
     await vi.waitUntil(() => net.socket.text)
     expect(socket.readyState).toBe(0)
-    net.socket.say('@1 0\n' + opened(1))
+    net.socket.receive('@1 0\n' + opened(1))
     expect(lines).toEqual([])
     const event = await next(socket, 'open')
     expect([
@@ -188,17 +188,17 @@ describe('opening', () => {
   })
 
   test('with protocols the first message opens it', async () => {
-    const socket = await begin(['a', 'b'])
+    const socket = await start(['a', 'b'])
     const lines = record(socket)
     await new Promise(setImmediate)
     expect(socket.readyState).toBe(0)
-    net.socket.say('@1 0\ntb\nthello\n')
+    net.socket.receive('@1 0\ntb\nthello\n')
     await next(socket, 'message')
     expect([lines, socket.protocol]).toEqual([['open 1', 'message 1 hello'], 'b'])
   })
 
   test.each(['tc\n', 't\n', 'bYQ==\n'])('a first message %j that names none of them fails it', async (first) => {
-    const socket = await begin(['a', 'b'], first + 'ta\n')
+    const socket = await start(['a', 'b'], first + 'ta\n')
     const lines = record(socket)
     await next(socket, 'close')
     expect([lines, socket.protocol]).toEqual([['error 3', 'close 3 1006  false'], ''])
@@ -211,10 +211,10 @@ describe('opening', () => {
     await vi.waitUntil(() => net.sockets.length)
     net.socket.open()
     await vi.waitUntil(() => net.socket.text)
-    net.socket.say('@1 0\n!refused {"reason":"origin"}\n')
+    net.socket.receive('@1 0\n!refused {"reason":"origin"}\n')
     await next(socket, 'close')
     expect(lines).toEqual(['error 3', expect.stringMatching(/^close 3 1006 4306 .*false$/)])
-    const other = await begin(
+    const other = await start(
       'a',
       '!close {"code":4100,"reason":"1000 "}\n!closed {"code":4100,"reason":"1000 ","recv":0,"ack":1}\n',
     )
@@ -225,16 +225,16 @@ describe('opening', () => {
 describe('messages', () => {
   test('texts, blobs and buffers', async () => {
     const socket = await open()
-    net.socket.say('@1 0\nthello\n')
+    net.socket.receive('@1 0\nthello\n')
     const event = await next<MessageEvent>(socket, 'message')
     expect(event).toBeInstanceOf(MessageEvent)
     expect([event.data, event.origin, event.lastEventId, event.source]).toEqual(['hello', 'ws://host.test', '', null])
-    net.socket.say('@2 0\nbAQID\n')
+    net.socket.receive('@2 0\nbAQID\n')
     const blob = (await next<MessageEvent<Blob>>(socket, 'message')).data
     expect(blob).toBeInstanceOf(Blob)
     expect(new Uint8Array(await blob.arrayBuffer())).toEqual(new Uint8Array([1, 2, 3]))
     socket.binaryType = 'arraybuffer'
-    net.socket.say('@3 0\nbAQID\n')
+    net.socket.receive('@3 0\nbAQID\n')
     const { data } = await next<MessageEvent<ArrayBuffer>>(socket, 'message')
     expect(data).toEqual(new Uint8Array([1, 2, 3]).buffer)
   })
@@ -247,7 +247,7 @@ describe('messages', () => {
       for (let i = 0; i < 10; i++) await undefined
       steps.push(`after ${data}`)
     }
-    net.socket.say('@1 0\nta\ntb\n')
+    net.socket.receive('@1 0\nta\ntb\n')
     for (let i = 0; i < 100; i++) await undefined
     expect(steps).toEqual([])
     await next(socket, 'message')
@@ -259,9 +259,9 @@ describe('messages', () => {
     const socket = await open()
     const lines = record(socket)
     socket.close()
-    net.socket.say('@1 0\nta\n')
+    net.socket.receive('@1 0\nta\n')
     await vi.waitUntil(() => net.socket.text.includes('!close'))
-    net.socket.say('@2 1\n!closed {"code":4100,"reason":"1005 ","recv":1,"ack":1}\n')
+    net.socket.receive('@2 1\n!closed {"code":4100,"reason":"1005 ","recv":1,"ack":1}\n')
     await next(socket, 'close')
     expect(lines).toEqual(['close 3 1005  true'])
   })
@@ -293,9 +293,9 @@ describe('send', () => {
     expect(sent.join('').replace(/@\d+ \d+\n/g, '|')).toBe(
       '|té\n|blob|\x01\x02|\x00\x01\x02\x03|\x03|t🎈\ufffdx\n|tobject\n',
     )
-    net.socket.say('@1 2\n')
+    net.socket.receive('@1 2\n')
     await vi.waitUntil(() => socket.bufferedAmount === 21)
-    net.socket.say('@1 7\n')
+    net.socket.receive('@1 7\n')
     await vi.waitUntil(() => socket.bufferedAmount === 0)
   })
 
@@ -307,9 +307,9 @@ describe('send', () => {
     expect(socket.bufferedAmount).toBe(5)
     await vi.waitUntil(() => net.socket.text.includes('!close'))
     expect(net.socket.text).toBe('@1 0\ntab\n!close {"code":4100,"reason":"1005 "}\n')
-    net.socket.say('@1 1\n')
+    net.socket.receive('@1 1\n')
     await vi.waitUntil(() => socket.bufferedAmount === 3)
-    net.socket.say('@1 2\n!closed {"code":4100,"reason":"1005 ","recv":2,"ack":0}\n')
+    net.socket.receive('@1 2\n!closed {"code":4100,"reason":"1005 ","recv":2,"ack":0}\n')
     await next(socket, 'close')
     expect(socket.bufferedAmount).toBe(3)
     socket.send(new Uint8Array(7))
@@ -323,7 +323,7 @@ describe('send', () => {
     socket.send('b')
     await vi.waitUntil(() => net.socket.text.includes('!close'))
     expect(net.socket.text).toBe('@1 0\nta\n!close {"code":4100,"reason":"1009"}\n')
-    net.socket.say('@1 2\n!closed {"code":4100,"reason":"1009","recv":2,"ack":0}\n')
+    net.socket.receive('@1 2\n!closed {"code":4100,"reason":"1009","recv":2,"ack":0}\n')
     const { code, wasClean } = await next<CloseEvent>(socket, 'close')
     expect([code, wasClean]).toEqual([1009, true])
   })
@@ -354,7 +354,7 @@ describe('close', () => {
     await vi.waitUntil(() => net.socket.text.includes('!close'))
     expect(net.socket.text).toContain(`!close ${JSON.stringify({ code: 4100, reason })}\n`)
     expect(socket.readyState).toBe(2)
-    net.socket.say(`@1 1\n!closed ${JSON.stringify({ code: 4100, reason, recv: 1, ack: 0 })}\n`)
+    net.socket.receive(`@1 1\n!closed ${JSON.stringify({ code: 4100, reason, recv: 1, ack: 0 })}\n`)
     const event = await next<CloseEvent>(socket, 'close')
     expect([event.code, event.reason, event.wasClean, socket.readyState]).toEqual([code, shown, true, 3])
   })
@@ -383,9 +383,9 @@ describe('close', () => {
   ])('the server ends the session with %i %j', async (code, reason, told) => {
     const socket = await open()
     const lines = record(socket)
-    net.socket.say(`@1 0\nta\n!close ${JSON.stringify({ code, reason })}\n`)
+    net.socket.receive(`@1 0\nta\n!close ${JSON.stringify({ code, reason })}\n`)
     await next(socket, 'message')
-    net.socket.say(`@3 0\n!closed ${JSON.stringify({ code, reason, recv: 0, ack: 2 })}\n`)
+    net.socket.receive(`@3 0\n!closed ${JSON.stringify({ code, reason, recv: 0, ack: 2 })}\n`)
     await next(socket, 'close')
     expect(lines).toEqual(['message 1 a', ...told.split('|')])
     socket.close()
@@ -403,26 +403,26 @@ describe('handlers', () => {
     const object = { handleEvent: vi.fn() }
     socket.onmessage = object as never
     expect(socket.onmessage).toBe(object)
-    net.socket.say('@1 0\nta\n')
+    net.socket.receive('@1 0\nta\n')
     await next(socket, 'message')
     expect(object.handleEvent).not.toHaveBeenCalled()
   })
 
   test('a handler has the place among the listeners at which it was first set', async () => {
     const socket = await open()
-    const heard: unknown[] = []
-    socket.addEventListener('message', () => heard.push('first'))
-    socket.onmessage = () => heard.push('replaced')
-    socket.addEventListener('message', () => heard.push('last'))
+    const got: unknown[] = []
+    socket.addEventListener('message', () => got.push('first'))
+    socket.onmessage = () => got.push('replaced')
+    socket.addEventListener('message', () => got.push('last'))
     socket.onmessage = function (event) {
-      heard.push(this === socket, event.type)
+      got.push(this === socket, event.type)
     }
-    net.socket.say('@1 0\nta\n')
+    net.socket.receive('@1 0\nta\n')
     await next(socket, 'message')
-    expect(heard.splice(0)).toEqual(['first', true, 'message', 'last'])
+    expect(got.splice(0)).toEqual(['first', true, 'message', 'last'])
     socket.onmessage = null
-    net.socket.say('@2 0\nta\n')
+    net.socket.receive('@2 0\nta\n')
     await next(socket, 'message')
-    expect(heard).toEqual(['first', 'last'])
+    expect(got).toEqual(['first', 'last'])
   })
 })

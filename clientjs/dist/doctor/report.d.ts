@@ -15,7 +15,7 @@ export interface TransportReport {
     state: 'fits' | 'impaired' | 'fails';
     /** The session's public id; empty if it never opened. */
     session: string;
-    /** Milliseconds until the server's first word; -1: it never came. */
+    /** Milliseconds until the server's first control; -1: it never came. */
     openedMs: number;
     /** Milliseconds of a ping there and back; -1: unknown. */
     rttMs: number;

@@ -61,7 +61,7 @@ export function batchOf(text: string, what: string): Packet | Trouble {
   }
 }
 
-/** Puts an answer in a line: what can be told to anybody, so no cookie and no query. */
+/** Puts an answer in a line: what anybody may see, so no cookie and no query. */
 export function describe({ status, statusText, headers }: Response, body: string): string {
   const parts = [`status ${status} ${clean(statusText, 40)}`.trim()]
   for (const name of ['Server', 'Via', 'X-Cache', 'Retry-After']) {
@@ -96,7 +96,7 @@ const relays = [
 
 const maxSkew = 90_000
 
-/** Notes what the header of an answer tells of those in between. Any answer will do. */
+/** Notes what the header of an answer shows of those in between. Any answer will do. */
 export function lookAtHeader(found: Findings, { status, headers }: Response, sent: number): void {
   for (const name of relays) {
     const value = headers.get(name)

@@ -11,13 +11,13 @@ const detach = '!detach {"code":4004}\n'
 /** Finds out, and books it. */
 export async function whatHolds(s: Stream): Promise<void> {
   const { p } = s
-  if (await s.until(p.d.left(waits.speak), () => s.has('beacon 2') && (!s.pinged || s.has('pong 1'))))
+  if (await s.until(p.d.left(waits.answer), () => s.has('beacon 2') && (!s.pinged || s.has('pong 1'))))
     return p.find(
       'sse-delayed',
       `${s.times('header', 'opened', 'beacon 1', 'beacon 2')}; the server sends them at once and 300 ms later`,
     )
   if (s.dead && !p.failed && !p.spent) return s.ended()
-  if (s.settled) return
+  if (s.finished) return
   if (!(await beside(p))) {
     if (!p.spent)
       p.find('sse-held', `${s.times('header', 'opened', 'beacon 2')}; and no request beside it has an answer`)
@@ -28,23 +28,23 @@ export async function whatHolds(s: Stream): Promise<void> {
 
 /**
  * Makes sure that requests can name the session: where opened was not read, an open by long poll
- * tells it (HF1-WHO-04).
+ * brings it (HF1-WHO-04).
  */
 async function beside(p: Probe): Promise<boolean> {
-  if (!p.opened) await p.post('open', p.batch(p.open(2, undefined)), p.d.left(waits.speak))
+  if (!p.opened) await p.post('open', p.batch(p.open(2, undefined)), p.d.left(waits.answer))
   return !!p.opened
 }
 
-/** Has the server say three words, and looks whether each comes with the next. */
+/** Has the server send three controls, and checks whether each comes with the next. */
 async function oneBehind(s: Stream): Promise<boolean> {
   const { p } = s
   for (let i = 100; i < 103; i++) {
-    const word = `pong ${i}`
+    const pong = `pong ${i}`
     const before = i > 100 ? `pong ${i - 1}` : 'beacon 2'
     if (!(await s.ping(i))) return false
-    await s.until(p.d.left(p.patience / 2), () => s.has(before) || s.has(word))
-    await s.until(200, () => s.has(word)) // what came together came together
-    if (s.has(word) || !s.has(before)) return false // it filled a buffer, or did not; threshold tells
+    await s.until(p.d.left(p.responseTimeout / 2), () => s.has(before) || s.has(pong))
+    await s.until(200, () => s.has(pong)) // what came together came together
+    if (s.has(pong) || !s.has(before)) return false // it filled a buffer, or did not; threshold decides
   }
   p.find(
     'sse-one-behind',
@@ -53,7 +53,7 @@ async function oneBehind(s: Stream): Promise<boolean> {
   return true
 }
 
-/** Has the server say more until what is held back comes. */
+/** Has the server send more until what is held back comes. */
 async function threshold(s: Stream): Promise<boolean> {
   const { p } = s
   if (s.has('pong 100')) {
@@ -77,15 +77,15 @@ async function threshold(s: Stream): Promise<boolean> {
 const flushWait = 20
 
 /**
- * Has the server say more on the stream, about 1 KiB at a time, until something came; `sent` is how
- * many KiB that was.
+ * Has the server send more on the stream, about 1 KiB at a time, until something came; `sent` is
+ * how many KiB that was.
  */
 async function flood(p: Probe, came: () => Promise<boolean>): Promise<{ sent: number; came: boolean }> {
   let sent = 0
   for (let i = 200; i < 250 && p.d.left(60_000) > 5000; i++) {
     // what ends the stream comes after this
     const pings = Array.from({ length: 40 }, (_, n) => ping(i * 1_000_000 + n))
-    if (isTrouble(await p.post('up', p.batch(p.up(), ...pings), p.d.left(waits.speak)))) break
+    if (isTrouble(await p.post('up', p.batch(p.up(), ...pings), p.d.left(waits.answer)))) break
     sent += 40 * 'data:!pong {"i":200000000}\n'.length
     if (await came()) return { sent: (sent >> 10) + 1, came: true }
   }
@@ -97,15 +97,15 @@ async function whole(s: Stream): Promise<void> {
   const { p } = s
   const before = s.times('header', 'opened', 'beacon 2')
   const early = ['header', 'opened', 'beacon 1'].filter((what) => s.has(what))
-  const asked = performance.now()
-  const answer = await p.post('up', p.batch(p.up(), detach), p.d.left(waits.speak))
-  if (!isTrouble(answer)) await s.until(p.d.left(waits.speak), () => false)
+  const askedAt = performance.now()
+  const answer = await p.post('up', p.batch(p.up(), detach), p.d.left(waits.answer))
+  if (!isTrouble(answer)) await s.until(p.d.left(waits.answer), () => false)
   const at = s.seen.get('beacon 2')
   if (at)
     p.find(
       'sse-held',
       `${early.length ? `only ${early.join(', ')}` : 'nothing'} before; ` +
-        `all of it ${took(at - asked)} after the server was asked to end the stream`,
+        `all of it ${took(at - askedAt)} after the server was asked to end the stream`,
     )
   else p.find('sse-held', `${before}; nor when the server had ended the stream`)
 }
@@ -130,10 +130,10 @@ export async function heldWhole(p: Probe, came: () => boolean): Promise<void> {
     p.find('sse-threshold', `${what}; it came when the server had sent about ${more.sent} KiB more`)
     return p.bye()
   }
-  const asked = performance.now()
-  const answer = await p.post('up', p.batch(p.up(), detach), p.d.left(waits.speak))
-  if (!isTrouble(answer) && (await p.until(p.d.left(waits.speak), came)))
-    what += `; all of it ${took(performance.now() - asked)} after the server was asked to end the stream`
+  const askedAt = performance.now()
+  const answer = await p.post('up', p.batch(p.up(), detach), p.d.left(waits.answer))
+  if (!isTrouble(answer) && (await p.until(p.d.left(waits.answer), came)))
+    what += `; all of it ${took(performance.now() - askedAt)} after the server was asked to end the stream`
   p.find('sse-held', what)
   await p.bye()
 }

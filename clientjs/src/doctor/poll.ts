@@ -32,14 +32,14 @@ export async function tryPolls(p: Probe): Promise<void> {
 }
 
 /**
- * Looks whether a cache or a coalescing proxy mixes answers up: two polls at a time, which the
+ * Checks whether a cache or a coalescing proxy mixes answers up: two polls at a time, which the
  * server holds for 50 ms since they carry a ping (HF1-POL-03), and one after them. Whatever else
- * goes wrong with them the other tests tell.
+ * goes wrong with them the other tests show.
  */
 async function mixedUp(p: Probe): Promise<Trouble | undefined> {
-  const wait = p.d.left(waits.speak)
+  const wait = p.d.left(waits.answer)
   const answers = await Promise.all([900, 901].map((i) => p.exchange('poll', p.batch(p.poll(1000), ping(i)), wait)))
-  const poll = await p.post('poll', p.batch(p.poll(1000), ping(902)), p.d.left(waits.speak))
+  const poll = await p.post('poll', p.batch(p.poll(1000), ping(902)), p.d.left(waits.answer))
   const mixed = [...answers, poll].filter(isTrouble).find(({ id }) => id === 'reply-reused')
   if (mixed || !isTrouble(poll) || poll.id !== 'post-blackholed') return mixed
   // To wait for a longer one would be of no use.
@@ -51,13 +51,13 @@ async function mixedUp(p: Probe): Promise<Trouble | undefined> {
  * silent one is a test.
  */
 async function holdOne(p: Probe, hold: number): Promise<void> {
-  const end = performance.now() + Math.min(hold, p.d.left(60_000) - p.patience)
+  const end = performance.now() + Math.min(hold, p.d.left(60_000) - p.responseTimeout)
   while (!p.spent) {
     const left = end - performance.now()
     if (left < 1000) return p.d.found.untested('longpoll: how long a request may wait, as the application kept sending')
     const sent = performance.now()
     const before = p.recv
-    const answer = await p.post('poll', p.batch(p.poll(left)), left + p.patience + waits.speak)
+    const answer = await p.post('poll', p.batch(p.poll(left)), left + p.responseTimeout + waits.answer)
     const age = performance.now() - sent
     const should = `a poll that the server was to answer after ${took(left)}`
     if (isTrouble(answer)) {
@@ -66,7 +66,7 @@ async function holdOne(p: Probe, hold: number): Promise<void> {
       else if (answer.id) p.find('poll-cut', `${should} ended after ${took(age)}: ${answer.evidence}`)
       return
     }
-    if (age > left + p.patience) return p.find('poll-late', `${should} was answered after ${took(age)}`)
+    if (age > left + p.responseTimeout) return p.find('poll-late', `${should} was answered after ${took(age)}`)
     if (p.recv === before) return p.d.found.fact('longest quiet request', took(age))
   }
 }
@@ -97,7 +97,7 @@ export function padded(size: number, i: number, ...lines: string[]): string {
 async function largeBodies(p: Probe): Promise<void> {
   let i = 1
   for (const size of tries(p.maxBatch)) {
-    const wait = p.d.left(waits.speak + p.patience)
+    const wait = p.d.left(waits.answer + p.responseTimeout)
     if (wait < 1000) return
     const answer = await p.post('up', padded(size, ++i, p.up()), wait)
     if (!isTrouble(answer) && numbers(answer, '!pong').includes(i))

@@ -1,5 +1,5 @@
 // One transport's session, as plain as the protocol allows: it sends controls and one !close, and
-// takes whatever messages the application has for it. And POSTs, with what can be told of their
+// takes whatever messages the application has for it. And POSTs, with what can be seen of their
 // answers.
 
 import type { Kind } from '../carriers/carrier.js'
@@ -13,7 +13,7 @@ import { clean, took, type Findings, type TransportReport } from './report.js'
 export const waits = {
   open: 5000, // a handshake, an answer's header
   header: 3000, // a stream's, before it counts as held
-  speak: 2500, // a word in answer to ours
+  answer: 2500, // a control in answer to ours
   watch: 8000, // how long a path is seen to live
   longWatch: 70_000,
   ping: 1500,
@@ -35,7 +35,7 @@ export interface Diagnosis {
   signal: AbortSignal
   /** Milliseconds left, less what closing needs; at most `most`. */
   left(most: number): number
-  progress(probe: Probe, words: string): void
+  progress(probe: Probe, text: string): void
   refused: boolean
 }
 
@@ -92,18 +92,18 @@ export class Probe {
   }
 
   /** How long an answer may take before it is late. */
-  get patience(): number {
+  get responseTimeout(): number {
     return waits.late + 2 * Math.max(0, this.result.rttMs)
   }
 
   get maxBatch(): number {
-    const told = this.opened?.lim.maxBatch ?? 0
-    return told < 2048 ? 65536 : Math.min(told, 1 << 20)
+    const limit = this.opened?.lim.maxBatch ?? 0
+    return limit < 2048 ? 65536 : Math.min(limit, 1 << 20)
   }
 
-  /** Something came or ended: those who wait look again. */
-  stir(): void {
-    for (const look of [...this.waiting]) look()
+  /** Something came or ended: whoever waits checks again. */
+  notify(): void {
+    for (const check of [...this.waiting]) check()
   }
 
   /** Waits until `done`, at most so many milliseconds. */
@@ -112,17 +112,17 @@ export class Probe {
       const { signal } = this.d
       const finish = (ok: boolean) => {
         clearTimeout(timer)
-        this.waiting.delete(look)
+        this.waiting.delete(check)
         signal.removeEventListener('abort', stop)
         resolve(ok)
       }
-      const look = () => void (done() && finish(true))
+      const check = () => void (done() && finish(true))
       const stop = () => finish(false)
       const timer = setTimeout(stop, Math.max(0, ms))
-      this.waiting.add(look)
+      this.waiting.add(check)
       signal.addEventListener('abort', stop)
       if (signal.aborted) stop()
-      else look()
+      else check()
     })
   }
 
@@ -195,7 +195,7 @@ export class Probe {
         headers: kind === 'stream' ? { Accept: 'text/event-stream' } : {},
         cache: 'no-store',
         credentials,
-        redirect: 'manual', // not followed, and told from a broken connection
+        redirect: 'manual', // not followed, and distinguished from a broken connection
         signal: controller.signal,
       })
       const answer = { response, preamble, sent, abort }
@@ -215,7 +215,7 @@ export class Probe {
     }
   }
 
-  /** A request that had no answer at all. A page is not told why. */
+  /** A request that had no answer at all. A page does not learn why. */
   private brokenOff(error: unknown, after: number): Trouble {
     const foreign = globalThis.location && location.origin !== this.d.url.origin
     const evidence = `${clean(String(error), 100)} after ${took(after)}; a browser does not tell more`
@@ -290,7 +290,7 @@ export class Probe {
     if (id) this.find(id, evidence)
   }
 
-  /** Closes the session. What is not heard of it any more, the server forgets by itself. */
+  /** Closes the session. If this fails the server forgets it by itself. */
   async bye(): Promise<void> {
     if (!this.opened) return
     const own = new AbortController() // the diagnosis itself may be over

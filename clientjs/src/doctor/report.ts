@@ -1,5 +1,5 @@
-// What a diagnosis says: the form of its report, which is that of `holdfast doctor -json` too, and
-// its text for people.
+// What a diagnosis reports: the form of its report, which is that of `holdfast doctor -json` too,
+// and its text for people.
 
 import catalogue from './findings.json' with { type: 'json' }
 
@@ -22,7 +22,7 @@ export interface TransportReport {
   state: 'fits' | 'impaired' | 'fails'
   /** The session's public id; empty if it never opened. */
   session: string
-  /** Milliseconds until the server's first word; -1: it never came. */
+  /** Milliseconds until the server's first control; -1: it never came. */
   openedMs: number
   /** Milliseconds of a ping there and back; -1: unknown. */
   rttMs: number

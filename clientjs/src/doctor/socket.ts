@@ -1,5 +1,5 @@
-// WebSockets: the handshake, the first frames, life under pings, large frames. A page is told
-// little of a handshake that fails: no status and no header. What it is told is in the evidence.
+// WebSockets: the handshake, the first frames, life under pings, large frames. A page learns
+// little of a handshake that fails: no status and no header. What it learns is in the evidence.
 
 import type { WebSocketLike } from '../types.js'
 import { batchOf, isTrouble } from './answer.js'
@@ -19,7 +19,7 @@ class Socket {
   private why = ''
   private readonly pongs = new Set<number>()
   pings = 0
-  spoke = 0
+  lastUsed = 0
 
   constructor(p: Probe) {
     this.p = p
@@ -27,47 +27,47 @@ class Socket {
     this.ws.binaryType = 'arraybuffer'
     this.ws.onopen = () => {
       this.isOpen = true
-      this.born = this.spoke = performance.now()
-      p.stir()
+      this.born = this.lastUsed = performance.now()
+      p.notify()
     }
     this.ws.onmessage = ({ data }: { data: unknown }) => this.take(String(data))
     this.ws.onclose = ({ code, reason }: { code: number; reason: string }) =>
       this.end(`closed ${code}${reason ? ` “${clean(reason, 60)}”` : ''}`)
-    this.ws.onerror = () => {} // a close follows; this tells nothing
+    this.ws.onerror = () => {} // a close follows and has more to say
   }
 
   private end(why: string): void {
     if (!this.dead) this.why = why
     this.dead = true
-    this.p.stir()
+    this.p.notify()
   }
 
   private take(data: string): void {
-    this.spoke = performance.now()
+    this.lastUsed = performance.now()
     const packet = batchOf(data, 'a frame')
     if (isTrouble(packet)) this.p.find('ws-altered', packet.evidence)
     else if (this.p.take(packet)) {
       for (const i of numbers(packet, '!pong')) this.pongs.add(i)
-      for (const i of numbers(packet, '!ping')) this.say(pong(i))
+      for (const i of numbers(packet, '!ping')) this.sendLines(pong(i))
       if (packet._lines.some((l) => l._name === '!closed')) this.over = true
     }
-    this.p.stir()
+    this.p.notify()
   }
 
-  say(...lines: string[]): void {
+  sendLines(...lines: string[]): void {
     this.send(this.p.batch(...lines))
   }
 
   send(batch: string): void {
     try {
       this.ws.send(batch)
-      this.spoke = performance.now()
+      this.lastUsed = performance.now()
     } catch {
-      // it is closing: its end will tell
+      // it is closing: its end will show why
     }
   }
 
-  /** Waits until `done`, the end of the socket, or a finding that settles it. */
+  /** Waits until `done`, the end of the socket, or a finding that decides it. */
   async until(ms: number, done: () => boolean): Promise<boolean> {
     await this.p.until(ms, () => done() || this.dead || this.p.failed)
     return done()
@@ -98,26 +98,26 @@ class Socket {
   }
 
   /** Opens the session on the socket and sees a ping there and back. */
-  async begin(): Promise<boolean> {
+  async openSession(): Promise<boolean> {
     const { p } = this
-    this.say(p.open())
-    if (await this.until(p.d.left(waits.speak), () => !!p.opened)) return this.ping()
+    this.sendLines(p.open())
+    if (await this.until(p.d.left(waits.answer), () => !!p.opened)) return this.ping()
     if (p.spent || p.failed) return false
-    if (this.dead) return this.died(", before the server's first word")
+    if (this.dead) return this.reportCut(", before the server's first word")
     // The loss of one frame must not be taken for more (HF1-WSK-04). A second one shows which it
     // was.
-    this.say(ping(1))
+    this.sendLines(ping(1))
     p.unread = 'ws-first-frame'
-    const got = await this.until(p.d.left(waits.speak), () => this.pongs.has(1))
+    const got = await this.until(p.d.left(waits.answer), () => this.pongs.has(1))
     if (p.opened && !got && (await this.oneBehind()))
       p.find(
         'ws-one-behind',
         'the answer to the first frame came when a second was sent, the answer to that when a third was',
       )
-    else if (p.opened) p.find('ws-silent', `the answer to the first frame came later than ${took(waits.speak)}`)
+    else if (p.opened) p.find('ws-silent', `the answer to the first frame came later than ${took(waits.answer)}`)
     else if (got) p.find('ws-first-frame', 'the answer to the second frame came, the answer to the first did not')
     else if (p.spent || p.failed) return false
-    else if (this.dead) return this.died(", before the server's first word")
+    else if (this.dead) return this.reportCut(", before the server's first word")
     else p.find('ws-swallowed', `it opened, then no frame came within ${took(this.age)}, though two were sent`)
     return false
   }
@@ -127,8 +127,8 @@ class Socket {
    * come.
    */
   private async oneBehind(): Promise<boolean> {
-    this.say(ping(2))
-    await this.until(this.p.d.left(this.p.patience), () => this.pongs.has(2))
+    this.sendLines(ping(2))
+    await this.until(this.p.d.left(this.p.responseTimeout), () => this.pongs.has(2))
     return this.pongs.has(1) && !this.pongs.has(2)
   }
 
@@ -136,21 +136,21 @@ class Socket {
     const { p } = this
     const i = ++this.pings
     const sent = performance.now()
-    this.say(ping(i))
-    if (await this.until(waits.speak + p.patience, () => this.pongs.has(i))) {
+    this.sendLines(ping(i))
+    if (await this.until(waits.answer + p.responseTimeout, () => this.pongs.has(i))) {
       if (p.result.rttMs < 0) p.result.rttMs = Math.round(performance.now() - sent)
       return true
     }
     const after = took(performance.now() - sent)
     if (p.spent || p.failed || this.over) return false
-    if (this.dead) return this.died('')
+    if (this.dead) return this.reportCut('')
     if (i === 1) p.find('ws-swallowed', `the answer to the first frame came, and none to a ping within ${after}`)
     else
       p.find('ws-silent', `no answer to a ping within ${after}, at an age of ${took(this.age)}; no end was seen either`)
     return false
   }
 
-  private died(when: string): false {
+  private reportCut(when: string): false {
     this.cut = true
     this.p.find('ws-killed', `cut ${took(this.age)} after the handshake${when}: ${this.why}`)
     return false
@@ -165,7 +165,7 @@ class Socket {
     for (const end = performance.now() + total; performance.now() < end;) {
       await this.until(Math.min(waits.ping, end - performance.now()), () => false)
       if (this.p.spent || this.p.failed) return false
-      if (this.dead) return this.died('')
+      if (this.dead) return this.reportCut('')
       if (!(await this.ping())) return false
       this.p.result.watchedMs = Math.round(this.age)
     }
@@ -175,7 +175,7 @@ class Socket {
   /** Closes the session, if it lives, and the socket. */
   async close(alive: boolean): Promise<void> {
     if (alive && !this.dead) {
-      this.say(closeLine)
+      this.sendLines(closeLine)
       await this.until(waits.close, () => this.over)
     }
     this.ws.onclose = this.ws.onmessage = this.ws.onopen = null
@@ -198,7 +198,7 @@ export async function trySocket(p: Probe): Promise<void> {
   if (!s) return
   if (!(await s.open())) return s.close(false)
   p.d.progress(p, 'The handshake passes.')
-  let lives = await s.begin()
+  let lives = await s.openSession()
   if (lives) {
     p.d.progress(p, 'A session is open; watching it live.')
     lives = await s.watch(p.d.left(waits.watch))
@@ -234,7 +234,7 @@ async function again(p: Probe): Promise<void> {
   const q = new Probe(p.d, p.result.name)
   const s = dial(q)
   if (!s) return
-  const lives = (await s.open()) && (await s.begin()) && (await s.watch(p.d.left(waits.watch / 2)))
+  const lives = (await s.open()) && (await s.openSession()) && (await s.watch(p.d.left(waits.watch / 2)))
   if (lives) p.find('ws-killed', `a second one lived for ${took(s.age)}`)
   await s.close(lives)
 }
@@ -249,10 +249,10 @@ async function largeFrames(p: Probe): Promise<void> {
     const q = new Probe(p.d, p.result.name)
     const s = dial(q)
     if (!s) return
-    if (!(await s.open()) || !(await s.begin())) return s.close(false)
+    if (!(await s.open()) || !(await s.openSession())) return s.close(false)
     s.send(padded(size, 1000))
-    const passed = await s.sees(1000, p.d.left(waits.speak + q.patience))
-    const evidence = s.dead ? `ended the socket: ${s.how}` : `had no answer within ${took(waits.speak)}`
+    const passed = await s.sees(1000, p.d.left(waits.answer + q.responseTimeout))
+    const evidence = s.dead ? `ended the socket: ${s.how}` : `had no answer within ${took(waits.answer)}`
     await s.close(passed)
     if (passed) return p.d.found.fact('largest frame that passed', `${size} bytes`)
     if (p.spent) return
@@ -299,14 +299,14 @@ async function lifeOf(p: Probe, busy: boolean): Promise<Life> {
   const s = dial(q)
   const life = { age: 0, quiet: 0, cut: false, why: '' }
   if (!s) return life
-  let lives = (await s.open()) && (await s.begin())
+  let lives = (await s.open()) && (await s.openSession())
   for (const end = performance.now() + p.d.left(waits.longWatch); lives && performance.now() < end && !p.spent;) {
     await s.until(Math.min(busy ? waits.ping : 1e9, end - performance.now()), () => false)
     lives = !s.dead && !q.failed
-    if (lives && busy) s.say(ping(++s.pings))
+    if (lives && busy) s.sendLines(ping(++s.pings))
   }
   if (s.isOpen) life.age = s.age
-  life.quiet = performance.now() - s.spoke
+  life.quiet = performance.now() - s.lastUsed
   life.cut = s.dead && !s.over && !p.spent
   life.why = s.how
   await s.close(!life.cut && lives)

@@ -12,26 +12,26 @@ export class Stream {
   private readonly often = new Map<string, number>()
   private readonly answer: Answer
   bytes = 0
-  heard: number
+  lastReceived: number
   dead = false
   over = false
   pinged = false
   private why = 'as if it were complete'
-  private owed: number[] = []
+  private unanswered: number[] = []
   private done: Promise<void>
 
   constructor(p: Probe, answer: Answer) {
     this.p = p
     this.answer = answer
     this.born = answer.sent
-    this.heard = performance.now()
+    this.lastReceived = performance.now()
     this.see('header')
     this.done = this.read().catch((error: unknown) => {
       this.why = clean(String(error), 100)
     })
     void this.done.then(() => {
       this.dead = true
-      p.stir()
+      p.notify()
     })
   }
 
@@ -48,7 +48,7 @@ export class Stream {
       text = events.pop()!
       for (const event of events) this.event(event)
       if (text.length > 1 << 20) throw Error('an event without end')
-      this.p.stir()
+      this.p.notify()
       if (done) {
         if (text && !this.seen.has('first')) this.event(text) // for what is no event stream
         return
@@ -58,7 +58,7 @@ export class Stream {
 
   private event(text: string): void {
     let data = [...text.matchAll(/^data: ?([^\r\n]*)/gm)].map((m) => m[1] + '\n').join('')
-    this.heard = performance.now()
+    this.lastReceived = performance.now()
     if (!data && this.seen.has('first')) return
     if (!data && /^(:[^\n]*\n?)*$/.test(text)) return // a comment
     data ||= text
@@ -76,7 +76,7 @@ export class Stream {
     if (packet._lines.some((l) => l._name === '!closed')) this.over = true
     for (const i of numbers(packet, '?beacon')) this.see(`beacon ${i}`)
     for (const i of numbers(packet, '!pong')) this.see(`pong ${i}`)
-    this.owed.push(...numbers(packet, '!ping'))
+    this.unanswered.push(...numbers(packet, '!ping'))
   }
 
   private see(what: string): void {
@@ -99,7 +99,7 @@ export class Stream {
       .join(', ')
   }
 
-  /** Waits until `done`, the end of the stream, or a finding that settles it. */
+  /** Waits until `done`, the end of the stream, or a finding that decides it. */
   async until(ms: number, done: () => boolean): Promise<boolean> {
     await this.p.until(ms, () => done() || this.dead || this.p.failed)
     return done()
@@ -110,27 +110,27 @@ export class Stream {
   }
 
   /** The stream is over, or looking on is of no use. */
-  get settled(): boolean {
+  get finished(): boolean {
     return this.dead || this.p.failed || this.p.spent
   }
 
-  get owes(): boolean {
-    return this.owed.length > 0
+  get owesPongs(): boolean {
+    return this.unanswered.length > 0
   }
 
-  /** Has the server say a pong on the stream. False: the POST itself did not pass. */
+  /** Has the server send a pong on the stream. False: the POST itself did not pass. */
   async ping(i: number): Promise<boolean> {
     const { p } = this
-    const answers = this.owed.map(pong)
-    this.owed = []
+    const answers = this.unanswered.map(pong)
+    this.unanswered = []
     this.pinged = true
     const sent = performance.now()
-    const answer = await p.post('up', p.batch(p.up(), ping(i), ...answers), p.d.left(waits.speak + p.patience))
+    const answer = await p.post('up', p.batch(p.up(), ping(i), ...answers), p.d.left(waits.answer + p.responseTimeout))
     if (isTrouble(answer)) {
       p.trouble(answer)
       return false
     }
-    this.heard = performance.now()
+    this.lastReceived = performance.now()
     if (p.result.rttMs < 0) p.result.rttMs = Math.round(performance.now() - sent)
     return true
   }

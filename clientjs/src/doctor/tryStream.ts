@@ -14,15 +14,15 @@ export async function tryStream(p: Probe): Promise<void> {
   p.d.signal.addEventListener('abort', stop)
   if (p.d.signal.aborted) stop()
   let answer: Answer | Trouble | undefined
-  const asked = p.send('stream', p.batch(p.open()), p.d.left(1e9), own.signal).then((a) => {
+  const sent = p.send('stream', p.batch(p.open()), p.d.left(1e9), own.signal).then((a) => {
     answer = a
-    p.stir()
+    p.notify()
   })
   await p.until(p.d.left(waits.header), () => !!answer)
   if (!answer) {
     if (!p.spent) await heldWhole(p, () => !!answer && !('id' in answer))
     stop()
-    await asked
+    await sent
     return
   }
   if ('id' in answer) return streamTrouble(p, answer)
@@ -40,7 +40,7 @@ export async function tryStream(p: Probe): Promise<void> {
 
 /** Waits for the first event. False: what came instead is booked. */
 async function answered(s: Stream): Promise<boolean> {
-  if (await s.comes('opened', s.p.d.left(waits.speak))) return true
+  if (await s.comes('opened', s.p.d.left(waits.answer))) return true
   if (s.p.failed || s.p.spent) return false
   if (s.dead) s.p.find('sse-cut', `the stream ended ${took(s.age)} after the request, before its first event`)
   else await whatHolds(s)
@@ -48,14 +48,14 @@ async function answered(s: Stream): Promise<boolean> {
 }
 
 /**
- * Tells whether events pass as they are sent (HF1-SSE-02, HF1-SSE-03). False: why not is booked.
+ * Whether events pass as they are sent (HF1-SSE-02, HF1-SSE-03). False: why not is booked.
  */
 async function live(s: Stream): Promise<boolean> {
   const { p } = s
   const rtt = s.seen.get('opened')! - s.born // for now
   const by = s.seen.get('opened')! + 300 + waits.late + 2 * rtt - performance.now()
-  const passes = (await s.comes('beacon 2', by)) && (await s.ping(1)) && (await s.comes('pong 1', p.patience))
-  if (!passes && !s.settled) {
+  const passes = (await s.comes('beacon 2', by)) && (await s.ping(1)) && (await s.comes('pong 1', p.responseTimeout))
+  if (!passes && !s.finished) {
     p.d.progress(p, 'Something holds the stream back; finding out how.')
     await whatHolds(s)
     return false
@@ -78,13 +78,13 @@ async function watch(s: Stream, total: number): Promise<boolean> {
     }
     if (performance.now() >= end) return true
     if (!(await s.ping(i))) return false
-    await s.comes(`pong ${i}`, waits.speak)
-    if (s.settled) continue // the next turn books it
+    await s.comes(`pong ${i}`, waits.answer)
+    if (s.finished) continue // the next turn books it
     if (!s.has(`pong ${i}`)) {
       p.find(
         'sse-silent',
         `${took(s.age)} after the request the stream fell silent: ` +
-          `a ping was taken, its pong did not come within ${took(waits.speak)}`,
+          `a ping was taken, its pong did not come within ${took(waits.answer)}`,
       )
       return false
     }
@@ -98,16 +98,16 @@ async function lifeOf(p: Probe, busy: boolean): Promise<Life> {
   const answer = await q.send('stream', q.batch(q.open()), p.d.left(waits.open))
   if ('id' in answer) return life
   const s = new Stream(q, answer)
-  await s.comes('opened', waits.speak)
+  await s.comes('opened', waits.answer)
   const end = performance.now() + p.d.left(waits.longWatch)
-  for (let i = 1; q.opened && performance.now() < end && !s.settled; i++) {
-    await s.until(Math.min(busy ? waits.ping : 1e9, end - performance.now()), () => s.owes)
-    if (s.settled) break
+  for (let i = 1; q.opened && performance.now() < end && !s.finished; i++) {
+    await s.until(Math.min(busy ? waits.ping : 1e9, end - performance.now()), () => s.owesPongs)
+    if (s.finished) break
     // A quiet one answers pings, else the server ends it (HF1-LIV-03).
-    if ((busy || s.owes) && !(await s.ping(i))) break
+    if ((busy || s.owesPongs) && !(await s.ping(i))) break
   }
   life.age = s.age
-  life.quiet = performance.now() - s.heard
+  life.quiet = performance.now() - s.lastReceived
   life.cut = s.dead && !s.over && !p.spent
   life.why = s.how
   await s.close()

@@ -20,7 +20,7 @@ import {
 } from './journal.js'
 import { measured } from './reader.js'
 
-/** What the leader tells the other tabs. */
+/** What the leader shows to the other tabs. */
 export interface View {
   gen: number
   state: Session['state']
@@ -32,8 +32,8 @@ export interface View {
   held: number
 }
 
-/** What the leader asks of the tab it is in. */
-export interface Seat {
+/** What the leader needs of the tab it is in. */
+export interface LeaderHost {
   /** The journal has news for every tab: messages down, or another session. */
   news(): void
   show(view: View): void
@@ -45,7 +45,7 @@ export interface Seat {
 /** Bytes of messages down that are kept for tabs that lag; then the server has to wait. */
 const backlog = 4 << 20
 /** How long it waits for them before they are left behind. */
-const laggard = 30e3
+const lagTimeout = 30e3
 /** Selections and attachments of a tab that leads. */
 const termSize = 2 ** 24
 
@@ -56,9 +56,9 @@ export class Leader {
   private readonly url: string
   private readonly options: Options
   private readonly journal: Journal
-  private readonly seat: Seat
+  private readonly host: LeaderHost
   /** Ids of the tabs that live. */
-  private readonly living: () => Promise<Set<string>>
+  private readonly liveTabs: () => Promise<Set<string>>
   private meta!: Meta
   private session: Session | undefined
   private machine: Machine | undefined
@@ -79,37 +79,37 @@ export class Leader {
   /** Sessions in a row that have not lasted. */
   private renewals = 0
 
-  constructor(url: string, options: Options, journal: Journal, seat: Seat, living: () => Promise<Set<string>>) {
+  constructor(url: string, options: Options, journal: Journal, host: LeaderHost, liveTabs: () => Promise<Set<string>>) {
     this.url = url
     this.options = options
     this.journal = journal
-    this.seat = seat
-    this.living = living
+    this.host = host
+    this.liveTabs = liveTabs
   }
 
   async start(): Promise<void> {
     try {
-      const living = await this.living()
+      const liveTabs = await this.liveTabs()
       const rows = await this.journal.run(async (t) => {
         t.meta.term++
-        // What it was waiting to lead is over, or never got anywhere: nobody has to be told.
+        // What it was waiting to lead is over, or never got anywhere: nobody needs to know.
         if (!t.meta.over && !t.meta.last && unanswered({ ...t.meta, since: t.meta.since || Infinity }))
           t.meta = { ...fresh(t.meta), gen: t.meta.gen }
         t.meta.since ||= Date.now()
         this.meta = t.meta
-        for (const id of await requested(t.tabs.getAllKeys())) if (!living.has(id as string)) t.tabs.delete(id)
+        for (const id of await requested(t.tabs.getAllKeys())) if (!liveTabs.has(id as string)) t.tabs.delete(id)
         return requested(t.up.getAll()) as Promise<Up[]>
       })
       if (this.stopped) return
-      if (this.meta.over) this.seat.news()
-      else this.begin(rows)
+      if (this.meta.over) this.host.news()
+      else this.startSession(rows)
     } catch (error) {
       this.fail(error)
     }
   }
 
-  /** Begins the session, or goes on with it: every message in the journal may have been sent. */
-  private begin(rows: Up[]): void {
+  /** Starts the session, or goes on with it: every message in the journal may have been sent. */
+  private startSession(rows: Up[]): void {
     const { meta } = this
     const lines = rows.flatMap(({ data }) => (data === undefined ? [] : measured(data).lines))
     const head = { ...meta, att: meta.term * termSize, u: meta.term * termSize, last: meta.ack + lines.length }
@@ -120,7 +120,7 @@ export class Leader {
         this.dispatch = dispatch
         restore(m, head, (n) => lines[n - meta.ack - 1]!)
       },
-      _keep: (m) => this.look(m),
+      _keep: (m) => this.observe(m),
       _take: (message, done) => {
         this.takes.push([message, done])
         this.write()
@@ -134,7 +134,7 @@ export class Leader {
     next.on('open', () => this.show())
     next.on('trace', (trace) => {
       if (trace.what === 'validated') this.renewals = 0
-      this.seat.trace(trace)
+      this.host.trace(trace)
     })
     next.on('close', (end) => void this.ended(end))
     this.show()
@@ -147,7 +147,7 @@ export class Leader {
     const { session, meta } = this
     if (!session || this.stopped) return
     const { state, transport, id } = session
-    this.seat.show({
+    this.host.show({
       gen: meta.gen,
       state: state === 'closed' ? 'connecting' : state,
       transport,
@@ -158,7 +158,7 @@ export class Leader {
   }
 
   /** Sees what the machine has learned; it is called before anything is sent. */
-  private look(m: Machine): void {
+  private observe(m: Machine): void {
     const { meta } = this
     if (m._closing._over) return
     if (m._server.run === meta.run && m._log._base === meta.ack && m._server.lim.maxMessage === meta.largest) return
@@ -251,11 +251,11 @@ export class Leader {
     if (outcome === full) return this.wait()
     this.fullSince = 0
     for (const [, done] of takes.splice(0, count)) done()
-    if (count) this.seat.news()
+    if (count) this.host.news()
     this.show()
   }
 
-  /** Books what the server has said, and drops what it has taken. */
+  /** Writes down what the server has stated, and drops what it has taken. */
   private async learn(t: Transaction): Promise<void> {
     const m = this.machine!
     if (m._closing._over) return
@@ -282,19 +282,19 @@ export class Leader {
 
   private async leave(): Promise<void> {
     try {
-      const living = await this.living()
-      const late = Date.now() - this.fullSince > laggard
+      const liveTabs = await this.liveTabs()
+      const late = Date.now() - this.fullSince > lagTimeout
       await this.journal.run(async (t) => {
         const ids = (await requested(t.tabs.getAllKeys())) as string[]
         const positions = (await requested(t.tabs.getAll())) as number[]
         const best = Math.max(...positions)
         ids.forEach((id, i) => {
-          if (!living.has(id) || (late && positions[i]! < best && t.meta.downSize > backlog)) t.tabs.delete(id)
+          if (!liveTabs.has(id) || (late && positions[i]! < best && t.meta.downSize > backlog)) t.tabs.delete(id)
         })
         await dropTaken(t)
       })
       if (this.stopped) return
-      this.seat.news()
+      this.host.news()
       this.fullSince = this.takes.length ? this.fullSince : 0
       this.write()
     } catch (error) {
@@ -332,7 +332,7 @@ export class Leader {
         return true
       })
       if (!done) return this.stop()
-      this.seat.news()
+      this.host.news()
       if (this.meta.over) return this.stop()
       // Not at once: a server that goes away has many clients.
       await new Promise((resolve) => setTimeout(resolve, Math.random() * Math.min(30e3, 500 * 2 ** this.renewals++)))
@@ -345,7 +345,7 @@ export class Leader {
   private fail(error: unknown): void {
     if (this.stopped) return
     this.stop()
-    this.seat.fail(error)
+    this.host.fail(error)
   }
 
   /** Leaves the session to whoever leads next. */

@@ -10,8 +10,8 @@ export function measured(data: string | Uint8Array): { lines: string[]; cost: nu
   return { lines: _entries.map((entry) => entry._line), cost: _cost }
 }
 
-/** What a tab is told of the journal. */
-export interface Told {
+/** What the reader reports to its tab. */
+export interface ReaderEvents {
   /** There are messages in the inbox. */
   came(): void
   /** This tab has taken messages: there may be room for more. */
@@ -30,51 +30,51 @@ export class Reader {
   readonly inbox: [number, Message][] = []
   private readonly journal: Journal
   private readonly tab: string
-  private readonly tell: Told
+  private readonly events: ReaderEvents
   /**
    * The last message that was read, that the application has taken, and that the journal knows it
    * has.
    */
   private last = 0
   private taken = 0
-  private told = 0
+  private reported = 0
   private joined = false
   private working = false
   private again = false
   private stopped = false
 
-  constructor(journal: Journal, tab: string, tell: Told) {
+  constructor(journal: Journal, tab: string, events: ReaderEvents) {
     this.journal = journal
     this.tab = tab
-    this.tell = tell
+    this.events = events
   }
 
-  /** Begins where the tab that has taken most stands. */
+  /** Starts where the tab is that has taken most. */
   join(): void {
     if (this.joined) return
     this.joined = true
     this.journal
       .run(({ meta, tabs }) => {
         tabs.put(meta.seen, this.tab)
-        this.last = this.taken = this.told = meta.seen
+        this.last = this.taken = this.reported = meta.seen
       })
       .then(() => {
-        this.tell.room()
-        this.look()
+        this.events.room()
+        this.sync()
       })
-      .catch(() => {}) // whoever leads has the same journal, and tells
+      .catch(() => {}) // whoever leads has the same journal, and reports it
   }
 
   /** The next message; the inbox is not empty. */
   take(): Message {
     const [key, message] = this.inbox.shift()!
     this.taken = key
-    this.look()
+    this.sync()
     return message
   }
 
-  /** Looks for news, and tells what was taken. */
-  look(): void {
+  /** Reads what is new, and reports what was taken. */
+  sync(): void {
     this.again = true
     if (this.working || this.stopped) return
     this.working = true
@@ -93,13 +93,13 @@ export class Reader {
     await Promise.resolve() // many in a row share a transaction
     while (this.again && !this.stopped) {
       this.again = false
-      const { taken, told } = this
-      const reading = this.last > 0 || this.told > 0 || this.joined
+      const { taken, reported } = this
+      const reading = this.last > 0 || this.reported > 0 || this.joined
       // What nobody takes is not added to without bound.
       const room = this.inbox.length < page
       const { meta, keys, rows, mine } = await this.journal.run(async (t) => {
         const mine = (await requested(t.tabs.get(this.tab))) as number | undefined
-        if (mine !== undefined && taken > told) {
+        if (mine !== undefined && taken > reported) {
           await requested(t.tabs.put(taken, this.tab))
           t.meta.seen = Math.max(t.meta.seen, taken)
           await dropTaken(t)
@@ -113,17 +113,17 @@ export class Reader {
         }
       })
       if (this.stopped) return
-      this.told = taken
-      if (taken > told) this.tell.room()
-      if (this.joined && mine === undefined) return this.tell.dropped()
+      this.reported = taken
+      if (taken > reported) this.events.room()
+      if (this.joined && mine === undefined) return this.events.dropped()
       keys.forEach((key, i) => {
         const { data, number, session } = rows[i]!
         this.inbox.push([key, { data, number, session }])
         this.last = key
       })
       if (rows.length === page) this.again = true
-      if (rows.length) this.tell.came()
-      if (room && !this.again) this.tell.read(meta)
+      if (rows.length) this.events.came()
+      if (room && !this.again) this.events.read(meta)
     }
   }
 }
