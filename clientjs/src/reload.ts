@@ -14,7 +14,7 @@
 // not copied, has as well. The stamp holds no secret.
 
 import type { Machine } from './machine/state.js'
-import { headOf, restore, unanswered, type Head, type Keeper } from './store.js'
+import { headOf, restore, unanswered, type Head, type StoreHooks } from './store.js'
 import type { Events, Store } from './types.js'
 import { randomName } from './wire/codec.js'
 
@@ -165,7 +165,7 @@ class Copy {
   }
 }
 
-class SessionStore implements ReloadStore, Keeper {
+class SessionStore implements ReloadStore, StoreHooks {
   readonly name: string
   readonly restored: boolean
   private readonly limit: number

@@ -7,7 +7,7 @@ import {
   authorized, close, closed, due, finish, newMachine, next, online, received, send, taken, tick,
 } from './machine/machine.js'
 import { unconfirmed, type Conn, type Host, type Machine } from './machine/state.js'
-import type { Keeper } from './store.js'
+import type { StoreHooks } from './store.js'
 import { stored } from './stored.js'
 import type { Events, Message, Options, Session, Transport } from './types.js'
 import { prepare, randomName } from './wire/codec.js'
@@ -27,7 +27,7 @@ export function connect(url: string, options: Options = {}): Session {
     renew = true,
     memory,
   } = options
-  const store = stored ? (options.store as Keeper | undefined) : undefined
+  const store = stored ? (options.store as StoreHooks | undefined) : undefined
   const wire: Wire = {
     _url: new URL(url, globalThis.location?.href).href.replace(/^(ws|http)/, ''),
     _fetch: options.fetch ?? fetch,

@@ -6,8 +6,8 @@ import type { Events, Message, Store } from './types.js'
 import { byteLength, encodeEntry, randomName, type Entry } from './wire/codec.js'
 import { append, lastNumber } from './wire/log.js'
 
-/** The inside of a `Store`. */
-export interface Keeper extends Store {
+/** What `connect` calls of a `Store`; it is not public. */
+export interface StoreHooks extends Store {
   /** A machine starts, the first or by renewal. */
   _start(
     m: Machine,

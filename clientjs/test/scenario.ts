@@ -183,8 +183,9 @@ export class Scenario {
   private next(conn: Conn): boolean {
     const batch = next(this.m, conn)
     const id = this.conns.indexOf(conn)
-    if (typeof batch === 'string') for (const line of batch.slice(0, -1).split('\n')) this.write(`${id}> ${short(line)}`)
-    else if (batch) {
+    if (typeof batch === 'string') {
+      for (const line of batch.slice(0, -1).split('\n')) this.write(`${id}> ${short(line)}`)
+    } else if (batch) {
       const bytes = Buffer.from(batch)
       const lf = bytes.indexOf(10)
       this.write(`${id}> binary "${bytes.subarray(0, lf)}" ${short(bytes.subarray(lf + 1).toString('base64'))}`)

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { connect, type Message } from '../src/index.js'
-import type { Keeper } from '../src/store.js'
+import type { StoreHooks } from '../src/store.js'
 import { lastNumber } from '../src/wire/log.js'
 import { opened, FakeNet } from './fakeNet.js'
 
@@ -14,7 +14,7 @@ beforeEach(() => {
 afterEach(() => vi.useRealTimers())
 
 const pass = (ms = 0) => vi.advanceTimersByTimeAsync(ms)
-const start = (store: Keeper) =>
+const start = (store: StoreHooks) =>
   connect(url, { fetch: net.fetch, WebSocket: net.WebSocket, transports: ['websocket'], store })
 
 test('a store has seen what is sent before it is', async () => {

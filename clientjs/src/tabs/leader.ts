@@ -5,7 +5,7 @@
 import { connect, type End, type Message, type Options, type Session, type Trace, type Transport } from '../index.js'
 import { finish } from '../machine/closing.js'
 import { unconfirmed, type Machine } from '../machine/state.js'
-import { restore, unanswered, type Keeper } from '../store.js'
+import { restore, unanswered, type StoreHooks } from '../store.js'
 import {
   after,
   dropTaken,
@@ -113,7 +113,7 @@ export class Leader {
     const { meta } = this
     const lines = rows.flatMap(({ data }) => (data === undefined ? [] : measured(data).lines))
     const head = { ...meta, att: meta.term * termSize, u: meta.term * termSize, last: meta.ack + lines.length }
-    const store: Keeper = {
+    const store: StoreHooks = {
       name: 'tabs',
       _start: (m, _, dispatch) => {
         this.machine = m
