@@ -1,21 +1,28 @@
 // Short names for the client's private properties, those that start with `_`.
 //
-// Two properties need different names only if one object can have both, and TypeScript's interfaces tell which can: those
-// of one interface and of what it extends. So the same few letters serve all interfaces, which packs better than a name
-// of its own for each of some hundred properties. test/names.test.ts runs the machine's scenarios under these names.
+// Two properties need different names only if one object can have both, and TypeScript's interfaces
+// tell which can: those of one interface and of what it extends. So the same few letters serve all
+// interfaces, which packs better than a name of its own for each of some hundred properties.
+// test/names.test.ts runs the machine's scenarios under these names.
 import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 
 // The frequent letters of what a minifier writes anyhow come first.
 const letters = 'etnroaislcufdhmpgvwybkjxzqETNROAISLCUFDHMPGVWYBKJXZQ$_'
 
-const nameAt = (i) => (i < letters.length ? letters[i] : nameAt(Math.floor(i / letters.length) - 1) + letters[i % letters.length])
+const nameAt = (i) =>
+  i < letters.length ? letters[i] : nameAt(Math.floor(i / letters.length) - 1) + letters[i % letters.length]
 
 /** The private properties of each interface in the source, those it inherits too. */
 function interfaces(source) {
   const own = new Map()
-  for (const [, name, parents = '', body] of source.matchAll(/\binterface (\w+)(?: extends ([\w, ]+))? \{([^]*?)\n\}/g)) {
-    own.set(name, { parents: parents.split(/, /), properties: [...body.matchAll(/^\s+(_\w+)\??[:(]/gm)].map((m) => m[1]) })
+  for (const [, name, parents = '', body] of source.matchAll(
+    /\binterface (\w+)(?: extends ([\w, ]+))? \{([^]*?)\n\}/g,
+  )) {
+    own.set(name, {
+      parents: parents.split(/, /),
+      properties: [...body.matchAll(/^\s+(_\w+)\??[:(]/gm)].map((m) => m[1]),
+    })
   }
   const all = (name) => (own.has(name) ? [...own.get(name).properties, ...own.get(name).parents.flatMap(all)] : [])
   return [...own.keys()].map((name) => new Set(all(name)))
@@ -23,7 +30,7 @@ function interfaces(source) {
 
 /** Private property → short name, for the TypeScript files of a folder. */
 export function privateNames(folder) {
-  const files = readdirSync(folder).filter((name) => name.endsWith('.ts'))
+  const files = readdirSync(folder, { recursive: true }).filter((name) => name.endsWith('.ts'))
   const source = files.map((name) => readFileSync(join(folder, name), 'utf8')).join('\n')
   const groups = interfaces(source)
   const uses = new Map()

@@ -1,5 +1,6 @@
-// What the tests of real clients share: the binary with -gateway before a backend, a middlebox that cuts every connection, and the
-// WebSocket class that the clients are given in place of Node's or the ws package's.
+// What the tests of real clients share: the binary with -gateway before a backend, a middlebox that
+// cuts every connection, and the WebSocket class that the clients are given in place of Node's or
+// the ws package's.
 import { once } from 'node:events'
 import { WebSocketServer, WebSocket as Inner } from 'ws'
 import { WebSocket } from '../dist/websocket.mjs'
@@ -33,8 +34,17 @@ export async function wsServer(t, options = {}) {
 /** Puts the gateway and the middlebox before a backend. `cut` breaks everything that is open. */
 export async function behind(t, port) {
   Counted.made = 0
-  const { log } = start(t, program, ['-addr', '127.0.0.1:0', '-gateway', `ws://127.0.0.1:${port}`, '-log-level', 'debug'])
-  const endpoint = await until('the server', 20_000, () => log.map((line) => /^Endpoint: +(\S+)/.exec(line)?.[1]).find(Boolean))
+  const { log } = start(t, program, [
+    '-addr',
+    '127.0.0.1:0',
+    '-gateway',
+    `ws://127.0.0.1:${port}`,
+    '-log-level',
+    'debug',
+  ])
+  const endpoint = await until('the server', 20_000, () =>
+    log.map((line) => /^Endpoint: +(\S+)/.exec(line)?.[1]).find(Boolean),
+  )
   const box = await middlebox(t, Number(new URL(endpoint).port))
   const seen = { cuts: 0, broken: 0 }
   return {

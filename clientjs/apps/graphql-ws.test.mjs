@@ -1,4 +1,5 @@
-// graphql-ws, client and server as they come: a subscription of 300 events while every connection is cut again and again.
+// graphql-ws, client and server as they come: a subscription of 300 events while every connection
+// is cut again and again.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { GraphQLInt, GraphQLObjectType, GraphQLSchema, GraphQLString } from 'graphql'
@@ -30,7 +31,18 @@ test('graphql-ws', { timeout: 60_000 }, async (t) => {
   const backend = await wsServer(t, { path: '/graphql', handleProtocols: () => 'graphql-transport-ws' })
   const reasons = []
   let connections = 0
-  useServer({ schema, onConnect: () => { connections++ }, onClose: (_, code, reason) => { reasons.push([code, `${reason}`]) } }, backend)
+  useServer(
+    {
+      schema,
+      onConnect: () => {
+        connections++
+      },
+      onClose: (_, code, reason) => {
+        reasons.push([code, `${reason}`])
+      },
+    },
+    backend,
+  )
   const { url, cut, seen } = await behind(t, backend.address().port)
   const faults = []
   const client = createClient({
@@ -43,16 +55,25 @@ test('graphql-ws', { timeout: 60_000 }, async (t) => {
   })
   const numbers = []
   await new Promise((resolve, reject) =>
-    client.subscribe({ query: 'subscription { count }' }, {
-      next({ data }) {
-        numbers.push(data.count)
-        if (numbers.length % 50 === 25) cut()
+    client.subscribe(
+      { query: 'subscription { count }' },
+      {
+        next({ data }) {
+          numbers.push(data.count)
+          if (numbers.length % 50 === 25) cut()
+        },
+        error: reject,
+        complete: resolve,
       },
-      error: reject,
-      complete: resolve,
-    }))
-  assert.deepEqual(numbers, Array.from({ length: count }, (_, i) => i + 1))
-  const hello = await new Promise((resolve, reject) => client.subscribe({ query: '{ hello }' }, { next: resolve, error: reject, complete() {} }))
+    ),
+  )
+  assert.deepEqual(
+    numbers,
+    Array.from({ length: count }, (_, i) => i + 1),
+  )
+  const hello = await new Promise((resolve, reject) =>
+    client.subscribe({ query: '{ hello }' }, { next: resolve, error: reject, complete() {} }),
+  )
   assert.deepEqual(hello, { data: { hello: 'hello' } })
   assert.deepEqual([faults, connections, Counted.made], [[], 1, 1])
   t.diagnostic(`${seen.cuts} cuts, ${seen.broken} connections broken`)
@@ -67,6 +88,14 @@ test('graphql-ws: the server’s close code reaches the client', { timeout: 60_0
   useServer({ schema, onConnect: () => false }, backend)
   const { url } = await behind(t, backend.address().port)
   const closed = await new Promise((resolve) =>
-    createClient({ url: `${url}/graphql`, webSocketImpl: Counted, retryAttempts: 0, lazy: false, onNonLazyError() {}, on: { closed: resolve } }))
+    createClient({
+      url: `${url}/graphql`,
+      webSocketImpl: Counted,
+      retryAttempts: 0,
+      lazy: false,
+      onNonLazyError() {},
+      on: { closed: resolve },
+    }),
+  )
   assert.deepEqual([closed.code, closed.reason, closed.wasClean], [4403, 'Forbidden', true])
 })

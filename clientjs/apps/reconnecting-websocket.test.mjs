@@ -1,4 +1,5 @@
-// reconnecting-websocket has nothing to reconnect: one connection carries 500 echoes while the network breaks again and again.
+// reconnecting-websocket has nothing to reconnect: one connection carries 500 echoes while the
+// network breaks again and again.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import Reconnecting from 'reconnecting-websocket'

@@ -1,4 +1,5 @@
-// yjs over y-websocket: two documents are edited at once, 150 times each, while every connection is cut, and end up the same.
+// yjs over y-websocket: two documents are edited at once, 150 times each, while every connection is
+// cut, and end up the same.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createDecoder, readVarUint, readVarUint8Array } from 'lib0/decoding'
@@ -34,15 +35,25 @@ test('yjs and y-websocket', { timeout: 60_000 }, async (t) => {
     await new Promise((resolve) => setTimeout(resolve, 4))
   }
   const [one, two] = docs
-  await until('both the same', 20_000, () => one.list.length === 2 * edits && two.list.length === 2 * edits && `${one.text}` === `${two.text}`)
+  await until(
+    'both the same',
+    20_000,
+    () => one.list.length === 2 * edits && two.list.length === 2 * edits && `${one.text}` === `${two.text}`,
+  )
   assert.deepEqual(one.list.toJSON(), two.list.toJSON())
-  for (const who of 'ab') assert.deepEqual(one.list.toJSON().filter((word) => word[0] === who), Array.from({ length: edits }, (_, i) => `${who}${i + 1}`))
+  for (const who of 'ab')
+    assert.deepEqual(
+      one.list.toJSON().filter((word) => word[0] === who),
+      Array.from({ length: edits }, (_, i) => `${who}${i + 1}`),
+    )
   assert.deepEqual([ends, connections(), Counted.made], [[], 2, 2])
   t.diagnostic(`${seen.cuts} cuts, ${seen.broken} connections broken`)
   assert.ok(seen.cuts >= 6 && seen.broken >= 12)
 })
 
-/** A server of one room, from yjs's own protocol library. Returns how many connections there were. */
+/**
+ * A server of one room, from yjs's own protocol library. Returns how many connections there were.
+ */
 function hub(server) {
   const doc = new Y.Doc()
   const awareness = new Awareness(doc)

@@ -1,25 +1,39 @@
-// A short check of what everybody needs of a page: names for controls, sound structure, and contrast.
+// A short check of what everybody needs of a page: names for controls, sound structure, and
+// contrast.
 
 /** Runs in the page; returns the width of what is laid out and a list of faults. */
 export function audit() {
   const faults = []
-  const describe = (element) => `${element.localName}${element.id && `#${element.id}`}.${element.className} "${element.textContent.trim().slice(0, 30)}"`
+  const describe = (element) =>
+    `${element.localName}${element.id && `#${element.id}`}.${element.className} ` +
+    `"${element.textContent.trim().slice(0, 30)}"`
   const shown = (element) => element.checkVisibility({ visibilityProperty: true, opacityProperty: true })
 
   for (const control of document.querySelectorAll('button, input, textarea, select, a[href]')) {
-    const label = control.labels?.[0]?.textContent || control.getAttribute('aria-label') || (control.localName === 'button' || control.localName === 'a' ? control.textContent : '')
+    const label =
+      control.labels?.[0]?.textContent ||
+      control.getAttribute('aria-label') ||
+      (control.localName === 'button' || control.localName === 'a' ? control.textContent : '')
     if (!label.trim()) faults.push(`no name: ${describe(control)}`)
   }
-  for (const image of document.querySelectorAll('img:not([alt]), canvas:not([aria-label])')) faults.push(`no words for ${describe(image)}`)
+  for (const image of document.querySelectorAll('img:not([alt]), canvas:not([aria-label])'))
+    faults.push(`no words for ${describe(image)}`)
   for (const region of document.querySelectorAll('[aria-labelledby], [aria-describedby]'))
     for (const name of ['aria-labelledby', 'aria-describedby'])
       for (const id of (region.getAttribute(name) ?? '').split(' ').filter(Boolean))
         if (!document.getElementById(id)) faults.push(`${name}="${id}" names nothing`)
   const ids = [...document.querySelectorAll('[id]')].map((element) => element.id)
-  for (const id of new Set(ids)) if (ids.filter((other) => other === id).length > 1) faults.push(`id ${id} is not unique`)
+  for (const id of new Set(ids))
+    if (ids.filter((other) => other === id).length > 1) faults.push(`id ${id} is not unique`)
   if (!document.documentElement.lang || !document.title) faults.push('the page has no language or title')
-  if (document.querySelectorAll('h1').length !== 1 || !document.querySelector('main') || !document.querySelector('header')) faults.push('no one h1, main and header')
-  if (!document.querySelector('[role=log]') || !document.querySelector('[role=status]')) faults.push('nothing tells a screen reader of news')
+  if (
+    document.querySelectorAll('h1').length !== 1 ||
+    !document.querySelector('main') ||
+    !document.querySelector('header')
+  )
+    faults.push('no one h1, main and header')
+  if (!document.querySelector('[role=log]') || !document.querySelector('[role=status]'))
+    faults.push('nothing tells a screen reader of news')
 
   /** Red, green, blue and alpha of a computed colour, by painting it. */
   const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true })
@@ -44,7 +58,13 @@ export function audit() {
   const seen = new Set()
   while (walker.nextNode()) {
     const element = walker.currentNode.parentElement
-    if (!walker.currentNode.data.trim() || seen.has(element) || !shown(element) || element.matches('.unseen, .skip, script, noscript *, :disabled')) continue
+    if (
+      !walker.currentNode.data.trim() ||
+      seen.has(element) ||
+      !shown(element) ||
+      element.matches('.unseen, .skip, script, noscript *, :disabled')
+    )
+      continue
     seen.add(element)
     const style = getComputedStyle(element)
     const [a, b] = [luminance(rgba(style.color)), luminance(ground(element))].sort((x, y) => y - x)
@@ -55,9 +75,15 @@ export function audit() {
   return { scrollWidth: document.documentElement.scrollWidth, faults }
 }
 
-/** Walks through the page with the Tab key, once around; returns what was focused, and whether that shows. */
+/**
+ * Walks through the page with the Tab key, once around; returns what was focused, and whether that
+ * shows.
+ */
 export async function tabStops(page) {
-  await page.evaluate(() => { document.activeElement.blur(); scrollTo(0, 0) })
+  await page.evaluate(() => {
+    document.activeElement.blur()
+    scrollTo(0, 0)
+  })
   await page.mouse.click(1, 1)
   const stops = new Map()
   for (let i = 0; i < 60; i++) {

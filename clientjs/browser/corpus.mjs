@@ -1,5 +1,5 @@
-// What crosses: texts that break careless codecs, and PNG files. A sequence is written as it is hashed: for each message
-// a type letter, its length as four bytes (big endian) and its bytes.
+// What crosses: texts that break careless codecs, and PNG files. A sequence is written as it is
+// hashed: for each message a type letter, its length as four bytes (big endian) and its bytes.
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { crc32 as nodeCrc32, deflateSync } from 'node:zlib'
@@ -22,13 +22,50 @@ const texts = [
   'Հայերեն: Կրնամ ապակի ուտել',
   'ᏣᎳᎩ and 𐎀𐎁𐎂 and 𝔘𝔫𝔦𝔠𝔬𝔡𝔢',
   'emoji: 👩‍👩‍👧‍👦 🏳️‍🌈 🇺🇳 👍🏽 ☠️ 1️⃣ \u{10ffff}',
-  '\u0000', 'a\u0000b\u0000', '\ufeff', '\ufeffleading mark', 'mark \ufeff inside', '\u2028', 'line\u2028and paragraph\u2029', '\u0085next line\u0085',
-  '\r', 'lone\rreturn', '\r\n', 'windows\r\nlines\r\n', '\n', 'unix\nlines\n\n', '\n.\n', '.\n', '\r\n.\r\n',
-  '\\', '\\n', '\\\\', 'C:\\new\\table\\reports', '\\r\\n', 'ends with \\', '\\u0000',
-  'ttype letter', 'bSGVsbG8=', '+tpiece', '@1 0', '!close {"code":4100}', '?ignore', '.', 'data: event\n\ndata: stream', 'holdfast/1 poll AAAAAAAAAAAAAAAA',
-  ' leading and trailing ', '\t\v\f\u0001\u001b[31m\u007f', '\u00ad\u200b\u200d\u200e\u202e\ufffd\ufffe',
-  '<!doctype html><script>alert(1)</script>', 'a=1&b=2%00%0d%0a',
-  JSON.stringify({ id: 7, tags: ['a', 'b'], nested: { null: null, text: 'line\nbreak "quoted" \u2028 \\' }, n: -1.5e-9 }),
+  '\u0000',
+  'a\u0000b\u0000',
+  '\ufeff',
+  '\ufeffleading mark',
+  'mark \ufeff inside',
+  '\u2028',
+  'line\u2028and paragraph\u2029',
+  '\u0085next line\u0085',
+  '\r',
+  'lone\rreturn',
+  '\r\n',
+  'windows\r\nlines\r\n',
+  '\n',
+  'unix\nlines\n\n',
+  '\n.\n',
+  '.\n',
+  '\r\n.\r\n',
+  '\\',
+  '\\n',
+  '\\\\',
+  'C:\\new\\table\\reports',
+  '\\r\\n',
+  'ends with \\',
+  '\\u0000',
+  'ttype letter',
+  'bSGVsbG8=',
+  '+tpiece',
+  '@1 0',
+  '!close {"code":4100}',
+  '?ignore',
+  '.',
+  'data: event\n\ndata: stream',
+  'holdfast/1 poll AAAAAAAAAAAAAAAA',
+  ' leading and trailing ',
+  '\t\v\f\u0001\u001b[31m\u007f',
+  '\u00ad\u200b\u200d\u200e\u202e\ufffd\ufffe',
+  '<!doctype html><script>alert(1)</script>',
+  'a=1&b=2%00%0d%0a',
+  JSON.stringify({
+    id: 7,
+    tags: ['a', 'b'],
+    nested: { null: null, text: 'line\nbreak "quoted" \u2028 \\' },
+    n: -1.5e-9,
+  }),
   JSON.stringify([[[[[[]]]]]], null, 2),
   `{"a":"${'x'.repeat(900)}"}`,
   'long: ' + 'Ünï©ødé 🎈 \\ '.repeat(400),
@@ -42,7 +79,11 @@ export function pngFiles() {
   const files = icons.filter(existsSync).map((path) => readFileSync(path))
   const photo = makePng(420, 300, (x, y, c) => ((x * (c + 1)) ^ (y * 3)) + 90 * noise(x, y, c))
   if (photo.length < 300_000) throw new Error('the large picture is too small')
-  files.push(photo, makePng(64, 64, (x, y, c) => [x * 4, y * 4, (x ^ y) * 4][c]), makePng(1, 1, () => 128))
+  files.push(
+    photo,
+    makePng(64, 64, (x, y, c) => [x * 4, y * 4, (x ^ y) * 4][c]),
+    makePng(1, 1, () => 128),
+  )
   for (let n = 2; files.length < 8; n++) files.push(makePng(16 * n, 16 * n, (x, y, c) => x * y * (c + n)))
   return files
 }
@@ -63,7 +104,12 @@ function makePng(width, height, value) {
   header.writeUInt32BE(height, 4)
   header.set([8, 2, 0, 0, 0], 8)
   const signature = Buffer.from('89504e470d0a1a0a', 'hex')
-  return Buffer.concat([signature, chunk('IHDR', header), chunk('IDAT', deflateSync(rows)), chunk('IEND', Buffer.alloc(0))])
+  return Buffer.concat([
+    signature,
+    chunk('IHDR', header),
+    chunk('IDAT', deflateSync(rows)),
+    chunk('IEND', Buffer.alloc(0)),
+  ])
 }
 
 function chunk(name, data) {
@@ -76,22 +122,33 @@ function chunk(name, data) {
 }
 
 /** node:zlib has had crc32 since 20.15. */
-const crc32 = nodeCrc32 ?? ((bytes) => {
-  let crc = -1
-  for (const byte of bytes) {
-    crc ^= byte
-    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0)
-  }
-  return ~crc >>> 0
-})
+const crc32 =
+  nodeCrc32 ??
+  ((bytes) => {
+    let crc = -1
+    for (const byte of bytes) {
+      crc ^= byte
+      for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0)
+    }
+    return ~crc >>> 0
+  })
 
-/** Gives a picture a number: a text chunk right after the header, so that it stays a valid PNG file. */
+/**
+ * Gives a picture a number: a text chunk right after the header, so that it stays a valid PNG file.
+ */
 function numberPicture(file, number) {
   const end = 8 + 25
-  return Buffer.concat([file.subarray(0, end), chunk('tEXt', Buffer.from(`Comment\0#${number}\0`, 'latin1')), file.subarray(end)])
+  return Buffer.concat([
+    file.subarray(0, end),
+    chunk('tEXt', Buffer.from(`Comment\0#${number}\0`, 'latin1')),
+    file.subarray(end),
+  ])
 }
 
-/** A sequence of `count` numbered messages; every twentieth is a picture. `turn` makes two sequences differ. */
+/**
+ * A sequence of `count` numbered messages; every twentieth is a picture. `turn` makes two sequences
+ * differ.
+ */
 export function sequence(count, turn) {
   const pictures = pngFiles()
   const parts = []
@@ -100,7 +157,9 @@ export function sequence(count, turn) {
   for (let number = 1; number <= count; number++) {
     const picture = number % 20 === 7 && pictures[(binary++ + turn) % pictures.length]
     if (picture.length > 300_000) large++
-    const data = picture ? numberPicture(picture, number) : Buffer.from(`${texts[(number * 7 + turn) % texts.length]}#${number}`)
+    const data = picture
+      ? numberPicture(picture, number)
+      : Buffer.from(`${texts[(number * 7 + turn) % texts.length]}#${number}`)
     const head = Buffer.alloc(5)
     head.write(picture ? 'b' : 't', 'latin1')
     head.writeUInt32BE(data.length, 1)

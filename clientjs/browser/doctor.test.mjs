@@ -1,4 +1,5 @@
-// The page at /doctor as a visitor uses it: direct, behind networks that disturb, and by keyboard, in the dark, on a phone.
+// The page at /doctor as a visitor uses it: direct, behind networks that disturb, and by keyboard,
+// in the dark, on a phone.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { audit, tabStops } from './audit.mjs'
@@ -14,7 +15,9 @@ async function visit(t, webSocket) {
   const page = await chromium(t, scratch(t))
   await page.evaluateOnNewDocument(() => {
     globalThis.violations = []
-    document.addEventListener('securitypolicyviolation', (event) => violations.push(`${event.violatedDirective} ${event.blockedURI}`))
+    document.addEventListener('securitypolicyviolation', (event) =>
+      violations.push(`${event.violatedDirective} ${event.blockedURI}`),
+    )
   })
   await page.setViewport({ width: 1280, height: 800 })
   await page.goto(`http://127.0.0.1:${port}/doctor`)
@@ -34,7 +37,12 @@ async function check(page) {
 
 /** Looks whether the page serves everybody as it is now. */
 async function fair(page) {
-  for (const [width, scheme] of [[1280, 'light'], [1280, 'dark'], [360, 'light'], [360, 'dark']]) {
+  for (const [width, scheme] of [
+    [1280, 'light'],
+    [1280, 'dark'],
+    [360, 'light'],
+    [360, 'dark'],
+  ]) {
     await page.setViewport({ width, height: 800 })
     await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }])
     const { scrollWidth, faults } = await page.evaluate(audit)
@@ -43,57 +51,75 @@ async function fair(page) {
   }
 }
 
-test('the doctor on a clean network', options, shown(async (t) => {
-  const page = await visit(t)
-  assert.match(page.url(), /\/doctor\/$/)
-  await fair(page)
-  for (const id of ['start', 'long']) assert.ok((await tabStops(page)).has(id), `Tab reaches ${id}`)
-  assert.equal(await check(page), 'good')
-  assert.equal(await states(page), 'fits fits fits')
-  assert.deepEqual(await found(page), [])
-  assert.equal(await text(page, '#verdict'), 'Everything works here')
-  assert.match(await text(page, '#announce'), /Everything works here/)
-  assert.equal(await page.evaluate(() => document.activeElement.id), 'result', 'the reader is led to the result')
-  const report = await text(page, '#text')
-  assert.match(report, /GOOD {2}Every transport carries a session here/)
-  assert.match(report, /websocket {2}fits .*\n +session [\w-]{22}\n/)
+test(
+  'the doctor on a clean network',
+  options,
+  shown(async (t) => {
+    const page = await visit(t)
+    assert.match(page.url(), /\/doctor\/$/)
+    await fair(page)
+    for (const id of ['start', 'long']) assert.ok((await tabStops(page)).has(id), `Tab reaches ${id}`)
+    assert.equal(await check(page), 'good')
+    assert.equal(await states(page), 'fits fits fits')
+    assert.deepEqual(await found(page), [])
+    assert.equal(await text(page, '#verdict'), 'Everything works here')
+    assert.match(await text(page, '#announce'), /Everything works here/)
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'result', 'the reader is led to the result')
+    const report = await text(page, '#text')
+    assert.match(report, /GOOD {2}Every transport carries a session here/)
+    assert.match(report, /websocket {2}fits .*\n +session [\w-]{22}\n/)
 
-  await page.evaluate(() => { navigator.clipboard.writeText = async (copied) => { globalThis.copied = copied } })
-  await page.click('#copy')
-  await until('the word', 5000, async () => (await text(page, '#copied')) === 'Copied')
-  assert.equal(await page.evaluate(() => copied), report)
+    await page.evaluate(() => {
+      navigator.clipboard.writeText = async (copied) => {
+        globalThis.copied = copied
+      }
+    })
+    await page.click('#copy')
+    await until('the word', 5000, async () => (await text(page, '#copied')) === 'Copied')
+    assert.equal(await page.evaluate(() => copied), report)
 
-  await fair(page)
-  const stops = await tabStops(page)
-  for (const id of ['start', 'long', 'copy', 'text']) assert.ok(stops.has(id), `Tab reaches ${id}`)
-  for (const [id, shows] of stops) assert.ok(shows, `focus shows on ${id}`)
-  assert.deepEqual(await page.evaluate(() => violations), [], 'the page keeps to its Content-Security-Policy')
-  assert.deepEqual(page.complaints, [])
-}))
+    await fair(page)
+    const stops = await tabStops(page)
+    for (const id of ['start', 'long', 'copy', 'text']) assert.ok(stops.has(id), `Tab reaches ${id}`)
+    for (const [id, shows] of stops) assert.ok(shows, `focus shows on ${id}`)
+    assert.deepEqual(await page.evaluate(() => violations), [], 'the page keeps to its Content-Security-Policy')
+    assert.deepEqual(page.complaints, [])
+  }),
+)
 
 for (const [webSocket, id, seen] of [
   ['swallow', 'ws-swallowed', /it opened, then no frame came/],
   ['kill', 'ws-killed', /cut \d+ ms after the handshake/],
 ])
-  test(`the doctor behind a network: ${webSocket}`, options, shown(async (t) => {
-    const page = await visit(t, webSocket)
-    assert.equal(await check(page), 'degraded')
-    assert.equal(await states(page), 'fails fits fits')
-    assert.deepEqual(await found(page), [id])
-    assert.match(await text(page, '#findings .seen'), seen)
-    assert.match(await text(page, '#text'), new RegExp(`fault: ${id}`))
-    await page.evaluate(() => { for (const details of document.querySelectorAll('details')) details.open = true })
-    await fair(page)
-  }))
+  test(
+    `the doctor behind a network: ${webSocket}`,
+    options,
+    shown(async (t) => {
+      const page = await visit(t, webSocket)
+      assert.equal(await check(page), 'degraded')
+      assert.equal(await states(page), 'fails fits fits')
+      assert.deepEqual(await found(page), [id])
+      assert.match(await text(page, '#findings .seen'), seen)
+      assert.match(await text(page, '#text'), new RegExp(`fault: ${id}`))
+      await page.evaluate(() => {
+        for (const details of document.querySelectorAll('details')) details.open = true
+      })
+      await fair(page)
+    }),
+  )
 
-test('the doctor: stopped, and started again', options, shown(async (t) => {
-  const page = await visit(t)
-  await page.click('#start')
-  await until('a first step', 5000, async () => (await states(page)).includes('trying'))
-  await page.click('#stop')
-  await until('the result', 5000, () => page.$eval('#result', (section) => !section.hidden))
-  assert.equal(await text(page, '#verdict'), 'Stopped')
-  assert.equal(await text(page, '#start'), 'Check again')
-  assert.equal(await check(page), 'good')
-  assert.deepEqual(page.complaints, [])
-}))
+test(
+  'the doctor: stopped, and started again',
+  options,
+  shown(async (t) => {
+    const page = await visit(t)
+    await page.click('#start')
+    await until('a first step', 5000, async () => (await states(page)).includes('trying'))
+    await page.click('#stop')
+    await until('the result', 5000, () => page.$eval('#result', (section) => !section.hidden))
+    assert.equal(await text(page, '#verdict'), 'Stopped')
+    assert.equal(await text(page, '#start'), 'Check again')
+    assert.equal(await check(page), 'good')
+    assert.deepEqual(page.complaints, [])
+  }),
+)

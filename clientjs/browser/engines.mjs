@@ -1,5 +1,6 @@
-// The three browser engines behind one small face: goto, evaluate, script, complaints. Chromium and Firefox are driven by
-// puppeteer, WebKit by the WebDriver of WebKitGTK, which knows the classic protocol only.
+// The three browser engines behind one small face: goto, evaluate, script, complaints. Chromium and
+// Firefox are driven by puppeteer, WebKit by the WebDriver of WebKitGTK, which knows the classic
+// protocol only.
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import puppeteer from 'puppeteer-core'
@@ -23,7 +24,8 @@ async function firefox(t) {
     browser: 'firefox',
     executablePath: '/usr/bin/firefox-esr',
     headless: true,
-    // Firefox slows the retries of WebSockets to a host that has broken one, by itself and for all pages.
+    // Firefox slows the retries of WebSockets to a host that has broken one, by itself and for all
+    // pages.
     extraPrefsFirefox: { 'network.websocket.delay-failed-reconnects': false },
   })
   cleanup(t, () => browser.close())
@@ -40,8 +42,15 @@ async function webkit(t) {
     if (!answer.ok) throw new Error(`${value.error}: ${value.message}`)
     return value
   }
-  await until('WebKitWebDriver', 10_000, () => call('GET', '/status').then(() => true, () => false))
-  const binary = execFileSync('dpkg', ['-L', 'libwebkit2gtk-4.1-0'], { encoding: 'utf8' }).split('\n').find((name) => name.endsWith('/MiniBrowser'))
+  await until('WebKitWebDriver', 10_000, () =>
+    call('GET', '/status').then(
+      () => true,
+      () => false,
+    ),
+  )
+  const binary = execFileSync('dpkg', ['-L', 'libwebkit2gtk-4.1-0'], { encoding: 'utf8' })
+    .split('\n')
+    .find((name) => name.endsWith('/MiniBrowser'))
   const { sessionId } = await call('POST', '/session', {
     capabilities: { alwaysMatch: { 'webkitgtk:browserOptions': { binary, args: ['--automation'] } } },
   })
@@ -50,7 +59,9 @@ async function webkit(t) {
   await call('POST', `${session}/timeouts`, { script: 60_000 })
   const evaluate = async (body, ...values) => {
     const script = `const done = arguments[arguments.length - 1]
-      Promise.resolve().then(() => (${body})(...[...arguments].slice(0, -1))).then((value) => done({ value: JSON.stringify(value) }), (error) => done({ error: String(error) }))`
+      Promise.resolve()
+        .then(() => (${body})(...[...arguments].slice(0, -1)))
+        .then((value) => done({ value: JSON.stringify(value) }), (error) => done({ error: String(error) }))`
     const { value, error } = await call('POST', `${session}/execute/async`, { script, args: values })
     if (error) throw new Error(error)
     return value && JSON.parse(value) // the driver would make null of undefined
@@ -65,6 +76,9 @@ async function webkit(t) {
 /** A display that nobody sees; the X server picks a number that is free. */
 async function xvfb(t) {
   const { log } = start(t, 'Xvfb', ['-displayfd', '1', '-nolisten', 'tcp', '-screen', '0', '1024x768x24'])
-  return until('Xvfb', 10_000, () => log.some((line) => /^\d+$/.test(line)) && `:${log.find((line) => /^\d+$/.test(line))}`)
+  return until(
+    'Xvfb',
+    10_000,
+    () => log.some((line) => /^\d+$/.test(line)) && `:${log.find((line) => /^\d+$/.test(line))}`,
+  )
 }
-

@@ -10,9 +10,14 @@ import { built, chromium, lacking, scratch, serve, shown, until } from './machin
 const program = built('server/browsertest')
 const folder = (path) => fileURLToPath(new URL(path, import.meta.url))
 const entry = (name) => folder(`../dist/${name}.mjs`)
-const imports = Object.fromEntries(['', '/reload', '/tabs'].map((name) => [`holdfast${name}`, `/dist/${name.slice(1) || 'holdfast'}.mjs`]))
+/** A page without an icon to ask the server for. */
+const blank = '<!doctype html><link rel="icon" href="data:,">'
+const imports = Object.fromEntries(
+  ['', '/reload', '/tabs'].map((name) => [`holdfast${name}`, `/dist/${name.slice(1) || 'holdfast'}.mjs`]),
+)
 const modulePage = (name) =>
-  `<!doctype html><link rel="icon" href="data:,"><body><script type="importmap">${JSON.stringify({ imports })}</script><script type="module" src="/examples/${name}"></script>`
+  `${blank}<body><script type="importmap">${JSON.stringify({ imports })}</script>` +
+  `<script type="module" src="/examples/${name}"></script>`
 
 const example = (name, body) => test(name, { skip: lacking('chromium'), timeout: 60_000 }, shown(body))
 
@@ -25,7 +30,8 @@ async function open(t, path, site = {}) {
   return { page, origin }
 }
 
-const shows = (page, text) => until(text, 30_000, () => page.evaluate((wanted) => document.body.textContent.includes(wanted), text))
+const shows = (page, text) =>
+  until(text, 30_000, () => page.evaluate((wanted) => document.body.textContent.includes(wanted), text))
 
 example('a page', async (t) => {
   // Where the server has it.
@@ -51,7 +57,12 @@ example('React', async (t) => {
     jsx: 'automatic',
     write: false,
   })
-  const { page } = await open(t, '/', { texts: { '/': '<!doctype html><link rel="icon" href="data:,"><div id="root"></div><script type="module" src="/app.js"></script>', '/app.js': outputFiles[0].text } })
+  const { page } = await open(t, '/', {
+    texts: {
+      '/': `${blank}<div id="root"></div><script type="module" src="/app.js"></script>`,
+      '/app.js': outputFiles[0].text,
+    },
+  })
   await shows(page, 'Carried by websocket')
   await page.click('button')
   await page.click('button')
@@ -75,6 +86,9 @@ example('tabs', async (t) => {
   await other.goto(origin)
   await shows(other, 'sent as 2')
   await until('both echoes', 30_000, () => page.evaluate(() => document.body.textContent.split('hello').length === 3))
-  assert.match(await until('its title', 5000, () => other.title().then((title) => /carried/.test(title) && title)), /carried by another$/)
+  assert.match(
+    await until('its title', 5000, () => other.title().then((title) => /carried/.test(title) && title)),
+    /carried by another$/,
+  )
   assert.deepEqual(page.complaints, [])
 })

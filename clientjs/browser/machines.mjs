@@ -1,5 +1,5 @@
-// The programs that the browser tests need: the test server, nginx and Chromium. Each is started in a scratch folder of
-// its own, on a port that the system picks, and stopped by whoever started it.
+// The programs that the browser tests need: the test server, nginx and Chromium. Each is started in
+// a scratch folder of its own, on a port that the system picks, and stopped by whoever started it.
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -23,7 +23,10 @@ export function lacking(...tools) {
 
 const cleanups = new WeakMap() // of a test
 
-/** Calls `undo` when the test is over: what was begun last is undone first, which node:test's own hooks do not promise. */
+/**
+ * Calls `undo` when the test is over: what was begun last is undone first, which node:test's own
+ * hooks do not promise.
+ */
 export function cleanup(t, undo) {
   if (!cleanups.has(t)) {
     const stack = []
@@ -42,7 +45,10 @@ export function scratch(t) {
   return folder
 }
 
-/** Builds a command of this repository, for all tests of a file; returns the binary, or '' where none of these tools is there. */
+/**
+ * Builds a command of this repository, for all tests of a file; returns the binary, or '' where
+ * none of these tools is there.
+ */
 export function built(name, tools = ['chromium', 'firefox-esr', 'WebKitWebDriver']) {
   if (tools.length > 0 && tools.every((tool) => lacking(tool))) return ''
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-browser-'))
@@ -59,12 +65,16 @@ export const shown = (body) => async (t) => {
   try {
     await body(t)
   } catch (error) {
-    for (const [command, lines] of logs.get(t) ?? []) console.error(`--- ${command}, its last lines\n${lines.slice(-80).join('\n')}`)
+    for (const [command, lines] of logs.get(t) ?? [])
+      console.error(`--- ${command}, its last lines\n${lines.slice(-80).join('\n')}`)
     throw error
   }
 }
 
-/** Starts a program; its output is kept, and shown if the test fails. Returns { process, lines, log }. */
+/**
+ * Starts a program; its output is kept, and shown if the test fails. Returns { process, lines, log
+ * }.
+ */
 export function start(t, command, args, env = {}) {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
   const log = []
@@ -106,10 +116,15 @@ export async function freePort() {
   return port
 }
 
-/** Starts nginx in front of a port, with proxy_pass as it comes: HTTP/1.0, no Upgrade, buffering, Host rewritten. */
+/**
+ * Starts nginx in front of a port, with proxy_pass as it comes: HTTP/1.0, no Upgrade, buffering,
+ * Host rewritten.
+ */
 export async function nginx(t, folder, upstream) {
   const port = await freePort()
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/${name};`).join(' ')
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+    .map((name) => `${name}_temp_path ${folder}/${name};`)
+    .join(' ')
   const file = join(folder, 'nginx.conf')
   writeFileSync(
     file,
@@ -126,7 +141,9 @@ http {
   )
   const { gone, log } = start(t, 'nginx', ['-e', 'stderr', '-p', folder, '-c', file])
   let failed = false
-  gone.then(() => { failed = true })
+  gone.then(() => {
+    failed = true
+  })
   for (let i = 0; i < 100 && !failed; i++) {
     const answer = await fetch(`http://127.0.0.1:${port}/`).catch(() => undefined)
     if (answer?.ok) return port
@@ -135,15 +152,24 @@ http {
   throw new Error(`nginx did not start: ${log.join('\n')}`)
 }
 
-/** Starts Chromium with an empty profile; returns a page. What it complains about is in `page.complaints`. */
+/**
+ * Starts Chromium with an empty profile; returns a page. What it complains about is in
+ * `page.complaints`.
+ */
 export async function chromium(t, folder, args = []) {
   const browser = await puppeteer.launch({
     executablePath: '/usr/bin/chromium',
     headless: true,
     userDataDir: join(folder, 'profile'),
     args: [
-      '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-      '--disable-component-update', '--disable-sync', ...args,
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      ...args,
     ],
   })
   cleanup(t, () => browser.close())

@@ -1,4 +1,5 @@
-// A TCP proxy that does what networks do. It understands no more of HTTP than whether a connection is a WebSocket's.
+// A TCP proxy that does what networks do. It understands no more of HTTP than whether a connection
+// is a WebSocket's.
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
@@ -53,8 +54,12 @@ export async function middlebox(t, upstream, webSocket = 'pass') {
     far.on('close', () => client.destroySoon()) // once it has what came
     far.write(first)
     const passing = () => !(silent && link.webSocket)
-    client.on('data', (bytes) => { if (passing()) far.write(bytes) })
-    far.on('data', (bytes) => { if (passing()) client.write(bytes) })
+    client.on('data', (bytes) => {
+      if (passing()) far.write(bytes)
+    })
+    far.on('data', (bytes) => {
+      if (passing()) client.write(bytes)
+    })
     if (link.webSocket && webSocket === 'kill') far.once('data', () => setTimeout(link.reset, 200))
   }
 
@@ -74,17 +79,25 @@ export async function middlebox(t, upstream, webSocket = 'pass') {
       return links.length
     },
     /** The WebSockets of this moment and those to come fall silent. */
-    silence() { silent = true },
+    silence() {
+      silent = true
+    },
   }
 }
 
-/** Resets a connection. In the midst of a regular end Node cannot, and would wait for it for ever: then it is cut without a reset. */
+/**
+ * Resets a connection. In the midst of a regular end Node cannot, and would wait for it for ever:
+ * then it is cut without a reset.
+ */
 const reset = (socket) => (socket.writableEnded ? socket.destroy() : socket.resetAndDestroy())
 
 /** Answers a WebSocket's handshake and says no more. */
 function swallow(client, request) {
   const key = /^sec-websocket-key: *(\S+)/im.exec(request.toString('latin1'))[1]
   const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')
-  client.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`)
+  client.write(
+    'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
+      `Sec-WebSocket-Accept: ${accept}\r\n\r\n`,
+  )
   client.resume()
 }

@@ -8,7 +8,10 @@ import { middlebox } from './middlebox.mjs'
 
 test('whoever reads slowly has all that came before the end', { timeout: 20_000 }, async (t) => {
   const size = 16 << 20
-  const server = createServer((socket) => socket.once('data', () => socket.end(Buffer.alloc(size)))).listen(0, '127.0.0.1')
+  const server = createServer((socket) => socket.once('data', () => socket.end(Buffer.alloc(size)))).listen(
+    0,
+    '127.0.0.1',
+  )
   cleanup(t, () => server.close())
   await once(server, 'listening')
   const closed = once(server, 'connection').then(([socket]) => once(socket, 'close'))

@@ -1,4 +1,5 @@
-// A web site for the tests: an empty page, files, the built client below /dist/, and a server's endpoint at /holdfast.
+// A web site for the tests: an empty page, files, the built client below /dist/, and a server's
+// endpoint at /holdfast.
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { createServer, request } from 'node:http'
@@ -11,8 +12,8 @@ const dist = fileURLToPath(new URL('../dist', import.meta.url))
 const types = { '.html': 'text/html', '.js': 'text/javascript', '.jsx': 'text/javascript', '.mjs': 'text/javascript' }
 
 /**
- * Serves it for the time of the test; returns its origin. `folders`: path → folder; `texts`: path → page; `server`: the port
- * that /holdfast leads to.
+ * Serves it for the time of the test; returns its origin. `folders`: path → folder; `texts`: path →
+ * page; `server`: the port that /holdfast leads to.
  */
 export async function pages(t, { folders = {}, texts = {}, server } = {}) {
   const all = { '/dist/': dist, ...folders }

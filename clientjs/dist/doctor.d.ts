@@ -1,7 +1,7 @@
-import { type Report, type TransportReport } from './doctorReport.js';
+import { type Report, type TransportReport } from './doctor/report.js';
 import type { WebSocketLike } from './types.js';
-export { reportText } from './doctorReport.js';
-export type { Finding, Report, Severity, TransportReport, Verdict } from './doctorReport.js';
+export { reportText } from './doctor/report.js';
+export type { Finding, Report, Severity, TransportReport, Verdict } from './doctor/report.js';
 export type { WebSocketLike } from './types.js';
 /** A step of a diagnosis, to be shown while it runs. */
 export interface Progress {
@@ -13,9 +13,15 @@ export interface Progress {
 }
 /** Options of `diagnose`; all may be left out. */
 export interface DiagnoseOptions {
-    /** Milliseconds for all of it. Default: 15,000; with `long` 95,000. What has not ended by then is reported as far as it was seen. */
+    /**
+     * Milliseconds for all of it. Default: 15,000; with `long` 95,000. What has not ended by then is
+     * reported as far as it was seen.
+     */
     timeout?: number;
-    /** Watch a busy and a quiet connection for 70 s too, and hold a request for as long as the server does. Default: false. */
+    /**
+     * Watch a busy and a quiet connection for 70 s too, and hold a request for as long as the server
+     * does. Default: false.
+     */
     long?: boolean;
     /** Credentials for the server's authenticator, as in `connect`: a JSON value. */
     auth?: unknown;
@@ -31,7 +37,8 @@ export interface DiagnoseOptions {
     fetch?: typeof fetch;
 }
 /**
- * Tries every transport to an endpoint, all at a time, and reports. It takes about 10 s and at most `timeout` and 1 s more, needs nothing of
- * the server's application, and closes its sessions. Throws a TypeError if `endpoint` is not http, https, ws or wss; all else is in the report.
+ * Tries every transport to an endpoint, all at a time, and reports. It takes about 10 s and at most
+ * `timeout` and 1 s more, needs nothing of the server's application, and closes its sessions.
+ * Throws a TypeError if `endpoint` is not http, https, ws or wss; all else is in the report.
  */
 export declare function diagnose(endpoint: string | URL, options?: DiagnoseOptions): Promise<Report>;

@@ -1,6 +1,6 @@
 /*! Holdfast, MIT licence */
 
-// src/control.ts
+// src/wire/control.ts
 function fail(why = "malformed", code = 4303) {
   throw Object.assign(Error(why), { code });
 }
@@ -35,7 +35,7 @@ function parseFields(name, json) {
   return fields;
 }
 
-// src/codec.ts
+// src/wire/codec.ts
 var utf8 = new TextEncoder();
 var byteLength = (text) => utf8.encode(text).length;
 var costOf = (data) => 16 + (typeof data === "string" ? byteLength(data) : data.length);
@@ -46,7 +46,10 @@ function fromBase64(text) {
   if (btoa(raw) !== text) fail();
   return Uint8Array.from(raw, (c) => c.charCodeAt(0));
 }
-var randomName = (bytes) => btoa(binaryString(crypto.getRandomValues(new Uint8Array(bytes)))).replace(/\W/g, (c) => ({ "+": "-", "/": "_" })[c] ?? "");
+var randomName = (bytes) => btoa(binaryString(crypto.getRandomValues(new Uint8Array(bytes)))).replace(
+  /\W/g,
+  (c) => ({ "+": "-", "/": "_" })[c] ?? ""
+);
 var messageLine = (data, more) => ({
   _log: true,
   _cost: costOf(data),
@@ -67,15 +70,16 @@ function parse(batch, limit) {
   const text = binary ? binaryString(batch.subarray(0, Math.min(110, batch.indexOf(10) + 1))) : batch.replace(/^\uFEFF/, "");
   const [head, ...lines] = text.split(/\r?\n/);
   const [, first, ack, , plus] = /^@([1-9]\d{0,15}) (0|[1-9]\d{0,15})( [\w-]{1,64})?( \+)?$/.exec(head) ?? fail();
-  if ((binary ? batch.length : byteLength(text)) > limit || lines.pop() !== "" || plus && !binary || /\r(?!\n)/.test(text)) fail();
+  if ((binary ? batch.length : byteLength(text)) > limit || lines.pop() !== "" || plus && !binary || /\r(?!\n)/.test(text))
+    fail();
   const parsed = binary ? [messageLine(batch.subarray(text.length), !!plus)] : lines.map(parseLine);
   if (Math.max(+first + parsed.filter((l) => l._log).length, +ack) > 2 ** 53 - 1) fail();
   return { _first: +first, _ack: +ack, _lines: parsed };
 }
 var wrap = (preamble, batch) => preamble + batch + ".\n";
 
-// src/doctorFindings.json
-var doctorFindings_default = {
+// src/doctor/findings.json
+var findings_default = {
   unreachable: {
     severity: "fault",
     class: [],
@@ -436,8 +440,8 @@ var doctorFindings_default = {
   }
 };
 
-// src/doctorReport.ts
-var entries = doctorFindings_default;
+// src/doctor/report.ts
+var entries = findings_default;
 var order = { fault: 0, warning: 1, note: 2 };
 var maxEvidence = 8;
 var maxLine = 240;
@@ -513,18 +517,114 @@ ${i + 1}. ${f.title}
   });
   if (report.facts.length) text += "\nMeasured:\n" + report.facts.map((f) => `  ${f.name}: ${f.value}
 `).join("");
-  if (report.notTested.length) text += "\nNot seen by this run:\n" + report.notTested.map((n) => wrapped("  - ", n)).join("");
+  if (report.notTested.length)
+    text += "\nNot seen by this run:\n" + report.notTested.map((n) => wrapped("  - ", n)).join("");
   return text;
 }
 
-// src/doctorProbe.ts
+// src/doctor/answer.ts
+var isTrouble = (trouble) => "id" in trouble;
+var looksLikePage = (text) => /<html|<!doctype html/i.test(text.slice(0, 1024));
+function quote(text) {
+  const title = /<title[^>]*>([^]*?)<\/title>/i.exec(text)?.[1];
+  return title != null ? `page with the title “${clean(title, 80)}”` : `“${clean(text.slice(0, 400), 80)}”`;
+}
+function decode(text, preamble) {
+  const [first = "", ...rest] = text.replace(/^\ufeff/, "").replace(/\r\n/g, "\n").split("\n");
+  const body = rest.join("\n");
+  const end = body.search(/(^|\n)\.\n?$/);
+  const shown = quote(text);
+  if (!text) return { id: "reply-truncated", evidence: "an answer with status 200 and an empty body" };
+  if (!first.startsWith("holdfast/1 ")) {
+    if (looksLikePage(text))
+      return { id: "captive-portal", evidence: `status 200, and a web page in place of the answer: ${shown}` };
+    if (text.includes("holdfast/1 "))
+      return { id: "reply-altered", evidence: `the answer does not begin as it should: ${shown}` };
+    return { id: "not-holdfast", evidence: `status 200, and the answer begins: ${shown}` };
+  }
+  if (end < 0)
+    return { id: "reply-truncated", evidence: `${text.length} bytes of an answer came, without its end line` };
+  if (first + "\n" !== preamble) {
+    const [, asked] = preamble.split(" ");
+    const [, kind = ""] = first.split(" ");
+    return {
+      id: "reply-reused",
+      evidence: `asked for ${asked}, got the answer to another request (of kind ${clean(kind, 10)})`
+    };
+  }
+  return batchOf(body.slice(0, end + 1), "the answer");
+}
+function batchOf(text, what) {
+  try {
+    return parse(text, 1 << 21);
+  } catch {
+    return { id: "reply-altered", evidence: `${what} cannot be read: ${quote(text)}` };
+  }
+}
+function describe({ status, statusText, headers }, body) {
+  const parts = [`status ${status} ${clean(statusText, 40)}`.trim()];
+  for (const name of ["Server", "Via", "X-Cache", "Retry-After"]) {
+    const value = headers.get(name);
+    if (value) parts.push(`${name}: ${clean(value, 60)}`);
+  }
+  const location2 = headers.get("Location");
+  if (location2) parts.push(`Location: ${clean(location2.replace(/[?#].*/, ""), 80)}`);
+  if (body.trim() && (status < 300 || status > 399)) parts.push(quote(body));
+  return parts.join(", ");
+}
+var relays = [
+  "Via",
+  "Age",
+  "X-Cache",
+  "X-Cache-Hits",
+  "X-Served-By",
+  "X-Varnish",
+  "X-Forwarded-For",
+  "Cf-Ray",
+  "X-Amz-Cf-Id",
+  "X-Azure-Ref",
+  "X-Squid-Error",
+  "X-Bluecoat-Via",
+  "X-Zscaler-Transaction-Id"
+];
+var maxSkew = 9e4;
+function lookAtHeader(found, { status, headers }, sent) {
+  for (const name of relays) {
+    const value = headers.get(name);
+    if (value) found.find("intermediary", `${name}: ${clean(value, 80)}`);
+  }
+  const server = headers.get("Server");
+  if (server) found.fact("Server header", clean(server, 80));
+  const coding = headers.get("Content-Encoding");
+  if (status === 200 && coding && coding !== "identity")
+    found.find("transformed", `Content-Encoding: ${clean(coding, 20)}`);
+  const rtt = performance.now() - sent;
+  const date = Date.parse(headers.get("Date") ?? "");
+  const skew = date - (Date.now() - rtt / 2);
+  if (Math.abs(skew) > maxSkew + rtt)
+    found.find(
+      "clock-skew",
+      `the server's Date is ${Math.round(Math.abs(skew) / 1e3)} s ${skew < 0 ? "behind" : "ahead of"} this device's clock`
+    );
+}
+function lookAtCaching(found, url, headers) {
+  const cache = headers.get("Cache-Control") ?? "";
+  for (const word of ["no-store", "no-transform"])
+    if (!cache.includes(word))
+      found.find("headers-stripped", `Cache-Control: ${word} is missing from an answer of the server's`);
+  const same = !globalThis.location || location.origin === url.origin;
+  if (same && headers.get("X-Content-Type-Options") !== "nosniff")
+    found.find("headers-stripped", "X-Content-Type-Options: nosniff is missing from an answer of the server's");
+}
+
+// src/doctor/probe.ts
 var waits = {
   open: 5e3,
   // a handshake, an answer's header
   header: 3e3,
   // a stream's, before it counts as held
-  speak: 2500,
-  // a word in answer to ours
+  answer: 2500,
+  // a control in answer to ours
   watch: 8e3,
   // how long a path is seen to live
   longWatch: 7e4,
@@ -540,13 +640,7 @@ var ping = (i) => `!ping {"i":${i}}
 var pong = (i) => `!pong {"i":${i}}
 `;
 var closeLine = '!close {"code":4100,"reason":"diagnosed"}\n';
-var isTrouble = (trouble) => "id" in trouble;
 var numbers = (packet, name) => packet._lines.filter((l) => l._name === name).map((l) => l._fields.i);
-var looksLikePage = (text) => /<html|<!doctype html/i.test(text.slice(0, 1024));
-function quote(text) {
-  const title = /<title[^>]*>([^]*?)<\/title>/i.exec(text)?.[1];
-  return title != null ? `page with the title “${clean(title, 80)}”` : `“${clean(text.slice(0, 400), 80)}”`;
-}
 var Probe = class {
   result;
   d;
@@ -580,16 +674,16 @@ var Probe = class {
     return this.d.signal.aborted || this.d.left(1) === 0;
   }
   /** How long an answer may take before it is late. */
-  get patience() {
+  get responseTimeout() {
     return waits.late + 2 * Math.max(0, this.result.rttMs);
   }
   get maxBatch() {
-    const told = this.opened?.lim.maxBatch ?? 0;
-    return told < 2048 ? 65536 : Math.min(told, 1 << 20);
+    const limit = this.opened?.lim.maxBatch ?? 0;
+    return limit < 2048 ? 65536 : Math.min(limit, 1 << 20);
   }
-  /** Something came or ended: those who wait look again. */
-  stir() {
-    for (const look of [...this.waiting]) look();
+  /** Something came or ended: whoever waits checks again. */
+  notify() {
+    for (const check of [...this.waiting]) check();
   }
   /** Waits until `done`, at most so many milliseconds. */
   until(ms, done) {
@@ -597,17 +691,17 @@ var Probe = class {
       const { signal } = this.d;
       const finish = (ok) => {
         clearTimeout(timer);
-        this.waiting.delete(look);
+        this.waiting.delete(check);
         signal.removeEventListener("abort", stop);
         resolve(ok);
       };
-      const look = () => void (done() && finish(true));
+      const check = () => void (done() && finish(true));
       const stop = () => finish(false);
       const timer = setTimeout(stop, Math.max(0, ms));
-      this.waiting.add(look);
+      this.waiting.add(check);
       signal.addEventListener("abort", stop);
       if (signal.aborted) stop();
-      else look();
+      else check();
     });
   }
   /** A batch of controls, none of which has a number. */
@@ -627,7 +721,8 @@ ${lines.join("")}`;
   }
   poll(hold) {
     const { key, att, recv } = this;
-    return `!poll ${JSON.stringify({ key, run: this.opened.run, att, p: ++this.polls, recv, hold: Math.round(hold) })}
+    const fields = { key, run: this.opened.run, att, p: ++this.polls, recv, hold: Math.round(hold) };
+    return `!poll ${JSON.stringify(fields)}
 `;
   }
   /** Acts on what every batch may have. False: a refusal, which is booked. */
@@ -679,7 +774,7 @@ ${lines.join("")}`;
         cache: "no-store",
         credentials,
         redirect: "manual",
-        // not followed, and told from a broken connection
+        // not followed, and distinguished from a broken connection
         signal: controller.signal
       });
       const answer = { response, preamble, sent, abort };
@@ -690,25 +785,29 @@ ${lines.join("")}`;
     } catch (error) {
       const { aborted } = signal;
       abort();
-      if (late) return { id: "post-blackholed", evidence: `no answer to a request of kind ${kind} within ${took(wait)}` };
+      if (late)
+        return { id: "post-blackholed", evidence: `no answer to a request of kind ${kind} within ${took(wait)}` };
       if (aborted) return { id: "", evidence: "" };
       return this.brokenOff(error, performance.now() - sent);
     } finally {
       clearTimeout(timer);
     }
   }
-  /** A request that had no answer at all. A page is not told why. */
+  /** A request that had no answer at all. A page does not learn why. */
   brokenOff(error, after) {
     const foreign = globalThis.location && location.origin !== this.d.url.origin;
     const evidence = `${clean(String(error), 100)} after ${took(after)}; a browser does not tell more`;
     if (this.opened) return { id: "post-cut", evidence };
-    return { id: "unreachable", evidence: foreign ? `${evidence}. It may be that the server does not list this page's Origin` : evidence };
+    return {
+      id: "unreachable",
+      evidence: foreign ? `${evidence}. It may be that the server does not list this page's Origin` : evidence
+    };
   }
   /** Judges an answer by its header: undefined is one that may be ours. */
   async strange({ response, sent }) {
     const { status, headers } = response;
     this.d.found.fact("first answer", `after ${took(performance.now() - sent)}`);
-    lookAtHeader(this.d, response, sent);
+    lookAtHeader(this.d.found, response, sent);
     if (status === 200) return;
     if (response.type === "opaqueredirect")
       return { id: "captive-portal", evidence: "the answer is a redirect; a browser does not tell where to" };
@@ -736,29 +835,35 @@ ${lines.join("")}`;
     const answer = await this.send(kind, batch, wait);
     if ("id" in answer) return answer;
     let late = false;
-    const timer = setTimeout(() => {
-      late = true;
-      answer.abort();
-    }, Math.max(1, wait - (performance.now() - began)));
+    const timer = setTimeout(
+      () => {
+        late = true;
+        answer.abort();
+      },
+      Math.max(1, wait - (performance.now() - began))
+    );
     let text = "";
     try {
       text = await answer.response.text();
     } catch (error) {
       if (!late && signal.aborted) return { id: "", evidence: "" };
-      return { id: "reply-truncated", evidence: `the answer did not come whole: ${late ? `not within ${took(wait)}` : clean(String(error), 100)}` };
+      return {
+        id: "reply-truncated",
+        evidence: `the answer did not come whole: ${late ? `not within ${took(wait)}` : clean(String(error), 100)}`
+      };
     } finally {
       clearTimeout(timer);
       answer.abort();
     }
     const packet = decode(text, answer.preamble);
-    if (!isTrouble(packet)) lookAtCaching(this.d, answer.response.headers);
+    if (!isTrouble(packet)) lookAtCaching(this.d.found, this.d.url, answer.response.headers);
     return packet;
   }
   /** Books what went wrong. */
   trouble({ id, evidence }) {
     if (id) this.find(id, evidence);
   }
-  /** Closes the session. What is not heard of it any more, the server forgets by itself. */
+  /** Closes the session. If this fails the server forgets it by itself. */
   async bye() {
     if (!this.opened) return;
     const own = new AbortController();
@@ -766,84 +871,8 @@ ${lines.join("")}`;
     if (!("id" in answer)) answer.abort();
   }
 };
-function decode(text, preamble) {
-  const [first = "", ...rest] = text.replace(/^\ufeff/, "").replace(/\r\n/g, "\n").split("\n");
-  const body = rest.join("\n");
-  const end = body.search(/(^|\n)\.\n?$/);
-  const shown = quote(text);
-  if (!text) return { id: "reply-truncated", evidence: "an answer with status 200 and an empty body" };
-  if (!first.startsWith("holdfast/1 ")) {
-    if (looksLikePage(text)) return { id: "captive-portal", evidence: `status 200, and a web page in place of the answer: ${shown}` };
-    if (text.includes("holdfast/1 ")) return { id: "reply-altered", evidence: `the answer does not begin as it should: ${shown}` };
-    return { id: "not-holdfast", evidence: `status 200, and the answer begins: ${shown}` };
-  }
-  if (end < 0) return { id: "reply-truncated", evidence: `${text.length} bytes of an answer came, without its end line` };
-  if (first + "\n" !== preamble) {
-    const [, asked] = preamble.split(" ");
-    const [, kind = ""] = first.split(" ");
-    return { id: "reply-reused", evidence: `asked for ${asked}, got the answer to another request (of kind ${clean(kind, 10)})` };
-  }
-  return batchOf(body.slice(0, end + 1), "the answer");
-}
-function batchOf(text, what) {
-  try {
-    return parse(text, 1 << 21);
-  } catch {
-    return { id: "reply-altered", evidence: `${what} cannot be read: ${quote(text)}` };
-  }
-}
-function describe({ status, statusText, headers }, body) {
-  const parts = [`status ${status} ${clean(statusText, 40)}`.trim()];
-  for (const name of ["Server", "Via", "X-Cache", "Retry-After"]) {
-    const value = headers.get(name);
-    if (value) parts.push(`${name}: ${clean(value, 60)}`);
-  }
-  const location2 = headers.get("Location");
-  if (location2) parts.push(`Location: ${clean(location2.replace(/[?#].*/, ""), 80)}`);
-  if (body.trim() && (status < 300 || status > 399)) parts.push(quote(body));
-  return parts.join(", ");
-}
-var relays = [
-  "Via",
-  "Age",
-  "X-Cache",
-  "X-Cache-Hits",
-  "X-Served-By",
-  "X-Varnish",
-  "X-Forwarded-For",
-  "Cf-Ray",
-  "X-Amz-Cf-Id",
-  "X-Azure-Ref",
-  "X-Squid-Error",
-  "X-Bluecoat-Via",
-  "X-Zscaler-Transaction-Id"
-];
-var maxSkew = 9e4;
-function lookAtHeader({ found }, { status, headers }, sent) {
-  for (const name of relays) {
-    const value = headers.get(name);
-    if (value) found.find("intermediary", `${name}: ${clean(value, 80)}`);
-  }
-  const server = headers.get("Server");
-  if (server) found.fact("Server header", clean(server, 80));
-  const coding = headers.get("Content-Encoding");
-  if (status === 200 && coding && coding !== "identity") found.find("transformed", `Content-Encoding: ${clean(coding, 20)}`);
-  const rtt = performance.now() - sent;
-  const date = Date.parse(headers.get("Date") ?? "");
-  const skew = date - (Date.now() - rtt / 2);
-  if (Math.abs(skew) > maxSkew + rtt)
-    found.find("clock-skew", `the server's Date is ${Math.round(Math.abs(skew) / 1e3)} s ${skew < 0 ? "behind" : "ahead of"} this device's clock`);
-}
-function lookAtCaching({ found, url }, headers) {
-  const cache = headers.get("Cache-Control") ?? "";
-  for (const word of ["no-store", "no-transform"])
-    if (!cache.includes(word)) found.find("headers-stripped", `Cache-Control: ${word} is missing from an answer of the server's`);
-  const same = !globalThis.location || location.origin === url.origin;
-  if (same && headers.get("X-Content-Type-Options") !== "nosniff")
-    found.find("headers-stripped", "X-Content-Type-Options: nosniff is missing from an answer of the server's");
-}
 
-// src/doctorPoll.ts
+// src/doctor/poll.ts
 async function tryPolls(p) {
   let answer = await p.post("open", p.batch(p.open()), p.d.left(waits.open));
   if (!isTrouble(answer) && !p.opened) answer = { id: "reply-altered", evidence: "the answer to an open has no opened" };
@@ -851,7 +880,8 @@ async function tryPolls(p) {
   p.d.progress(p, "A request and its answer pass.");
   const sent = performance.now();
   answer = await p.post("up", p.batch(p.up(), ping(1)), p.d.left(waits.open));
-  if (!isTrouble(answer) && !numbers(answer, "!pong").includes(1)) answer = { id: "reply-altered", evidence: "the answer to a ping has no pong" };
+  if (!isTrouble(answer) && !numbers(answer, "!pong").includes(1))
+    answer = { id: "reply-altered", evidence: "the answer to a ping has no pong" };
   if (isTrouble(answer)) p.trouble(answer);
   else {
     p.result.rttMs = Math.round(performance.now() - sent);
@@ -869,21 +899,21 @@ async function tryPolls(p) {
   await p.bye();
 }
 async function mixedUp(p) {
-  const wait = p.d.left(waits.speak);
+  const wait = p.d.left(waits.answer);
   const answers = await Promise.all([900, 901].map((i) => p.exchange("poll", p.batch(p.poll(1e3), ping(i)), wait)));
-  const poll = await p.post("poll", p.batch(p.poll(1e3), ping(902)), p.d.left(waits.speak));
+  const poll = await p.post("poll", p.batch(p.poll(1e3), ping(902)), p.d.left(waits.answer));
   const mixed = [...answers, poll].filter(isTrouble).find(({ id }) => id === "reply-reused");
   if (mixed || !isTrouble(poll) || poll.id !== "post-blackholed") return mixed;
   return { id: "poll-cut", evidence: `a poll that the server was to answer at once: ${poll.evidence}` };
 }
 async function holdOne(p, hold) {
-  const end = performance.now() + Math.min(hold, p.d.left(6e4) - p.patience);
+  const end = performance.now() + Math.min(hold, p.d.left(6e4) - p.responseTimeout);
   while (!p.spent) {
     const left = end - performance.now();
     if (left < 1e3) return p.d.found.untested("longpoll: how long a request may wait, as the application kept sending");
     const sent = performance.now();
     const before = p.recv;
-    const answer = await p.post("poll", p.batch(p.poll(left)), left + p.patience + waits.speak);
+    const answer = await p.post("poll", p.batch(p.poll(left)), left + p.responseTimeout + waits.answer);
     const age = performance.now() - sent;
     const should = `a poll that the server was to answer after ${took(left)}`;
     if (isTrouble(answer)) {
@@ -892,7 +922,7 @@ async function holdOne(p, hold) {
       else if (answer.id) p.find("poll-cut", `${should} ended after ${took(age)}: ${answer.evidence}`);
       return;
     }
-    if (age > left + p.patience) return p.find("poll-late", `${should} was answered after ${took(age)}`);
+    if (age > left + p.responseTimeout) return p.find("poll-late", `${should} was answered after ${took(age)}`);
     if (p.recv === before) return p.d.found.fact("longest quiet request", took(age));
   }
 }
@@ -915,17 +945,18 @@ function padded(size, i, ...lines) {
 async function largeBodies(p) {
   let i = 1;
   for (const size of tries(p.maxBatch)) {
-    const wait = p.d.left(waits.speak + p.patience);
+    const wait = p.d.left(waits.answer + p.responseTimeout);
     if (wait < 1e3) return;
     const answer = await p.post("up", padded(size, ++i, p.up()), wait);
-    if (!isTrouble(answer) && numbers(answer, "!pong").includes(i)) return p.d.found.fact("largest request that passed", `${size} bytes`);
+    if (!isTrouble(answer) && numbers(answer, "!pong").includes(i))
+      return p.d.found.fact("largest request that passed", `${size} bytes`);
     const why = isTrouble(answer) ? answer : { id: "-", evidence: "answered without the pong it asked for" };
     if (!why.id) return;
     p.find("size-cap", `a request of ${size} bytes: ${why.evidence}`);
   }
 }
 
-// src/doctorSocket.ts
+// src/doctor/socket.ts
 var Socket = class {
   p;
   ws;
@@ -938,15 +969,15 @@ var Socket = class {
   why = "";
   pongs = /* @__PURE__ */ new Set();
   pings = 0;
-  spoke = 0;
+  lastUsed = 0;
   constructor(p) {
     this.p = p;
     this.ws = new p.d.WebSocket("ws" + p.d.url.href.slice(4));
     this.ws.binaryType = "arraybuffer";
     this.ws.onopen = () => {
       this.isOpen = true;
-      this.born = this.spoke = performance.now();
-      p.stir();
+      this.born = this.lastUsed = performance.now();
+      p.notify();
     };
     this.ws.onmessage = ({ data }) => this.take(String(data));
     this.ws.onclose = ({ code, reason }) => this.end(`closed ${code}${reason ? ` “${clean(reason, 60)}”` : ""}`);
@@ -956,30 +987,30 @@ var Socket = class {
   end(why) {
     if (!this.dead) this.why = why;
     this.dead = true;
-    this.p.stir();
+    this.p.notify();
   }
   take(data) {
-    this.spoke = performance.now();
+    this.lastUsed = performance.now();
     const packet = batchOf(data, "a frame");
     if (isTrouble(packet)) this.p.find("ws-altered", packet.evidence);
     else if (this.p.take(packet)) {
       for (const i of numbers(packet, "!pong")) this.pongs.add(i);
-      for (const i of numbers(packet, "!ping")) this.say(pong(i));
+      for (const i of numbers(packet, "!ping")) this.sendLines(pong(i));
       if (packet._lines.some((l) => l._name === "!closed")) this.over = true;
     }
-    this.p.stir();
+    this.p.notify();
   }
-  say(...lines) {
+  sendLines(...lines) {
     this.send(this.p.batch(...lines));
   }
   send(batch) {
     try {
       this.ws.send(batch);
-      this.spoke = performance.now();
+      this.lastUsed = performance.now();
     } catch {
     }
   }
-  /** Waits until `done`, the end of the socket, or a finding that settles it. */
+  /** Waits until `done`, the end of the socket, or a finding that decides it. */
   async until(ms, done) {
     await this.p.until(ms, () => done() || this.dead || this.p.failed);
     return done();
@@ -997,52 +1028,63 @@ var Socket = class {
     if (await this.until(wait, () => this.isOpen)) return true;
     const after = took(performance.now() - this.dialled);
     if (this.p.spent) return false;
-    if (this.dead) this.p.find("ws-refused", `${this.why} after ${after}, before it was open; a browser does not tell the answer's status`);
+    if (this.dead)
+      this.p.find(
+        "ws-refused",
+        `${this.why} after ${after}, before it was open; a browser does not tell the answer's status`
+      );
     else this.p.find("ws-blackholed", `no answer to the handshake within ${after}`);
     return false;
   }
   /** Opens the session on the socket and sees a ping there and back. */
-  async begin() {
+  async openSession() {
     const { p } = this;
-    this.say(p.open());
-    if (await this.until(p.d.left(waits.speak), () => !!p.opened)) return this.ping();
+    this.sendLines(p.open());
+    if (await this.until(p.d.left(waits.answer), () => !!p.opened)) return this.ping();
     if (p.spent || p.failed) return false;
-    if (this.dead) return this.died(", before the server's first word");
-    this.say(ping(1));
+    if (this.dead) return this.reportCut(", before the server's first word");
+    this.sendLines(ping(1));
     p.unread = "ws-first-frame";
-    const got = await this.until(p.d.left(waits.speak), () => this.pongs.has(1));
+    const got = await this.until(p.d.left(waits.answer), () => this.pongs.has(1));
     if (p.opened && !got && await this.oneBehind())
-      p.find("ws-one-behind", "the answer to the first frame came when a second was sent, the answer to that when a third was");
-    else if (p.opened) p.find("ws-silent", `the answer to the first frame came later than ${took(waits.speak)}`);
+      p.find(
+        "ws-one-behind",
+        "the answer to the first frame came when a second was sent, the answer to that when a third was"
+      );
+    else if (p.opened) p.find("ws-silent", `the answer to the first frame came later than ${took(waits.answer)}`);
     else if (got) p.find("ws-first-frame", "the answer to the second frame came, the answer to the first did not");
     else if (p.spent || p.failed) return false;
-    else if (this.dead) return this.died(", before the server's first word");
+    else if (this.dead) return this.reportCut(", before the server's first word");
     else p.find("ws-swallowed", `it opened, then no frame came within ${took(this.age)}, though two were sent`);
     return false;
   }
-  /** Looks whether the answer to the second frame comes with the answer to a third, which does not come. */
+  /**
+   * Looks whether the answer to the second frame comes with the answer to a third, which does not
+   * come.
+   */
   async oneBehind() {
-    this.say(ping(2));
-    await this.until(this.p.d.left(this.p.patience), () => this.pongs.has(2));
+    this.sendLines(ping(2));
+    await this.until(this.p.d.left(this.p.responseTimeout), () => this.pongs.has(2));
     return this.pongs.has(1) && !this.pongs.has(2);
   }
   async ping() {
     const { p } = this;
     const i = ++this.pings;
     const sent = performance.now();
-    this.say(ping(i));
-    if (await this.until(waits.speak + p.patience, () => this.pongs.has(i))) {
+    this.sendLines(ping(i));
+    if (await this.until(waits.answer + p.responseTimeout, () => this.pongs.has(i))) {
       if (p.result.rttMs < 0) p.result.rttMs = Math.round(performance.now() - sent);
       return true;
     }
     const after = took(performance.now() - sent);
     if (p.spent || p.failed || this.over) return false;
-    if (this.dead) return this.died("");
+    if (this.dead) return this.reportCut("");
     if (i === 1) p.find("ws-swallowed", `the answer to the first frame came, and none to a ping within ${after}`);
-    else p.find("ws-silent", `no answer to a ping within ${after}, at an age of ${took(this.age)}; no end was seen either`);
+    else
+      p.find("ws-silent", `no answer to a ping within ${after}, at an age of ${took(this.age)}; no end was seen either`);
     return false;
   }
-  died(when) {
+  reportCut(when) {
     this.cut = true;
     this.p.find("ws-killed", `cut ${took(this.age)} after the handshake${when}: ${this.why}`);
     return false;
@@ -1055,7 +1097,7 @@ var Socket = class {
     for (const end = performance.now() + total; performance.now() < end; ) {
       await this.until(Math.min(waits.ping, end - performance.now()), () => false);
       if (this.p.spent || this.p.failed) return false;
-      if (this.dead) return this.died("");
+      if (this.dead) return this.reportCut("");
       if (!await this.ping()) return false;
       this.p.result.watchedMs = Math.round(this.age);
     }
@@ -1064,7 +1106,7 @@ var Socket = class {
   /** Closes the session, if it lives, and the socket. */
   async close(alive) {
     if (alive && !this.dead) {
-      this.say(closeLine);
+      this.sendLines(closeLine);
       await this.until(waits.close, () => this.over);
     }
     this.ws.onclose = this.ws.onmessage = this.ws.onopen = null;
@@ -1084,7 +1126,7 @@ async function trySocket(p) {
   if (!s) return;
   if (!await s.open()) return s.close(false);
   p.d.progress(p, "The handshake passes.");
-  let lives = await s.begin();
+  let lives = await s.openSession();
   if (lives) {
     p.d.progress(p, "A session is open; watching it live.");
     lives = await s.watch(p.d.left(waits.watch));
@@ -1113,7 +1155,7 @@ async function again(p) {
   const q = new Probe(p.d, p.result.name);
   const s = dial(q);
   if (!s) return;
-  const lives = await s.open() && await s.begin() && await s.watch(p.d.left(waits.watch / 2));
+  const lives = await s.open() && await s.openSession() && await s.watch(p.d.left(waits.watch / 2));
   if (lives) p.find("ws-killed", `a second one lived for ${took(s.age)}`);
   await s.close(lives);
 }
@@ -1123,10 +1165,10 @@ async function largeFrames(p) {
     const q = new Probe(p.d, p.result.name);
     const s = dial(q);
     if (!s) return;
-    if (!await s.open() || !await s.begin()) return s.close(false);
+    if (!await s.open() || !await s.openSession()) return s.close(false);
     s.send(padded(size, 1e3));
-    const passed = await s.sees(1e3, p.d.left(waits.speak + q.patience));
-    const evidence = s.dead ? `ended the socket: ${s.how}` : `had no answer within ${took(waits.speak)}`;
+    const passed = await s.sees(1e3, p.d.left(waits.answer + q.responseTimeout));
+    const evidence = s.dead ? `ended the socket: ${s.how}` : `had no answer within ${took(waits.answer)}`;
     await s.close(passed);
     if (passed) return p.d.found.fact("largest frame that passed", `${size} bytes`);
     if (p.spent) return;
@@ -1135,10 +1177,20 @@ async function largeFrames(p) {
 }
 function compare(p, busy, quiet) {
   const both = busy.cut && quiet.cut && Math.abs(busy.age - quiet.age) < 2e3;
-  if (busy.cut) p.find("age-limit", `${both ? "a busy and a quiet connection were both" : "a busy connection was"} cut at an age of ${took(busy.age)}: ${busy.why}`);
-  if (quiet.cut && !both) p.find("idle-cut", `a connection was cut after ${took(quiet.quiet)} of silence, at an age of ${took(quiet.age)}: ${quiet.why}`);
+  if (busy.cut)
+    p.find(
+      "age-limit",
+      `${both ? "a busy and a quiet connection were both" : "a busy connection was"} cut at an age of ${took(busy.age)}: ${busy.why}`
+    );
+  if (quiet.cut && !both)
+    p.find(
+      "idle-cut",
+      `a connection was cut after ${took(quiet.quiet)} of silence, at an age of ${took(quiet.age)}: ${quiet.why}`
+    );
   p.d.found.fact(`${p.result.name}: longest life seen`, took(Math.max(busy.age, quiet.age)));
-  p.d.found.untested(`silences longer than the server's ping (${took(p.opened?.ping ?? 0)}) and ages above ${took(waits.longWatch)}`);
+  p.d.found.untested(
+    `silences longer than the server's ping (${took(p.opened?.ping ?? 0)}) and ages above ${took(waits.longWatch)}`
+  );
 }
 async function longSockets(p) {
   const [busy, quiet] = await Promise.all([lifeOf(p, true), lifeOf(p, false)]);
@@ -1149,60 +1201,74 @@ async function lifeOf(p, busy) {
   const s = dial(q);
   const life = { age: 0, quiet: 0, cut: false, why: "" };
   if (!s) return life;
-  let lives = await s.open() && await s.begin();
+  let lives = await s.open() && await s.openSession();
   for (const end = performance.now() + p.d.left(waits.longWatch); lives && performance.now() < end && !p.spent; ) {
     await s.until(Math.min(busy ? waits.ping : 1e9, end - performance.now()), () => false);
     lives = !s.dead && !q.failed;
-    if (lives && busy) s.say(ping(++s.pings));
+    if (lives && busy) s.sendLines(ping(++s.pings));
   }
   if (s.isOpen) life.age = s.age;
-  life.quiet = performance.now() - s.spoke;
+  life.quiet = performance.now() - s.lastUsed;
   life.cut = s.dead && !s.over && !p.spent;
   life.why = s.how;
   await s.close(!life.cut && lives);
   return life;
 }
 
-// src/doctorHeld.ts
+// src/doctor/held.ts
 var detach = '!detach {"code":4004}\n';
 async function whatHolds(s) {
   const { p } = s;
-  if (await s.until(p.d.left(waits.speak), () => s.has("beacon 2") && (!s.pinged || s.has("pong 1"))))
-    return p.find("sse-delayed", `${s.times("header", "opened", "beacon 1", "beacon 2")}; the server sends them at once and 300 ms later`);
+  if (await s.until(p.d.left(waits.answer), () => s.has("beacon 2") && (!s.pinged || s.has("pong 1"))))
+    return p.find(
+      "sse-delayed",
+      `${s.times("header", "opened", "beacon 1", "beacon 2")}; the server sends them at once and 300 ms later`
+    );
   if (s.dead && !p.failed && !p.spent) return s.ended();
-  if (s.settled) return;
+  if (s.finished) return;
   if (!await beside(p)) {
-    if (!p.spent) p.find("sse-held", `${s.times("header", "opened", "beacon 2")}; and no request beside it has an answer`);
+    if (!p.spent)
+      p.find("sse-held", `${s.times("header", "opened", "beacon 2")}; and no request beside it has an answer`);
     return;
   }
   if (!await oneBehind(s) && !await threshold(s)) await whole(s);
 }
 async function beside(p) {
-  if (!p.opened) await p.post("open", p.batch(p.open(2, void 0)), p.d.left(waits.speak));
+  if (!p.opened) await p.post("open", p.batch(p.open(2, void 0)), p.d.left(waits.answer));
   return !!p.opened;
 }
 async function oneBehind(s) {
   const { p } = s;
   for (let i = 100; i < 103; i++) {
-    const word = `pong ${i}`;
+    const pong2 = `pong ${i}`;
     const before = i > 100 ? `pong ${i - 1}` : "beacon 2";
     if (!await s.ping(i)) return false;
-    await s.until(p.d.left(p.patience / 2), () => s.has(before) || s.has(word));
-    await s.until(200, () => s.has(word));
-    if (s.has(word) || !s.has(before)) return false;
+    await s.until(p.d.left(p.responseTimeout / 2), () => s.has(before) || s.has(pong2));
+    await s.until(200, () => s.has(pong2));
+    if (s.has(pong2) || !s.has(before)) return false;
   }
-  p.find("sse-one-behind", `of 3 words in a row each came when the next was sent, not before; ${s.times("opened", "beacon 2")}`);
+  p.find(
+    "sse-one-behind",
+    `of 3 words in a row each came when the next was sent, not before; ${s.times("opened", "beacon 2")}`
+  );
   return true;
 }
 async function threshold(s) {
   const { p } = s;
   if (s.has("pong 100")) {
-    p.find("sse-threshold", `${s.times("header", "opened", "beacon 2")}; the rest came when the server had sent some 100 bytes more`);
+    p.find(
+      "sse-threshold",
+      `${s.times("header", "opened", "beacon 2")}; the rest came when the server had sent some 100 bytes more`
+    );
     return true;
   }
   const before = s.bytes;
   const { sent, came } = await flood(p, () => s.until(flushWait, () => s.bytes > before));
-  if (came) p.find("sse-threshold", `${s.times("header", "opened", "beacon 2")}; more came when the server had sent about ${sent} KiB more`);
+  if (came)
+    p.find(
+      "sse-threshold",
+      `${s.times("header", "opened", "beacon 2")}; more came when the server had sent about ${sent} KiB more`
+    );
   return came || p.failed;
 }
 var flushWait = 20;
@@ -1210,7 +1276,7 @@ async function flood(p, came) {
   let sent = 0;
   for (let i = 200; i < 250 && p.d.left(6e4) > 5e3; i++) {
     const pings = Array.from({ length: 40 }, (_, n) => ping(i * 1e6 + n));
-    if (isTrouble(await p.post("up", p.batch(p.up(), ...pings), p.d.left(waits.speak)))) break;
+    if (isTrouble(await p.post("up", p.batch(p.up(), ...pings), p.d.left(waits.answer)))) break;
     sent += 40 * 'data:!pong {"i":200000000}\n'.length;
     if (await came()) return { sent: (sent >> 10) + 1, came: true };
   }
@@ -1220,18 +1286,25 @@ async function whole(s) {
   const { p } = s;
   const before = s.times("header", "opened", "beacon 2");
   const early = ["header", "opened", "beacon 1"].filter((what) => s.has(what));
-  const asked = performance.now();
-  const answer = await p.post("up", p.batch(p.up(), detach), p.d.left(waits.speak));
-  if (!isTrouble(answer)) await s.until(p.d.left(waits.speak), () => false);
+  const askedAt = performance.now();
+  const answer = await p.post("up", p.batch(p.up(), detach), p.d.left(waits.answer));
+  if (!isTrouble(answer)) await s.until(p.d.left(waits.answer), () => false);
   const at = s.seen.get("beacon 2");
   if (at)
-    p.find("sse-held", `${early.length ? `only ${early.join(", ")}` : "nothing"} before; all of it ${took(at - asked)} after the server was asked to end the stream`);
+    p.find(
+      "sse-held",
+      `${early.length ? `only ${early.join(", ")}` : "nothing"} before; all of it ${took(at - askedAt)} after the server was asked to end the stream`
+    );
   else p.find("sse-held", `${before}; nor when the server had ended the stream`);
 }
 async function heldWhole(p, came) {
   p.d.progress(p, "No answer to the stream; finding out why.");
   if (!await beside(p)) {
-    if (!p.spent) p.find("post-blackholed", `no answer to the request for a stream within ${took(waits.header)}, nor to one beside it`);
+    if (!p.spent)
+      p.find(
+        "post-blackholed",
+        `no answer to the request for a stream within ${took(waits.header)}, nor to one beside it`
+      );
     return;
   }
   let what = `no byte of the answer within ${took(waits.header)}, while a request beside it was answered`;
@@ -1240,15 +1313,15 @@ async function heldWhole(p, came) {
     p.find("sse-threshold", `${what}; it came when the server had sent about ${more.sent} KiB more`);
     return p.bye();
   }
-  const asked = performance.now();
-  const answer = await p.post("up", p.batch(p.up(), detach), p.d.left(waits.speak));
-  if (!isTrouble(answer) && await p.until(p.d.left(waits.speak), came))
-    what += `; all of it ${took(performance.now() - asked)} after the server was asked to end the stream`;
+  const askedAt = performance.now();
+  const answer = await p.post("up", p.batch(p.up(), detach), p.d.left(waits.answer));
+  if (!isTrouble(answer) && await p.until(p.d.left(waits.answer), came))
+    what += `; all of it ${took(performance.now() - askedAt)} after the server was asked to end the stream`;
   p.find("sse-held", what);
   await p.bye();
 }
 
-// src/doctorStream.ts
+// src/doctor/stream.ts
 var Stream = class {
   p;
   born;
@@ -1256,25 +1329,25 @@ var Stream = class {
   often = /* @__PURE__ */ new Map();
   answer;
   bytes = 0;
-  heard;
+  lastReceived;
   dead = false;
   over = false;
   pinged = false;
   why = "as if it were complete";
-  owed = [];
+  unanswered = [];
   done;
   constructor(p, answer) {
     this.p = p;
     this.answer = answer;
     this.born = answer.sent;
-    this.heard = performance.now();
+    this.lastReceived = performance.now();
     this.see("header");
     this.done = this.read().catch((error) => {
       this.why = clean(String(error), 100);
     });
     void this.done.then(() => {
       this.dead = true;
-      p.stir();
+      p.notify();
     });
   }
   /** Takes the stream apart at its blank lines. A tail without one is no event (HF1-SSE-04). */
@@ -1290,7 +1363,7 @@ var Stream = class {
       text = events.pop();
       for (const event of events) this.event(event);
       if (text.length > 1 << 20) throw Error("an event without end");
-      this.p.stir();
+      this.p.notify();
       if (done) {
         if (text && !this.seen.has("first")) this.event(text);
         return;
@@ -1299,7 +1372,7 @@ var Stream = class {
   }
   event(text) {
     let data = [...text.matchAll(/^data: ?([^\r\n]*)/gm)].map((m) => m[1] + "\n").join("");
-    this.heard = performance.now();
+    this.lastReceived = performance.now();
     if (!data && this.seen.has("first")) return;
     if (!data && /^(:[^\n]*\n?)*$/.test(text)) return;
     data ||= text;
@@ -1308,14 +1381,14 @@ var Stream = class {
       if (packet.id !== "reply-truncated") streamTrouble(this.p, packet);
       return;
     }
-    if (!this.seen.has("first")) lookAtCaching(this.p.d, this.answer.response.headers);
+    if (!this.seen.has("first")) lookAtCaching(this.p.d.found, this.p.d.url, this.answer.response.headers);
     this.see("first");
     if (!this.p.take(packet)) return;
     if (packet._lines.some((l) => l._name === "!opened")) this.see("opened");
     if (packet._lines.some((l) => l._name === "!closed")) this.over = true;
     for (const i of numbers(packet, "?beacon")) this.see(`beacon ${i}`);
     for (const i of numbers(packet, "!pong")) this.see(`pong ${i}`);
-    this.owed.push(...numbers(packet, "!ping"));
+    this.unanswered.push(...numbers(packet, "!ping"));
   }
   see(what) {
     if (!this.seen.has(what)) this.seen.set(what, performance.now());
@@ -1331,7 +1404,7 @@ var Stream = class {
   times(...what) {
     return what.map((w) => this.has(w) ? `${w} after ${took(this.seen.get(w) - this.born)}` : `${w} not at all`).join(", ");
   }
-  /** Waits until `done`, the end of the stream, or a finding that settles it. */
+  /** Waits until `done`, the end of the stream, or a finding that decides it. */
   async until(ms, done) {
     await this.p.until(ms, () => done() || this.dead || this.p.failed);
     return done();
@@ -1340,25 +1413,25 @@ var Stream = class {
     return this.until(ms, () => this.has(what));
   }
   /** The stream is over, or looking on is of no use. */
-  get settled() {
+  get finished() {
     return this.dead || this.p.failed || this.p.spent;
   }
-  get owes() {
-    return this.owed.length > 0;
+  get owesPongs() {
+    return this.unanswered.length > 0;
   }
-  /** Has the server say a pong on the stream. False: the POST itself did not pass. */
+  /** Has the server send a pong on the stream. False: the POST itself did not pass. */
   async ping(i) {
     const { p } = this;
-    const answers = this.owed.map(pong);
-    this.owed = [];
+    const answers = this.unanswered.map(pong);
+    this.unanswered = [];
     this.pinged = true;
     const sent = performance.now();
-    const answer = await p.post("up", p.batch(p.up(), ping(i), ...answers), p.d.left(waits.speak + p.patience));
+    const answer = await p.post("up", p.batch(p.up(), ping(i), ...answers), p.d.left(waits.answer + p.responseTimeout));
     if (isTrouble(answer)) {
       p.trouble(answer);
       return false;
     }
-    this.heard = performance.now();
+    this.lastReceived = performance.now();
     if (p.result.rttMs < 0) p.result.rttMs = Math.round(performance.now() - sent);
     return true;
   }
@@ -1381,21 +1454,23 @@ var Stream = class {
 function streamTrouble(p, { id, evidence }) {
   p.trouble({ id: id === "post-refused" ? "sse-refused" : id, evidence });
 }
+
+// src/doctor/tryStream.ts
 async function tryStream(p) {
   const own = new AbortController();
   const stop = () => own.abort();
   p.d.signal.addEventListener("abort", stop);
   if (p.d.signal.aborted) stop();
   let answer;
-  const asked = p.send("stream", p.batch(p.open()), p.d.left(1e9), own.signal).then((a) => {
+  const sent = p.send("stream", p.batch(p.open()), p.d.left(1e9), own.signal).then((a) => {
     answer = a;
-    p.stir();
+    p.notify();
   });
   await p.until(p.d.left(waits.header), () => !!answer);
   if (!answer) {
     if (!p.spent) await heldWhole(p, () => !!answer && !("id" in answer));
     stop();
-    await asked;
+    await sent;
     return;
   }
   if ("id" in answer) return streamTrouble(p, answer);
@@ -1411,7 +1486,7 @@ async function tryStream(p) {
   await s.close();
 }
 async function answered(s) {
-  if (await s.comes("opened", s.p.d.left(waits.speak))) return true;
+  if (await s.comes("opened", s.p.d.left(waits.answer))) return true;
   if (s.p.failed || s.p.spent) return false;
   if (s.dead) s.p.find("sse-cut", `the stream ended ${took(s.age)} after the request, before its first event`);
   else await whatHolds(s);
@@ -1421,13 +1496,14 @@ async function live(s) {
   const { p } = s;
   const rtt = s.seen.get("opened") - s.born;
   const by = s.seen.get("opened") + 300 + waits.late + 2 * rtt - performance.now();
-  const passes = await s.comes("beacon 2", by) && await s.ping(1) && await s.comes("pong 1", p.patience);
-  if (!passes && !s.settled) {
+  const passes = await s.comes("beacon 2", by) && await s.ping(1) && await s.comes("pong 1", p.responseTimeout);
+  if (!passes && !s.finished) {
     p.d.progress(p, "Something holds the stream back; finding out how.");
     await whatHolds(s);
     return false;
   }
-  if (passes && await s.until(250, () => s.twice("pong 1"))) p.find("request-repeated", "one ping was sent by POST, and the server answered it twice");
+  if (passes && await s.until(250, () => s.twice("pong 1")))
+    p.find("request-repeated", "one ping was sent by POST, and the server answered it twice");
   return !p.failed;
 }
 async function watch(s, total) {
@@ -1442,10 +1518,13 @@ async function watch(s, total) {
     }
     if (performance.now() >= end) return true;
     if (!await s.ping(i)) return false;
-    await s.comes(`pong ${i}`, waits.speak);
-    if (s.settled) continue;
+    await s.comes(`pong ${i}`, waits.answer);
+    if (s.finished) continue;
     if (!s.has(`pong ${i}`)) {
-      p.find("sse-silent", `${took(s.age)} after the request the stream fell silent: a ping was taken, its pong did not come within ${took(waits.speak)}`);
+      p.find(
+        "sse-silent",
+        `${took(s.age)} after the request the stream fell silent: a ping was taken, its pong did not come within ${took(waits.answer)}`
+      );
       return false;
     }
     p.result.watchedMs = Math.round(s.age);
@@ -1457,15 +1536,15 @@ async function lifeOf2(p, busy) {
   const answer = await q.send("stream", q.batch(q.open()), p.d.left(waits.open));
   if ("id" in answer) return life;
   const s = new Stream(q, answer);
-  await s.comes("opened", waits.speak);
+  await s.comes("opened", waits.answer);
   const end = performance.now() + p.d.left(waits.longWatch);
-  for (let i = 1; q.opened && performance.now() < end && !s.settled; i++) {
-    await s.until(Math.min(busy ? waits.ping : 1e9, end - performance.now()), () => s.owes);
-    if (s.settled) break;
-    if ((busy || s.owes) && !await s.ping(i)) break;
+  for (let i = 1; q.opened && performance.now() < end && !s.finished; i++) {
+    await s.until(Math.min(busy ? waits.ping : 1e9, end - performance.now()), () => s.owesPongs);
+    if (s.finished) break;
+    if ((busy || s.owesPongs) && !await s.ping(i)) break;
   }
   life.age = s.age;
-  life.quiet = performance.now() - s.heard;
+  life.quiet = performance.now() - s.lastReceived;
   life.cut = s.dead && !s.over && !p.spent;
   life.why = s.how;
   await s.close();
@@ -1498,9 +1577,14 @@ async function diagnose(endpoint, options = {}) {
     progress: ({ result: { name } }, text) => options.onProgress?.({ transport: name, text, state: void 0 })
   };
   found.hidden = d.url.search.slice(1);
-  found.untested("how large a batch from the server may be: a server says nothing large unasked, so only about 2 KiB were seen");
+  found.untested(
+    "how large a batch from the server may be: a server says nothing large unasked, so only about 2 KiB were seen"
+  );
   if (!long) found.untested("quiet times and ages above some seconds: the long run watches for more than a minute");
-  if (globalThis.location) found.untested("certificates, TLS interception, proxies in use, and the status of a refused WebSocket: a page is not told; `holdfast doctor` on the command line is");
+  if (globalThis.location)
+    found.untested(
+      "certificates, TLS interception, proxies in use, and the status of a refused WebSocket: a page is not told; `holdfast doctor` on the command line is"
+    );
   if (globalThis.navigator?.onLine === false) found.find("offline", "the browser says: offline");
   const tries2 = [new Probe(d, "websocket"), new Probe(d, "sse"), new Probe(d, "longpoll")];
   const run = [trySocket, tryStream, tryPolls];
@@ -1508,7 +1592,7 @@ async function diagnose(endpoint, options = {}) {
     tries2.map(async (p, i) => {
       d.progress(p, "Connecting.");
       await run[i](p);
-      settle(p);
+      judge(p);
       options.onProgress?.({ transport: p.result.name, text: conclusions[p.result.state], state: p.result.state });
     })
   );
@@ -1539,7 +1623,7 @@ function urlOf(endpoint) {
   return changed;
 }
 var conclusions = { fits: "It works.", impaired: "It works, at a cost.", fails: "It does not work." };
-function settle(p) {
+function judge(p) {
   if (p.judged || p.result.openedMs >= 0 && p.result.rttMs >= 0) return;
   p.result.state = "fails";
   p.d.found.untested(`${p.result.name}: the time was over before it was seen to work`);

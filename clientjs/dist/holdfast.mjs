@@ -1,6 +1,6 @@
 /*! Holdfast, MIT licence */
 
-// src/control.ts
+// src/wire/control.ts
 function fail(why = "malformed", code = 4303) {
   throw Object.assign(Error(why), { code });
 }
@@ -35,7 +35,7 @@ function parseFields(name, json) {
   return fields;
 }
 
-// src/codec.ts
+// src/wire/codec.ts
 var utf8 = new TextEncoder();
 var byteLength = (text2) => utf8.encode(text2).length;
 var costOf = (data) => 16 + (typeof data === "string" ? byteLength(data) : data.length);
@@ -46,7 +46,10 @@ function fromBase64(text2) {
   if (btoa(raw) !== text2) fail();
   return Uint8Array.from(raw, (c) => c.charCodeAt(0));
 }
-var randomName = (bytes) => btoa(binaryString(crypto.getRandomValues(new Uint8Array(bytes)))).replace(/\W/g, (c) => ({ "+": "-", "/": "_" })[c] ?? "");
+var randomName = (bytes) => btoa(binaryString(crypto.getRandomValues(new Uint8Array(bytes)))).replace(
+  /\W/g,
+  (c) => ({ "+": "-", "/": "_" })[c] ?? ""
+);
 var messageLine = (data, more) => ({
   _log: true,
   _cost: costOf(data),
@@ -65,10 +68,11 @@ function parseLine(text2) {
 function parse(batch, limit) {
   const binary = typeof batch !== "string";
   const text2 = binary ? binaryString(batch.subarray(0, Math.min(110, batch.indexOf(10) + 1))) : batch.replace(/^\uFEFF/, "");
-  const [head, ...lines2] = text2.split(/\r?\n/);
+  const [head, ...lines] = text2.split(/\r?\n/);
   const [, first, ack, , plus] = /^@([1-9]\d{0,15}) (0|[1-9]\d{0,15})( [\w-]{1,64})?( \+)?$/.exec(head) ?? fail();
-  if ((binary ? batch.length : byteLength(text2)) > limit || lines2.pop() !== "" || plus && !binary || /\r(?!\n)/.test(text2)) fail();
-  const parsed = binary ? [messageLine(batch.subarray(text2.length), !!plus)] : lines2.map(parseLine);
+  if ((binary ? batch.length : byteLength(text2)) > limit || lines.pop() !== "" || plus && !binary || /\r(?!\n)/.test(text2))
+    fail();
+  const parsed = binary ? [messageLine(batch.subarray(text2.length), !!plus)] : lines.map(parseLine);
   if (Math.max(+first + parsed.filter((l) => l._log).length, +ack) > 2 ** 53 - 1) fail();
   return { _first: +first, _ack: +ack, _lines: parsed };
 }
@@ -82,8 +86,13 @@ function cut(text2, bytes) {
   const piece = text2.slice(0, utf8.encodeInto(text2.slice(0, bytes), new Uint8Array(bytes)).read);
   return piece !== text2 && /\\*$/.exec(piece)[0].length % 2 ? piece.slice(0, -1) : piece;
 }
-function encodeMessage(data) {
-  const entries = [];
+function prepare(data) {
+  const _entries = [];
+  let _cost = 0;
+  const add = (text2, cost, more, raw) => {
+    _cost += cost;
+    _entries.push(encodeEntry(text2, cost, more, raw));
+  };
   if (typeof data === "string") {
     if (/\p{Cs}/u.test(data)) throw TypeError("lone surrogate");
     let rest = data.replace(/[\\\n\r]/g, (c) => "\\" + escapes[c]);
@@ -91,38 +100,24 @@ function encodeMessage(data) {
       let piece = cut(rest, 1534);
       if (piece !== rest) piece = cut(rest, 1533);
       rest = rest.slice(piece.length);
-      entries.push(encodeEntry("t" + piece + "\n", costOf(piece.replace(/\\./g, ".")), !!rest));
+      add("t" + piece + "\n", costOf(piece.replace(/\\./g, ".")), !!rest);
     } while (rest);
   } else
     for (let at = 0; !at || at < data.length; ) {
       const piece = data.slice(at, at += 1149);
-      entries.push(encodeEntry("b" + btoa(binaryString(piece)) + "\n", costOf(piece), at < data.length, piece));
+      add("b" + btoa(binaryString(piece)) + "\n", costOf(piece), at < data.length, piece);
     }
-  return entries;
+  return { _entries, _cost };
 }
 var wrap = (preamble, batch) => preamble + batch + ".\n";
 function unwrap(preamble, body) {
   const text2 = body.replace(/\r\n/g, "\n");
-  const end2 = text2.search(/\n\.\n?$/) + 1;
-  if (!text2.startsWith(preamble + "@") || !end2 || text2.includes("\r")) fail("not holdfast");
-  return text2.slice(preamble.length, end2);
+  const end = text2.search(/\n\.\n?$/) + 1;
+  if (!text2.startsWith(preamble + "@") || !end || text2.includes("\r")) fail("not holdfast");
+  return text2.slice(preamble.length, end);
 }
 
-// src/carriers.ts
-var highWater = 65536;
-function openSocket(wire, ready, take, closed2) {
-  const socket = new wire._WebSocket("ws" + wire._url);
-  socket.binaryType = "arraybuffer";
-  socket.onopen = ready;
-  socket.onmessage = ({ data }) => take(typeof data === "string" ? data : new Uint8Array(data));
-  socket.onclose = ({ code, reason }) => closed2(`closed ${code} ${reason}`);
-  socket.onerror = () => closed2("failed");
-  return {
-    _writable: () => socket.bufferedAmount < highWater,
-    _send: (batch) => socket.send(batch),
-    _close: (code) => socket.close(code)
-  };
-}
+// src/carriers/post.ts
 function post(wire, kind, batch, take, closed2) {
   let preamble = `holdfast/1 ${kind} ${randomName(12)}
 `;
@@ -156,18 +151,34 @@ function post(wire, kind, batch, take, closed2) {
         if (data && (preamble || /\n\.$/.test(data))) take(unwrap(preamble, data));
         if (data) preamble = "";
       }
-      if (text2.length > 2 * wire._takesBatch + 4096) fail("too large");
+      if (text2.length > 2 * wire._maxBatch + 4096) fail("too large");
       if (done) break;
     }
     if (!stream) take(unwrap(preamble, text2));
     return "";
   };
-  const end2 = () => abort.abort();
-  void exchange().catch(String).then(closed2).then(end2);
-  return { _close: end2 };
+  const end = () => abort.abort();
+  void exchange().catch(String).then(closed2).then(end);
+  return { _close: end };
 }
 
-// src/log.ts
+// src/carriers/socket.ts
+var highWater = 65536;
+function openSocket(wire, ready, take, closed2) {
+  const socket = new wire._WebSocket("ws" + wire._url);
+  socket.binaryType = "arraybuffer";
+  socket.onopen = ready;
+  socket.onmessage = ({ data }) => take(typeof data === "string" ? data : new Uint8Array(data));
+  socket.onclose = ({ code, reason }) => closed2(`closed ${code} ${reason}`);
+  socket.onerror = () => closed2("failed");
+  return {
+    _writable: () => socket.bufferedAmount < highWater,
+    _send: (batch) => socket.send(batch),
+    _close: (code) => socket.close(code)
+  };
+}
+
+// src/wire/log.ts
 var newLogs = () => ({
   _base: 0,
   _sent: 0,
@@ -179,7 +190,7 @@ var newLogs = () => ({
   _queue: [],
   _pieces: [],
   _piecesCost: 0,
-  _told: 0,
+  _ackSent: 0,
   _takenCost: 0
 });
 var lastNumber = (log) => log._base + log._entries.length;
@@ -243,601 +254,644 @@ function join(pieces, cost) {
   }
   return whole;
 }
-function told(log) {
-  log._told = log._taken;
+function noteAckSent(log) {
+  log._ackSent = log._taken;
   log._takenCost = 0;
-}
-
-// src/memory.ts
-var day = 864e5;
-var text = ({ _ways, _best }) => JSON.stringify([_best?._name ?? "", Object.fromEntries(_ways.map((way) => [way._name, way._facts]))]);
-function recall(m) {
-  const [version, since, best, facts] = [0, 1, 2, 3].map((i) => Object(m._memory)[i]);
-  if (version === 1 && since <= m._now && since > m._now - day) {
-    m._since = since;
-    m._best = m._ways.find((way) => way._name === best);
-    for (const way of m._ways) {
-      way._facts = way._facts.map((_, i) => {
-        const value = Object(facts)[way._name]?.[i];
-        return value === +value && value > 0 && value < 2 ** 53 ? Math.floor(value) : 0;
-      });
-      way._before[Limit] = way._facts[Limit];
-      way._facts[Rest] = Math.min(way._facts[Rest], m._now + 6e5);
-    }
-  }
-  m._remembered = text(m);
-}
-function remember(m) {
-  if (due(m, m._since + day)) {
-    for (const { _facts } of m._ways) _facts[Idle] = _facts[Age] = _facts[Hold] = 0;
-    m._since = m._now;
-  }
-  if (text(m) === m._remembered || !due(m, m._toldAt + 1e3)) return;
-  m._remembered = text(m);
-  m._toldAt = m._now;
-  const written = `[1,${m._since},${m._remembered.slice(1)}`;
-  m._actions.push((host) => host._remember(written));
 }
 
 // src/stored.ts
 var stored = true;
 
-// src/state.ts
-var Rest = 0;
-var Rests = 1;
+// src/machine/state.ts
+var Cooldown = 0;
+var Cooldowns = 1;
 var Idle = 2;
 var Age = 3;
 var Hold = 4;
 var Limit = 5;
-function newMachine(config) {
+function newState(config) {
   const _now = config._clock();
-  const m = {
-    ...config,
-    ...newLogs(),
-    _ways: config._transports.map((name, rank) => ({ _name: name, _rank: rank, _young: 0, _facts: [0, 0, 0, 0, 0, 0], _before: [0, 0, 0, 0, 0, 0] })),
-    _paths: [],
-    _conns: [],
-    _actions: [],
+  return {
+    _config: config,
+    _log: newLogs(),
     // What is missing here is not asked for before `opened`.
     _server: { win: 1 << 21, lim: { maxMessage: 1 << 20 } },
-    _waitAuth: true,
     _now,
-    _since: _now,
-    _wokeAt: 0,
-    _toldAt: 0,
     _deadline: 0,
-    _u: 0,
-    _heardU: 0,
-    _known: 0,
-    _sentDown: 0,
-    _sentAt: 0,
-    _atts: 0,
-    _pings: 0,
-    _rtt: 0,
-    _slow: 0,
-    _progress: 0,
-    _tries: 0
+    _effects: [],
+    _transports: config._transports.map((_name, _rank) => ({
+      _name,
+      _rank,
+      _earlyFailures: 0,
+      _learned: [0, 0, 0, 0, 0, 0],
+      _before: [0, 0, 0, 0, 0, 0]
+    })),
+    _attachments: [],
+    _conns: [],
+    _race: { _tries: 0, _atts: 0 },
+    _selection: { _u: 0, _confirmedU: 0 },
+    _liveness: { _rtt: 0, _guessedTimeout: 0, _progress: 0, _pings: 0, _wokeAt: 0, _sentDown: 0 },
+    _learning: { _since: _now, _rememberedAt: 0 },
+    _closing: {},
+    _output: { _known: 0 },
+    _refusals: { _waitAuth: true }
   };
-  recall(m);
-  return m;
+}
+var unconfirmed = ({ _server }) => stored && !!_server.run && !_server.att;
+var clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+var healthy = ({ _selection: { _current } }) => _current?._suspect ? void 0 : _current;
+var isPoll = ({ _transport }) => _transport._name === "longpoll";
+var isSocket = (attachment) => attachment?._transport._name === "websocket";
+
+// src/machine/backoff.ts
+function startRace(m, at = 0) {
+  m._race._at = at;
+  for (const transport of m._transports) transport._tried = false;
+}
+var backoff = (m) => Math.min(3e4, 500 * 2 ** m._race._tries) * m._config._random();
+function raceAfterLoss(m) {
+  startRace(m, m._now + (m._race._tries ? backoff(m) : 0));
+  m._race._tries++;
+}
+function allFailed(m) {
+  m._race._tries++;
+  startRace(m, m._now + backoff(m));
+  for (const transport of m._transports) transport._failed = false;
+}
+var attemptDelay = (m) => clamp(2 * m._liveness._rtt, 250, 1e3);
+var attemptTimeout = (m) => Math.max(2e3, 4 * m._liveness._rtt);
+var responseTimeout = (m) => Math.max(attemptTimeout(m), m._liveness._guessedTimeout);
+function growTimeout(m) {
+  m._liveness._guessedTimeout = Math.min(3 * responseTimeout(m), 1e4);
+}
+
+// src/machine/effects.ts
+function emit(m, effect) {
+  m._effects.push(effect);
+}
+function trace(m, what, { _transport, _att }, reason = "") {
+  const step2 = { what, transport: _transport._name, attachment: _att, reason, time: m._now };
+  m._again = true;
+  emit(m, (host) => host._trace(step2));
 }
 function due(m, at = 0) {
   if (at > m._now) m._deadline = Math.min(m._deadline || at, at);
   return !!at && at <= m._now;
 }
-var unheard = ({ _server }) => stored && !!_server.run && !_server.att;
-var clamp = (value, low, high) => Math.min(Math.max(value, low), high);
-var hangs = (m) => Math.max(2e3, 4 * m._rtt);
-var patience = (m) => Math.max(hangs(m), m._slow);
-function slower(m) {
-  m._slow = Math.min(3 * patience(m), 1e4);
-}
-var sound = ({ _cur }) => _cur?._suspect ? void 0 : _cur;
-var isPoll = (path) => path._way._name === "longpoll";
-function trace(m, what, { _way, _att }, reason = "") {
-  const step2 = { what, transport: _way._name, attachment: _att, reason, time: m._now };
-  m._again = true;
-  m._actions.push((host) => host._trace(step2));
-}
 
-// src/wake.ts
-function wake(m) {
-  const { _cur, _now } = m;
-  if (_now - m._wokeAt < 1e3) return;
-  m._wokeAt = _now;
-  m._again = true;
-  m._tries = 0;
-  if (m._closeBy) m._closeBy = _now + grace;
-  raceFrom(m, _cur ? _cur._suspect ? _now : _now + raceDelay(m) : Math.max(_now, m._notBefore ?? 0));
-  if (_cur) {
-    _cur._suspect = true;
-    pingPath(m, _cur);
+// src/machine/transports.ts
+var minBatch = 512;
+function startCooldown(m, transport) {
+  transport._earlyFailures = 0;
+  transport._failed = false;
+  transport._learned[Cooldown] = m._now + Math.min(2e4 * 2 ** transport._learned[Cooldowns]++, 6e5);
+}
+function noteValidated(transport) {
+  transport._earlyFailures = transport._learned[Cooldown] = 0;
+  transport._failed = false;
+}
+function noteWorking(m, { _validated, _penalized, _transport }) {
+  if (_validated && !_penalized) m._learning._best = _transport;
+  for (const other of m._transports) if (other._failed && other !== _transport) startCooldown(m, other);
+}
+var batchLimit = (m, { _transport }) => m._liveness._guessedTimeout > 2e3 ? minBatch : Math.max(_transport._learned[Limit] || Infinity, minBatch);
+function noteWritten({ _written }, size, to) {
+  if (size > _written._inFlight) {
+    _written._inFlight = size;
+    _written._to = to;
   }
 }
-function late(m) {
-  if (m._deadline && m._now - m._deadline > 5e3) wake(m);
+function lost({ _transport, _written }) {
+  if (_written._inFlight > minBatch) _transport._learned[Limit] = _written._inFlight >> 1;
+  _written._inFlight = 0;
 }
-var blameless = (m, path) => m._offline || path._born < m._wokeAt && m._now - m._wokeAt < 5e3;
-
-// src/ways.ts
-var floor = 512;
-var settledAt = (path) => path._openedAt + 6e4;
-function died(m, path) {
-  const way = path._way;
-  if (path._charged || blameless(m, path)) return;
-  if (!path._openedAt) way._failed = way !== sound(m)?._way;
-  else if (path._proven ? way._facts[Rests] && m._now < settledAt(path) : ++way._young > 1) takeRest(m, way);
+function refused(attachment) {
+  const { _transport, _written } = attachment;
+  if (_written._inFlight > minBatch) _transport._before[Limit] = _written._inFlight >> 1;
+  lost(attachment);
 }
-function takeRest(m, way) {
-  way._young = 0;
-  way._failed = false;
-  way._facts[Rest] = m._now + Math.min(2e4 * 2 ** way._facts[Rests]++, 6e5);
+function acknowledged({ _transport, _written }, ack) {
+  if (ack < _written._to) return;
+  if (_written._inFlight > _transport._learned[Limit] / 2)
+    _transport._learned[Limit] += _transport._learned[Limit] >> 4;
+  _written._inFlight = 0;
 }
-function proved(way) {
-  way._young = way._facts[Rest] = 0;
-  way._failed = false;
-}
-var limitOf = (m, { _way }) => m._slow > 2e3 ? floor : Math.max(_way._facts[Limit] || Infinity, floor);
-function wrote(path, size, to) {
-  if (size > path._underway) {
-    path._underway = size;
-    path._underwayTo = to;
-  }
-}
-function shrink(path, told2) {
-  const { _facts, _before } = path._way;
-  if (path._underway > floor) {
-    _facts[Limit] = path._underway >> 1;
-    if (told2) _before[Limit] = _facts[Limit];
-  }
-  path._underway = 0;
-}
-function carried(path, ack) {
-  const facts = path._way._facts;
-  if (ack < path._underwayTo) return;
-  if (path._underway > facts[Limit] / 2) facts[Limit] += facts[Limit] >> 4;
-  path._underway = 0;
+function confirmSize(m, tooLittleTime) {
+  for (const { _learned, _before } of m._transports)
+    _before[Limit] = _learned[Limit] = (tooLittleTime ? _before : _learned)[Limit];
 }
 
-// src/select.ts
-function confirm(m, { u, att }) {
-  const path = m._paths.find((p) => p._att === att && p._openedAt);
-  m._heardU = Math.max(m._heardU, u);
-  if (stored) m._u = Math.max(m._u, u);
-  if (u !== m._u || !path) return;
-  path._useBy = 0;
-  choose(m, path);
+// src/machine/learning.ts
+var lastUse = ({ _silence }) => Math.max(_silence._lastSent, _silence._lastReceived);
+function noteSent(m, attachment) {
+  attachment._silence._gap = Math.max(attachment._silence._gap, m._now - lastUse(attachment));
 }
-function choose(m, path) {
-  const old2 = m._cur;
-  m._cur = path;
-  path._detached = false;
-  path._leaveBy = 0;
-  if (old2 === path) return;
-  raceFrom(m);
-  trace(m, "selected", path);
-  m._progress = m._now;
-  m._told = 0;
-  if (old2) old2._leaveBy = m._now + linger;
+function noteReceived(m, attachment) {
+  noteSent(m, attachment);
+  attachment._silence._maxSurvived = Math.max(attachment._silence._maxSurvived, attachment._silence._gap);
+  attachment._silence._gap = 0;
+  attachment._silence._lastReceived = m._now;
 }
-function use(m, path) {
-  if (!mayRaise(m)) return false;
-  m._u++;
-  path._useBy = m._now + 2 * patience(m);
-  sayUse(m, path);
-  choose(m, path);
+var exempt = ({ _liveness, _now }, { _startedAt }) => _liveness._offline || _startedAt < _liveness._wokeAt && _now - _liveness._wokeAt < 5e3;
+var probationEnd = ({ _openedAt }) => _openedAt + 6e4;
+function penalize(m, attachment) {
+  if (attachment._penalized || exempt(m, attachment)) return;
+  if (!attachment._openedAt) attachment._transport._failed = attachment._transport !== healthy(m)?._transport;
+  else if (attachment._validated ? attachment._transport._learned[Cooldowns] && m._now < probationEnd(attachment) : ++attachment._transport._earlyFailures > 1)
+    startCooldown(m, attachment._transport);
+}
+function learn({ _learned, _before }, entry, value, part) {
+  const before = _before[entry];
+  _before[entry] = value;
+  return Math.abs(value - before) <= before / part && lower(_learned, entry, Math.min(value, before));
+}
+function lower(learned, entry, value) {
+  if (learned[entry] && value >= learned[entry]) return false;
+  learned[entry] = value;
   return true;
 }
-function sayUse(m, path) {
-  path._useAt = m._now + patience(m) / 2;
-  due(m, path._useAt);
-  say(path, "use", { u: m._u, att: path._att, challenge: path._challenge, recv: m._recv });
-}
-function replied(m, path, { recv, sent, sel: sel2 }) {
-  path._strays = 0;
-  if (recv > m._known) {
-    m._known = recv;
-    m._tries = 0;
-    carried(path, recv);
-  }
-  if (m._sentDown <= m._recv) m._sentAt = m._now;
-  m._sentDown = Math.max(m._sentDown, sent);
-  confirm(m, sel2);
-}
-function pingPath(m, path) {
-  path._pingI = ++m._pings;
-  path._pingAt = m._now;
-  speaks(m, path);
-  say(path, "ping", { i: m._pings });
-}
-function ponged(m, path, { i }) {
-  if (!i || i !== path._pingI) return;
-  const rtt = clamp(m._now - path._pingAt, 1, 5e3);
-  for (const { _facts, _before } of m._ways) _before[Limit] = _facts[Limit] = (4 * rtt > patience(m) ? _before : _facts)[Limit];
-  m._rtt = m._slow ? rtt : (7 * m._rtt + rtt) / 8;
-  m._slow = 0;
-  path._pingI = 0;
-  path._pongs++;
-  path._faults = 0;
-  if (path !== m._cur) return;
-  m._progress = m._now;
-  if (!path._beaconBy) path._suspect = false;
-}
-var mayMove = (m) => !m._waitAuth && !m._closing && !m._peerClosed;
-function better(m) {
-  const inUse = sound(m);
-  if (!inUse || inUse._useBy || !mayMove(m)) return;
-  for (const way of m._ways) {
-    if (way === inUse._way) return;
-    const path = m._paths.find((p) => p._way === way && !p._leaveBy);
-    if (path) {
-      if (path._openedAt && path._proven) use(m, path);
-    } else if (way._facts[Rest] > m._now) {
-      due(m, way._facts[Rest]);
-      continue;
-    } else attach(m, way);
-    return;
-  }
-}
-function tidy(m) {
-  const { _cur } = m;
-  if (_cur && !_cur._useBy) {
-    for (const path of m._paths)
-      if (path === _cur) continue;
-      else if (path._leaveBy) {
-        if (path._detached || due(m, path._leaveBy)) kill(m, path, 4004, "left");
-      } else if (_cur._proven && !_cur._suspect && path._way._rank >= _cur._way._rank) kill(m, path, 4004, "left");
-  }
-}
-
-// src/learn.ts
-var last = (path) => Math.max(path._spoke, path._heard);
-function speaks(m, path) {
-  path._gap = Math.max(path._gap, m._now - last(path));
-}
-function hears(m, path) {
-  speaks(m, path);
-  path._endured = Math.max(path._endured, path._gap);
-  path._gap = 0;
-  path._heard = m._now;
-}
-function learn({ _facts, _before }, fact, value, part) {
-  const before = _before[fact];
-  _before[fact] = value;
-  return Math.abs(value - before) <= before / part && lower(_facts, fact, Math.min(value, before));
-}
-function lower(facts, fact, value) {
-  if (facts[fact] && value >= facts[fact]) return false;
-  facts[fact] = value;
-  return true;
-}
-function cut2(m, path, visible) {
-  const way = path._way;
-  if (!path._openedAt || path._charged || path._beaconBy || isPoll(path) || blameless(m, path)) return false;
-  const silence = visible ? Math.max(path._gap, m._now - last(path)) : path._gap;
+function learnFromClose(m, attachment, visible) {
+  const { _transport, _openedAt } = attachment;
+  if (!_openedAt || attachment._penalized || attachment._beaconBy || isPoll(attachment) || exempt(m, attachment))
+    return false;
+  const silence = visible ? Math.max(attachment._silence._gap, m._now - lastUse(attachment)) : attachment._silence._gap;
   if (!visible && !silence) return false;
-  if (silence >= 2e3 && silence > path._endured) return learn(way, Idle, silence, 4);
-  way._before[Idle] = silence;
-  const age = (visible ? m._now : path._heard) - path._openedAt;
-  return age >= 12e3 && learn(way, Age, age, 10);
+  if (silence >= 2e3 && silence > attachment._silence._maxSurvived) return learn(_transport, Idle, silence, 4);
+  _transport._before[Idle] = silence;
+  const ageAtClose = (visible ? m._now : attachment._silence._lastReceived) - _openedAt;
+  return ageAtClose >= 12e3 && learn(_transport, Age, ageAtClose, 10);
 }
-var holdOf = (m, { _way }) => Math.min(m._server.hold, Math.max(_way._facts[Hold] || 25e3, 5e3));
-function holdFailed(m, { _kind, _path, _born }) {
-  const lasted = m._now - _born;
-  const hold = holdOf(m, _path);
-  return _kind === "poll" && lasted >= 3e3 && !blameless(m, _path) && lower(_path._way._facts, Hold, Math.max(~~(0.7 * Math.min(lasted, hold)), 5e3)) && lasted < hold;
-}
-function ask(m, path) {
-  const inUse = path === m._cur;
-  const idle = path._way._facts[Idle];
-  if (path._suspect) return;
-  if (path._pingI) {
-    if (inUse && due(m, Math.max(path._pingAt, m._progress) + patience(m)))
-      if (path._faults && outlives(path, path._pingAt)) mute(m, path, path._pingAt, "no pong");
-      else unanswered(m, path, "no pong");
-    return;
-  }
-  const stall = inUse && m._entries[0] ? m._progress + patience(m) : Infinity;
-  const carries = !isPoll(path) && !path._leaveBy;
-  const late2 = carries && inUse && !isActive(m) ? path._heard + m._server.ping + 1e3 : Infinity;
-  const early2 = carries && idle ? last(path) + Math.max(idle / 2, 1e3) : Infinity;
-  if (due(m, Math.min(stall, late2, early2))) {
-    pingPath(m, path);
-    m._again = true;
-  }
-}
-var outlives = (path, asked) => path._way._name === "sse" && path._heard > asked;
-function mute(m, path, asked, reason) {
-  if (m._now - asked >= patience(m) && !path._suspect) slower(m);
-  const rests = outlives(path, asked);
-  if (rests) takeRest(m, path._way);
-  kill(m, path, rests ? 4004 : 4005, reason);
-}
-function old(m, path) {
-  const age = path._way._facts[Age];
-  if (!path._useBy && !isPoll(path) && mayMove(m) && age && due(m, path._openedAt + Math.max(0.8 * age, 9600))) move(m, path, "age");
+var holdOf = (m, { _transport }) => Math.min(m._server.hold, Math.max(_transport._learned[Hold] || 25e3, 5e3));
+function holdFailed(m, { _kind, _attachment, _startedAt }) {
+  const lasted = m._now - _startedAt;
+  const hold = holdOf(m, _attachment);
+  return _kind === "poll" && lasted >= 3e3 && !exempt(m, _attachment) && lower(_attachment._transport._learned, Hold, Math.max(~~(0.7 * Math.min(lasted, hold)), 5e3)) && lasted < hold;
 }
 
-// src/paths.ts
-function say(path, name, fields) {
-  path._ctl += encodeControl(name, fields);
+// src/machine/attachments.ts
+var maxAttachments = 4;
+function queueControl(attachment, name, fields) {
+  attachment._ctl += encodeControl(name, fields);
 }
-function dial(m, path, kind, by) {
-  const conn = { _kind: kind, _path: path, _born: m._now, _by: by, _first: true, _ctl: "" };
+function attach(m, transport, u) {
+  if (m._attachments.length >= maxAttachments)
+    endAttachment(m, m._attachments.find((a) => a !== m._selection._current), 4004, "left");
+  const attachment = {
+    _att: ++m._race._atts,
+    _transport: transport,
+    _u: u,
+    _startedAt: m._now,
+    _openedAt: 0,
+    _ctl: "",
+    _silence: { _lastReceived: m._now, _lastSent: 0, _gap: 0, _maxSurvived: 0 },
+    _ping: { _count: 0 },
+    _posts: { _polls: 0, _pause: 0, _failures: 0, _misrouted: 0 },
+    _written: { _pos: 0, _inFlight: 0 }
+  };
+  transport._tried = true;
+  m._attachments.push(attachment);
+  trace(m, "attach", attachment);
+  dial(m, attachment, transport._name === "sse" ? "stream" : transport._name === "longpoll" ? "open" : "socket", 0);
+}
+function dial(m, attachment, kind, by) {
+  const conn = {
+    _kind: kind,
+    _attachment: attachment,
+    _startedAt: m._now,
+    _by: by,
+    _first: true,
+    _ctl: ""
+  };
   m._conns.push(conn);
-  m._actions.push((host) => host._dial(conn));
+  emit(m, (host) => host._dial(conn));
   due(m, by);
 }
 function hangup(m, conn, code) {
   forget(m, conn);
-  m._actions.push((host) => host._hangup(conn, code));
+  emit(m, (host) => host._hangup(conn, code));
 }
 function forget(m, conn) {
   m._conns = m._conns.filter((c) => c !== conn);
 }
-var grace = 1e4;
-function kill(m, path, code, reason) {
-  const { _cur } = m;
-  if (!m._paths.includes(path)) return;
-  trace(m, "died", path, reason);
+function endAttachment(m, attachment, code, reason) {
+  if (!m._attachments.includes(attachment)) return;
+  trace(m, "died", attachment, reason);
   if (code === 4005 || code === 4002 || code >= 4300) {
-    died(m, path);
-    shrink(path, code !== 4002);
+    penalize(m, attachment);
+    if (code === 4002) lost(attachment);
+    else refused(attachment);
   }
-  m._paths = m._paths.filter((p) => p !== path);
-  for (const conn of [...m._conns].reverse()) if (conn._path === path) hangup(m, conn, code);
-  if (_cur === path) {
-    m._cur = void 0;
-    lost(m);
-  } else if (!sound(m) && m._raceAt && !path._openedAt) m._raceAt = m._now;
+  m._attachments = m._attachments.filter((a) => a !== attachment);
+  for (const conn of [...m._conns].reverse()) if (conn._attachment === attachment) hangup(m, conn, code);
+  if (m._selection._current === attachment) {
+    m._selection._current = void 0;
+    raceAfterLoss(m);
+  } else if (!healthy(m) && m._race._at && !attachment._openedAt) m._race._at = m._now;
 }
-function postFailed(m, conn, reason) {
-  const path = conn._path;
-  const busy = /status (429|503)/.test(reason);
-  unsaid(m, conn);
-  if (busy) path._postAt = m._now + (path._pause = clamp(2 * path._pause, 100, 2e3));
-  else shrink(path, reason !== "no answer");
-  if (!holdFailed(m, conn) && ++path._faults > (busy ? 4 : 1)) mute(m, path, conn._born, reason);
+function ping(m, attachment) {
+  const i = ++m._liveness._pings;
+  attachment._ping._i = i;
+  attachment._ping._at = m._now;
+  noteSent(m, attachment);
+  queueControl(attachment, "ping", { i });
 }
-function unsaid(m, { _path, _ctl }) {
-  _path._ctl = _ctl + _path._ctl;
-  m._told = 0;
+function requeue(m, { _attachment, _ctl }) {
+  _attachment._ctl = _ctl + _attachment._ctl;
+  m._log._ackSent = 0;
 }
-function pollAnew(m, path) {
-  const poll = m._conns.find((c) => c._path === path && c._kind === "poll");
+function abandonPoll(m, attachment) {
+  const poll = m._conns.find((c) => c._attachment === attachment && c._kind === "poll");
   if (poll) {
     hangup(m, poll, 4002);
-    unsaid(m, poll);
+    requeue(m, poll);
   }
-  return isPoll(path);
+  return isPoll(attachment);
 }
-var linger = 5e3;
-function detached(m, path, { code, gone }) {
-  trace(m, "detached", path);
-  if (gone) return kill(m, path, code, "detached");
-  path._detached = true;
-  if (path !== m._cur) path._leaveBy ||= m._now + linger;
-}
-function fault(m, path, message, code) {
-  if (code === 4302 && unheard(m)) return finish(m, 4202, message);
-  const again = code === 4304 || m._faultCode === code && m._faultWay !== path._way;
-  kill(m, path, code, message);
-  if (again) finish(m, code, message);
-  m._faultCode = code;
-  m._faultWay = path._way;
-}
+
+// src/machine/closing.ts
+var closeTimeout = 1e4;
 function finish(m, code, reason, remote = false, recv) {
-  const peer = m._peerClosed;
-  if (m._over) return;
-  const rest = m._entries.flatMap(({ _cost, _more }, i) => _cost && !_more ? m._base + i + 1 : []);
+  const { _log } = m;
+  const peer = m._closing._peer;
+  if (m._closing._over) return;
+  const rest = _log._entries.flatMap(({ _cost, _more }, i) => _cost && !_more ? _log._base + i + 1 : []);
   const final = recv !== void 0;
-  m._over = {
+  m._closing._over = {
     code: peer?.code ?? code,
     reason: peer?.reason ?? reason,
     remote: remote || !!peer,
     session: m._server.id ?? "",
-    delivered: m._base,
+    delivered: _log._base,
     notDelivered: final ? rest : [],
     unknown: final ? [] : rest
   };
   for (const conn of m._conns) hangup(m, conn, code);
-  m._paths = [];
-  m._cur = void 0;
-  m._actions.push((host) => host._end());
+  m._attachments = [];
+  m._selection._current = void 0;
+  emit(m, (host) => host._end());
+}
+function fault(m, attachment, message, code) {
+  const { _refusals } = m;
+  if (code === 4302 && unconfirmed(m)) return finish(m, 4202, message);
+  const again = code === 4304 || _refusals._faultCode === code && _refusals._faultTransport !== attachment._transport;
+  endAttachment(m, attachment, code, message);
+  if (again) finish(m, code, message);
+  _refusals._faultCode = code;
+  _refusals._faultTransport = attachment._transport;
+}
+function close(m, code, reason) {
+  if (m._closing._local) return;
+  if (!m._server.run && !lastNumber(m._log)) return finish(m, code, reason, false, 0);
+  m._closing._local = true;
+  appendClose(m._log, code, reason);
+  m._liveness._progress = m._now;
+  waitForEnd(m);
+}
+function peerClosed(m, peer) {
+  const { _closing } = m;
+  _closing._peer = peer;
+  _closing._ackAt = m._now;
+  waitForEnd(m);
+}
+function waitForEnd(m) {
+  m._closing._by = m._now + closeTimeout;
+}
+function extendClose(m) {
+  if (m._closing._by) waitForEnd(m);
+}
+function checkClosing(m) {
+  const { _closing } = m;
+  const { _current } = m._selection;
+  if (_closing._peer && due(m, _closing._ackAt)) {
+    _closing._ackAt = m._now + responseTimeout(m);
+    m._log._ackSent = 0;
+    m._output._ackAt = m._now;
+    if (_current && !_current._ping._i) ping(m, _current);
+    due(m, _closing._ackAt);
+  }
+  if (due(m, _closing._by)) finish(m, 4100, "");
 }
 
-// src/attach.ts
-var maxPaths = 4;
-function raceFrom(m, at = 0) {
-  m._raceAt = at;
-  for (const way of m._ways) way._tried = false;
-}
-var backoff = (m) => Math.min(3e4, 500 * 2 ** m._tries) * m._random();
-function lost(m) {
-  raceFrom(m, m._now + (m._tries ? backoff(m) : 0));
-  m._tries++;
-}
-function connect(m) {
-  const { _cur } = m;
-  if (m._waitAuth || sound(m)) return;
-  const [best] = m._paths.filter((p) => p !== _cur && p._openedAt && !p._suspect && p._heard >= m._wokeAt).sort((a, b) => a._way._rank - b._way._rank);
-  if (best) {
-    for (const path of m._paths)
-      if (!_cur && !mayRaise(m) && opensWith(path, m._u) && due(m, path._heard + raceDelay(m)))
-        kill(m, path, 4004, "left");
-    if (!use(m, best) && _cur) {
-      kill(m, _cur, 4002, "use unanswered");
-      connect(m);
+// src/machine/memory.ts
+var day = 864e5;
+var text = ({ _transports, _learning }) => JSON.stringify([
+  _learning._best?._name ?? "",
+  Object.fromEntries(_transports.map(({ _name, _learned }) => [_name, _learned]))
+]);
+function recall(m) {
+  const { _learning } = m;
+  const [version, since, best, entries] = [0, 1, 2, 3].map((i) => Object(m._config._memory)[i]);
+  if (version === 1 && since <= m._now && since > m._now - day) {
+    _learning._since = since;
+    _learning._best = m._transports.find((t) => t._name === best);
+    for (const t of m._transports) {
+      t._learned = t._learned.map((_, i) => {
+        const value = Object(entries)[t._name]?.[i];
+        return value === +value && value > 0 && value < 2 ** 53 ? Math.floor(value) : 0;
+      });
+      t._before[Limit] = t._learned[Limit];
+      t._learned[Cooldown] = Math.min(t._learned[Cooldown], m._now + 6e5);
     }
+  }
+  _learning._remembered = text(m);
+}
+function remember(m) {
+  const { _learning } = m;
+  if (due(m, _learning._since + day)) {
+    for (const { _learned } of m._transports) _learned[Idle] = _learned[Age] = _learned[Hold] = 0;
+    _learning._since = m._now;
+  }
+  if (text(m) === _learning._remembered || !due(m, _learning._rememberedAt + 1e3)) return;
+  _learning._remembered = text(m);
+  _learning._rememberedAt = m._now;
+  const written = `[1,${_learning._since},${_learning._remembered.slice(1)}`;
+  emit(m, (host) => host._remember(written));
+}
+
+// src/machine/suspicion.ts
+function markSuspect(m, attachment, reason) {
+  if (attachment._suspect) return;
+  trace(m, "suspect", attachment, reason);
+  attachment._penalized ||= learnFromClose(m, attachment);
+  if (attachment !== m._selection._current) return endAttachment(m, attachment, 4002, reason);
+  attachment._suspect = true;
+  if (!attachment._penalized) {
+    penalize(m, attachment);
+    lost(attachment);
+    attachment._penalized = true;
+  }
+  startRace(m, m._now);
+}
+function pingUnanswered(m, attachment, reason) {
+  if (!attachment._suspect) growTimeout(m);
+  markSuspect(m, attachment, reason);
+}
+function move(m, attachment, reason) {
+  attachment._penalized = true;
+  attachment._ping._i = 0;
+  markSuspect(m, attachment, reason);
+}
+var heardSince = ({ _transport, _silence }, time) => _transport._name === "sse" && _silence._lastReceived > time;
+function uplinkDead(m, attachment, sentAt, reason) {
+  if (m._now - sentAt >= responseTimeout(m) && !attachment._suspect) growTimeout(m);
+  const heard = heardSince(attachment, sentAt);
+  if (heard) startCooldown(m, attachment._transport);
+  endAttachment(m, attachment, heard ? 4004 : 4005, reason);
+}
+
+// src/machine/posts.ts
+var mayPost = (m, { _posts }) => !_posts._pause || due(m, _posts._at);
+function postFailed(m, conn, reason) {
+  const { _attachment } = conn;
+  const { _posts } = _attachment;
+  const busy = /status (429|503)/.test(reason);
+  requeue(m, conn);
+  if (busy) _posts._at = m._now + (_posts._pause = clamp(2 * _posts._pause, 100, 2e3));
+  else if (reason === "no answer") lost(_attachment);
+  else refused(_attachment);
+  if (!holdFailed(m, conn) && ++_posts._failures > (busy ? 4 : 1)) uplinkDead(m, _attachment, conn._startedAt, reason);
+}
+function postAnswered(m, { _posts }) {
+  _posts._failures = 0;
+  _posts._at = m._now + (_posts._pause >>= 1);
+}
+function checkPosts(m) {
+  for (const conn of [...m._conns].reverse())
+    if (m._conns.includes(conn) && due(m, conn._by)) {
+      hangup(m, conn, 4002);
+      abandonPoll(m, conn._attachment);
+      postFailed(m, conn, "no answer");
+    }
+}
+
+// src/machine/selection.ts
+var drainTimeout = 5e3;
+var opensWith = (attachment, u) => !attachment._openedAt && attachment._u === u;
+var maySelect = ({ _selection, _attachments }) => _selection._confirmedU >= _selection._u || !_attachments.some((a) => a._useBy || opensWith(a, _selection._u));
+function nextU(m) {
+  if (maySelect(m) && !m._attachments.some((a) => opensWith(a, m._selection._u))) m._selection._u++;
+  return m._selection._u;
+}
+function confirm(m, { u, att }) {
+  const attachment = m._attachments.find((a) => a._att === att && a._openedAt);
+  m._selection._confirmedU = Math.max(m._selection._confirmedU, u);
+  if (stored) m._selection._u = Math.max(m._selection._u, u);
+  if (u !== m._selection._u || !attachment) return;
+  attachment._useBy = 0;
+  choose(m, attachment);
+}
+function choose(m, attachment) {
+  const old = m._selection._current;
+  m._selection._current = attachment;
+  attachment._detached = false;
+  attachment._leaveBy = 0;
+  if (old === attachment) return;
+  startRace(m);
+  trace(m, "selected", attachment);
+  m._liveness._progress = m._now;
+  m._log._ackSent = 0;
+  if (old) old._leaveBy = m._now + drainTimeout;
+}
+function use(m, attachment) {
+  if (!maySelect(m)) return false;
+  m._selection._u++;
+  attachment._useBy = m._now + 2 * responseTimeout(m);
+  sendUse(m, attachment);
+  choose(m, attachment);
+  return true;
+}
+function sendUse(m, attachment) {
+  const { _att, _challenge } = attachment;
+  attachment._useAt = m._now + responseTimeout(m) / 2;
+  due(m, attachment._useAt);
+  queueControl(attachment, "use", { u: m._selection._u, att: _att, challenge: _challenge, recv: m._log._recv });
+}
+function replied(m, attachment, { recv, sent, sel: sel2 }) {
+  const { _liveness, _output } = m;
+  attachment._posts._misrouted = 0;
+  if (recv > _output._known) {
+    _output._known = recv;
+    m._race._tries = 0;
+    acknowledged(attachment, recv);
+  }
+  if (_liveness._sentDown <= m._log._recv) _liveness._sentDownAt = m._now;
+  _liveness._sentDown = Math.max(_liveness._sentDown, sent);
+  confirm(m, sel2);
+}
+function detached(m, attachment, { code, gone }) {
+  trace(m, "detached", attachment);
+  if (gone) return endAttachment(m, attachment, code, "detached");
+  attachment._detached = true;
+  if (attachment !== m._selection._current) attachment._leaveBy ||= m._now + drainTimeout;
+}
+
+// src/machine/liveness.ts
+var isActive = (m) => m._now - m._liveness._lastLog < 3e4;
+function noteActive(m) {
+  if (!isActive(m)) m._liveness._activeAt = m._now;
+  m._liveness._lastLog = m._now;
+}
+function judgeAttachment(m, attachment) {
+  const { _transport, _silence, _ping } = attachment;
+  const inUse = attachment === m._selection._current;
+  if (!attachment._openedAt) {
+    if (due(m, _silence._lastReceived + 1e4))
+      endAttachment(m, attachment, 4002, _transport._name === "sse" && m._selection._current ? "held" : "no answer");
     return;
   }
-  const opening = isOpening(m);
-  if (!opening) m._raceAt ||= m._now;
-  if (!due(m, m._raceAt)) return;
-  const way = nextWay(m);
-  if (way) {
-    attach(m, way, _cur ? void 0 : raceU(m));
-    m._raceAt = m._now + raceDelay(m);
-  } else if (opening) m._raceAt = m._now + hangs(m);
-  else if (m._foreign && !m._server.run) finish(m, 4306, "origin");
-  else {
-    m._tries++;
-    raceFrom(m, m._now + backoff(m));
-    for (const w of m._ways) w._failed = false;
+  if (!attachment._validated && _ping._count && !attachment._beaconBy && !attachment._suspect && due(m, attachment._openedAt + 1e4)) {
+    if (inUse || _ping._count > 1) {
+      attachment._validated = true;
+      m._race._tries = 0;
+      noteValidated(_transport);
+      trace(m, "validated", attachment);
+    } else if (!_ping._i) ping(m, attachment);
   }
-  due(m, m._raceAt);
-}
-var raceDelay = (m) => clamp(2 * m._rtt, 250, 1e3);
-var beaconTime = (m) => 1e3 + 2 * m._rtt;
-var opensWith = (path, u) => !path._openedAt && path._u === u;
-function raceU(m) {
-  if (mayRaise(m) && !m._paths.some((p) => opensWith(p, m._u))) m._u++;
-  return m._u;
-}
-var mayRaise = (m) => m._heardU >= m._u || !m._paths.some((p) => p._useBy || opensWith(p, m._u));
-function nextWay(m) {
-  const rest = (way2) => way2._facts[Rest] > m._now ? way2._facts[Rest] : 0;
-  const key = (way2) => rest(way2) || (way2 === m._best ? -1 : way2._rank);
-  const [way] = m._ways.filter((w) => !w._tried).sort((a, b) => key(a) - key(b));
-  return way && rest(way) && m._paths.some((p) => !p._openedAt && m._now < p._born + hangs(m)) ? void 0 : way;
-}
-var isOpening = (m) => m._paths.some((p) => !p._openedAt);
-function attach(m, way, u) {
-  if (m._paths.length >= maxPaths) kill(m, m._paths.find((p) => p !== m._cur), 4004, "left");
-  const path = {
-    _att: ++m._atts,
-    _way: way,
-    _u: u,
-    _born: m._now,
-    _heard: m._now,
-    _spoke: 0,
-    _gap: 0,
-    _endured: 0,
-    _openedAt: 0,
-    _pos: 0,
-    _ctl: "",
-    _p: 0,
-    _pause: 0,
-    _pongs: 0,
-    _faults: 0,
-    _strays: 0,
-    _underway: 0
-  };
-  way._tried = true;
-  m._paths.push(path);
-  trace(m, "attach", path);
-  dial(m, path, way._name === "sse" ? "stream" : way._name === "longpoll" ? "open" : "socket", 0);
-}
-function opened(m, path, o, conn) {
-  if (path._openedAt) return;
-  if (!m._server.run) m._progress = m._now;
-  m._offline = false;
-  m._server = o;
-  o.ping = clamp(o.ping, 5e3, 25e3);
-  o.hold = clamp(o.hold, 5e3, 25e3);
-  m._unknownAt = 0;
-  m._reauthed = false;
-  path._challenge = o.challenge;
-  path._openedAt = m._now;
-  path._pos = Math.max(o.recv, m._base);
-  m._known = Math.max(m._known, path._pos);
-  if (path._way._name === "sse") path._beaconBy = m._now + beaconTime(m);
-  if (conn._kind === "open") forget(m, conn);
-  path._way._failed = false;
-  if (!sound(m)) {
-    m._rtt = clamp((m._now - path._born) / 2, m._rtt, 5e3);
-    m._slow ||= 1;
+  if (attachment._validated && !attachment._suspect && _transport._learned[Cooldowns] && due(m, probationEnd(attachment)))
+    _transport._learned[Cooldowns] = 0;
+  if (due(m, attachment._beaconBy) && !attachment._suspect) {
+    if (!exempt(m, attachment)) startCooldown(m, _transport);
+    markSuspect(m, attachment, attachment._beacons ? "one-behind" : "threshold");
   }
-  trace(m, "opened", path);
-  confirm(m, o.sel);
-  pingPath(m, path);
+  if (attachment._useBy && due(m, attachment._useAt)) sendUse(m, attachment);
+  if (due(m, attachment._useBy)) pingUnanswered(m, attachment, "use unanswered");
+  maybePing(m, attachment);
+  const silentAt = attachment === m._selection._current && isActive(m) ? Math.max(_silence._lastReceived, m._liveness._activeAt) + 5750 : _silence._lastReceived + 1.5 * m._server.ping + 5e3;
+  if (!isPoll(attachment) && !attachment._suspect && due(m, silentAt)) markSuspect(m, attachment, "silent");
+}
+function maybePing(m, attachment) {
+  const { _ping, _silence, _transport, _posts } = attachment;
+  const inUse = attachment === m._selection._current;
+  const progress = m._liveness._progress;
+  const idle = _transport._learned[Idle];
+  if (attachment._suspect) return;
+  if (_ping._i) {
+    if (inUse && due(m, Math.max(_ping._at, progress) + responseTimeout(m)))
+      if (_posts._failures && heardSince(attachment, _ping._at)) uplinkDead(m, attachment, _ping._at, "no pong");
+      else pingUnanswered(m, attachment, "no pong");
+    return;
+  }
+  const stall = inUse && m._log._entries[0] ? progress + responseTimeout(m) : Infinity;
+  const carries = !isPoll(attachment) && !attachment._leaveBy;
+  const late2 = carries && inUse && !isActive(m) ? _silence._lastReceived + m._server.ping + 1e3 : Infinity;
+  const early = carries && idle ? lastUse(attachment) + Math.max(idle / 2, 1e3) : Infinity;
+  if (due(m, Math.min(stall, late2, early))) {
+    ping(m, attachment);
+    m._again = true;
+  }
+}
+function checkMissingLines(m, attachment) {
+  const { _liveness, _log } = m;
+  if (_liveness._sentDown > _log._recv && due(m, _liveness._sentDownAt + responseTimeout(m))) {
+    _liveness._sentDown = _log._recv;
+    if (!abandonPoll(m, attachment)) markSuspect(m, attachment, "lines missing");
+  }
+}
+function ponged(m, attachment, { i }) {
+  const { _ping } = attachment;
+  if (!i || i !== _ping._i) return;
+  const rtt = clamp(m._now - _ping._at, 1, 5e3);
+  confirmSize(m, 4 * rtt > responseTimeout(m));
+  m._liveness._rtt = m._liveness._guessedTimeout ? rtt : (7 * m._liveness._rtt + rtt) / 8;
+  m._liveness._guessedTimeout = 0;
+  _ping._i = 0;
+  _ping._count++;
+  attachment._posts._failures = 0;
+  if (attachment !== m._selection._current) return;
+  m._liveness._progress = m._now;
+  if (!attachment._beaconBy) attachment._suspect = false;
 }
 
-// src/send.ts
-var isSocket = (path) => path?._way._name === "websocket";
+// src/machine/output.ts
 function pump(m) {
   planAck(m);
-  for (const path of m._paths) {
-    const conns = m._conns.filter((c) => c._path === path);
+  for (const a of m._attachments) {
+    const conns = m._conns.filter((c) => c._attachment === a);
     const down = conns.find((c) => c._kind !== "up");
-    if (!path._openedAt) continue;
-    if (hasOutput(m, path)) {
-      if (isSocket(path)) m._actions.push((host) => host._write(down));
-      else if (!conns.some((c) => c !== down) && mayPost(m, path)) dial(m, path, "up", m._now + Math.min(patience(m), 1e4));
+    if (!a._openedAt) continue;
+    if (hasOutput(m, a)) {
+      if (isSocket(a)) emit(m, (host) => host._write(down));
+      else if (!conns.some((c) => c !== down) && mayPost(m, a))
+        dial(m, a, "up", m._now + Math.min(responseTimeout(m), 1e4));
     }
-    if (isPoll(path) && path === m._cur && !down && (!path._pollAt || due(m, path._pollAt)) && mayPost(m, path)) {
-      path._pollAt = 0;
-      dial(m, path, "poll", m._now + holdOf(m, path) + patience(m));
+    if (isPoll(a) && a === m._selection._current && !down && (!a._posts._pollAt || due(m, a._posts._pollAt)) && mayPost(m, a)) {
+      a._posts._pollAt = 0;
+      dial(m, a, "poll", m._now + holdOf(m, a) + responseTimeout(m));
     }
   }
 }
-var mayPost = (m, { _pause, _postAt }) => !_pause || due(m, _postAt);
-var lineWaits = (m, path) => fits(m, position(m, path) + 1, m._server.win);
-var hasOutput = (m, path) => !!path._ctl || path === m._cur && (lineWaits(m, path) || due(m, m._ackAt));
-var position = (m, path) => isSocket(path) ? path._pos : m._known;
+var lineWaits = (m, attachment) => fits(m._log, position(m, attachment) + 1, m._server.win);
+var hasOutput = (m, attachment) => !!attachment._ctl || attachment === m._selection._current && (lineWaits(m, attachment) || due(m, m._output._ackAt));
+var position = (m, attachment) => isSocket(attachment) ? attachment._written._pos : m._output._known;
 function planAck(m) {
-  const unsaid2 = m._taken - m._told;
-  if (!unsaid2) m._ackAt = 0;
-  else if (unsaid2 > 31 || m._takenCost >= m._server.win / 4) m._ackAt = m._now;
-  else m._ackAt ||= m._now + (isSocket(m._cur) ? 100 : 250);
-  due(m, m._ackAt);
+  const { _log } = m;
+  const unsent = _log._taken - _log._ackSent;
+  if (!unsent) m._output._ackAt = 0;
+  else if (unsent > 31 || _log._takenCost >= m._server.win / 4) m._output._ackAt = m._now;
+  else m._output._ackAt ||= m._now + (isSocket(m._selection._current) ? 100 : 250);
+  due(m, m._output._ackAt);
 }
-var early = 4096;
+var maxEarly = 4096;
 function next(m, conn) {
-  const { _path: path, _kind: kind, _first: first } = conn;
+  const { _attachment, _first } = conn;
+  const { _log } = m;
   const { run, lim } = m._server;
-  m._now = m._clock();
-  if (!m._conns.includes(conn) || !(first || kind === "socket" && path._openedAt && hasOutput(m, path))) return;
+  const inUse = _attachment === m._selection._current;
+  m._now = m._config._clock();
+  if (!m._conns.includes(conn) || !(_first || conn._kind === "socket" && _attachment._openedAt && hasOutput(m, _attachment)))
+    return;
   conn._first = false;
-  if (kind === "socket") {
-    speaks(m, path);
-    path._spoke = m._now;
+  if (conn._kind === "socket") {
+    noteSent(m, _attachment);
+    _attachment._silence._lastSent = m._now;
   }
-  const who = { key: m._key, run, att: path._att };
-  const recv = m._recv;
+  const who = { key: m._config._key, run, att: _attachment._att };
+  const recv = _log._recv;
   let { win } = m._server;
   let limit = lim.maxBatch;
-  let pos = m._base;
-  let controls = path._ctl;
-  if (first && kind === "poll") {
-    controls = encodeControl(kind, { ...who, p: ++path._p, recv, hold: holdOf(m, path) });
+  let pos = _log._base;
+  let controls = _attachment._ctl;
+  if (_first && conn._kind === "poll") {
+    const p = ++_attachment._posts._polls;
+    controls = encodeControl(conn._kind, { ...who, p, recv, hold: holdOf(m, _attachment) });
     win = -1;
-    told(m);
-  } else if (first && kind !== "up") {
+    noteAckSent(_log);
+  } else if (_first && conn._kind !== "up") {
     controls = encodeControl("open", {
       v: [1],
       ...who,
-      u: path._u,
+      u: _attachment._u,
       recv,
-      lim: { maxBatch: m._takesBatch },
-      auth: m._auth,
-      meta: m._meta
+      lim: { maxBatch: m._config._maxBatch },
+      auth: m._config._auth,
+      meta: m._config._meta
     });
     if (run) win = -1;
-    limit = early;
+    limit = maxEarly;
   } else {
-    path._ctl = "";
-    if (kind === "up") {
+    _attachment._ctl = "";
+    if (conn._kind === "up") {
       conn._ctl = controls;
-      controls = encodeControl(kind, who) + controls;
+      controls = encodeControl(conn._kind, who) + controls;
     }
-    if (path !== m._cur) win = -1;
-    if (path === m._cur || kind === "up") {
-      pos = position(m, path);
-      m._ackAt = 0;
-      told(m);
+    if (!inUse) win = -1;
+    if (inUse || conn._kind === "up") {
+      pos = position(m, _attachment);
+      m._output._ackAt = 0;
+      noteAckSent(_log);
     }
   }
-  return lines(m, path, pos, `@${pos + 1} ${m._taken}
-${controls}`, controls.length, win, Math.min(limit, limitOf(m, path)));
+  const head = `@${pos + 1} ${_log._taken}
+${controls}`;
+  return writeLines(m, _attachment, pos, head, controls.length, win, Math.min(limit, batchLimit(m, _attachment)));
 }
-function lines(m, path, pos, head, controls, win, limit) {
+function writeLines(m, attachment, pos, head, controls, win, limit) {
   let batch = head;
   let size = byteLength(batch);
   let to = pos;
-  while (fits(m, to + 1, win)) {
-    const { _line, _raw, _more } = m._entries[to - m._base];
-    const frame = _raw && m._server.run && isSocket(path);
+  while (fits(m._log, to + 1, win)) {
+    const { _line, _raw, _more } = m._log._entries[to - m._log._base];
+    const frame = _raw && m._server.run && isSocket(attachment);
     const added = byteLength(_line);
     if (to > pos ? frame || size + added > limit : frame ? controls : size + added > limit && controls > 400) break;
     to++;
@@ -849,291 +903,344 @@ function lines(m, path, pos, head, controls, win, limit) {
     }
     batch += _line;
   }
-  m._sent = Math.max(m._sent, to);
+  m._log._sent = Math.max(m._log._sent, to);
   if (to > pos) {
-    active(m);
-    wrote(path, size, to);
-    path._pos = to;
+    noteActive(m);
+    noteWritten(attachment, size, to);
+    attachment._written._pos = to;
   }
   return batch;
 }
 
-// src/alive.ts
+// src/machine/promotion.ts
+var mayMove = ({ _refusals, _closing }) => !_refusals._waitAuth && !_closing._local && !_closing._peer;
+function promote(m) {
+  const inUse = healthy(m);
+  if (!inUse || inUse._useBy || !mayMove(m)) return;
+  for (const transport of m._transports) {
+    if (transport === inUse._transport) return;
+    const attachment = m._attachments.find((a) => a._transport === transport && !a._leaveBy);
+    if (attachment) {
+      if (attachment._openedAt && attachment._validated) use(m, attachment);
+    } else if (transport._learned[Cooldown] > m._now) {
+      due(m, transport._learned[Cooldown]);
+      continue;
+    } else attach(m, transport);
+    return;
+  }
+}
+function closeUnused(m) {
+  const { _current } = m._selection;
+  if (_current && !_current._useBy) {
+    for (const a of m._attachments)
+      if (a !== _current && (a._leaveBy ? a._detached || due(m, a._leaveBy) : _current._validated && !_current._suspect && a._transport._rank >= _current._transport._rank))
+        endAttachment(m, a, 4004, "left");
+  }
+}
+function rotateByAge(m, attachment) {
+  const age = attachment._transport._learned[Age];
+  if (!attachment._useBy && !isPoll(attachment) && mayMove(m) && age && due(m, attachment._openedAt + Math.max(0.8 * age, 9600)))
+    move(m, attachment, "age");
+}
+
+// src/machine/race.ts
+function connect(m) {
+  const { _race, _refusals } = m;
+  if (_refusals._waitAuth || healthy(m) || selectStandby(m)) return;
+  const opening = m._attachments.some((a) => !a._openedAt);
+  if (!opening) _race._at ||= m._now;
+  if (!due(m, _race._at)) return;
+  const transport = nextTransport(m);
+  if (transport) {
+    attach(m, transport, m._selection._current ? void 0 : nextU(m));
+    _race._at = m._now + attemptDelay(m);
+  } else if (opening) _race._at = m._now + attemptTimeout(m);
+  else if (_refusals._originRejected && !m._server.run) finish(m, 4306, "origin");
+  else allFailed(m);
+  due(m, _race._at);
+}
+function selectStandby(m) {
+  const { _current } = m._selection;
+  const [best] = m._attachments.filter(
+    (a) => a !== _current && a._openedAt && !a._suspect && a._silence._lastReceived >= m._liveness._wokeAt
+  ).sort((a, b) => a._transport._rank - b._transport._rank);
+  if (!best) return false;
+  for (const a of m._attachments)
+    if (!_current && !maySelect(m) && opensWith(a, m._selection._u) && due(m, a._silence._lastReceived + attemptDelay(m)))
+      endAttachment(m, a, 4004, "left");
+  if (!use(m, best) && _current) {
+    endAttachment(m, _current, 4002, "use unanswered");
+    connect(m);
+  }
+  return true;
+}
+function nextTransport(m) {
+  const cooldown = (t) => t._learned[Cooldown] > m._now ? t._learned[Cooldown] : 0;
+  const key = (t) => cooldown(t) || (t === m._learning._best ? -1 : t._rank);
+  const [first] = m._transports.filter((t) => !t._tried).sort((a, b) => key(a) - key(b));
+  return first && cooldown(first) && m._attachments.some((a) => !a._openedAt && m._now < a._startedAt + attemptTimeout(m)) ? void 0 : first;
+}
+function opened(m, attachment, o, conn) {
+  const { _liveness, _refusals, _output } = m;
+  if (attachment._openedAt) return;
+  if (!m._server.run) _liveness._progress = m._now;
+  _liveness._offline = false;
+  m._server = o;
+  o.ping = clamp(o.ping, 5e3, 25e3);
+  o.hold = clamp(o.hold, 5e3, 25e3);
+  _refusals._unknownAt = 0;
+  _refusals._reauthed = false;
+  attachment._challenge = o.challenge;
+  attachment._openedAt = m._now;
+  attachment._written._pos = Math.max(o.recv, m._log._base);
+  _output._known = Math.max(_output._known, attachment._written._pos);
+  if (attachment._transport._name === "sse") attachment._beaconBy = m._now + 1e3 + 2 * _liveness._rtt;
+  if (conn._kind === "open") forget(m, conn);
+  attachment._transport._failed = false;
+  if (!healthy(m)) {
+    _liveness._rtt = clamp((m._now - attachment._startedAt) / 2, _liveness._rtt, 5e3);
+    _liveness._guessedTimeout ||= 1;
+  }
+  trace(m, "opened", attachment);
+  confirm(m, o.sel);
+  ping(m, attachment);
+}
+
+// src/machine/wake.ts
+function wake(m) {
+  const { _race, _liveness } = m;
+  const { _current } = m._selection;
+  if (m._now - _liveness._wokeAt < 1e3) return;
+  _liveness._wokeAt = m._now;
+  m._again = true;
+  _race._tries = 0;
+  extendClose(m);
+  if (!_current) return startRace(m, Math.max(m._now, _race._notBefore ?? 0));
+  startRace(m, _current._suspect ? m._now : m._now + attemptDelay(m));
+  _current._suspect = true;
+  ping(m, _current);
+}
+function late(m) {
+  if (m._deadline && m._now - m._deadline > 5e3) wake(m);
+}
+function online(m, on, awake) {
+  m._liveness._offline = !on;
+  if (on && awake) wake(m);
+}
+
+// src/machine/step.ts
 function step(m) {
   late(m);
   m._again = true;
-  for (let rounds = 8; m._again && rounds && !m._over; rounds--) judge(m);
-  if (m._over) m._deadline = 0;
+  for (let rounds = 8; m._again && rounds && !m._closing._over; rounds--) judge(m);
+  if (m._closing._over) m._deadline = 0;
   else pump(m);
 }
 function judge(m) {
+  const { _current } = m._selection;
   m._deadline = 0;
   m._again = false;
-  if (m._cur && lineWaits(m, m._cur)) active(m);
-  for (const path of [...m._paths].reverse()) alive(m, path);
-  for (const conn of [...m._conns].reverse())
-    if (m._conns.includes(conn) && due(m, conn._by)) {
-      hangup(m, conn, 4002);
-      pollAnew(m, conn._path);
-      postFailed(m, conn, "no answer");
-    }
-  const inUse = sound(m);
+  if (_current && lineWaits(m, _current)) noteActive(m);
+  for (const attachment of [...m._attachments].reverse()) judgeAttachment(m, attachment);
+  checkPosts(m);
+  const inUse = healthy(m);
   if (inUse) {
-    if (inUse._proven && !inUse._charged) m._best = inUse._way;
-    for (const way of m._ways) if (way._failed && way !== inUse._way) takeRest(m, way);
-    stalled(m, inUse);
-    old(m, inUse);
+    noteWorking(m, inUse);
+    checkMissingLines(m, inUse);
+    rotateByAge(m, inUse);
   }
   connect(m);
-  better(m);
-  tidy(m);
-  ending(m);
+  promote(m);
+  closeUnused(m);
+  checkClosing(m);
   remember(m);
 }
-function alive(m, path) {
-  if (!path._openedAt) {
-    if (due(m, path._heard + 1e4)) kill(m, path, 4002, path._way._name === "sse" && m._cur ? "held" : "no answer");
-    return;
-  }
-  if (!path._proven && path._pongs && !path._beaconBy && !path._suspect && due(m, path._openedAt + 1e4)) {
-    if (path === m._cur || path._pongs > 1) {
-      path._proven = true;
-      m._tries = 0;
-      proved(path._way);
-      trace(m, "proven", path);
-    } else if (!path._pingI) pingPath(m, path);
-  }
-  if (path._proven && !path._suspect && path._way._facts[Rests] && due(m, settledAt(path))) path._way._facts[Rests] = 0;
-  if (due(m, path._beaconBy) && !path._suspect) {
-    if (!blameless(m, path)) takeRest(m, path._way);
-    doubt(m, path, path._beacons ? "one-behind" : "threshold");
-  }
-  if (path._useBy && due(m, path._useAt)) sayUse(m, path);
-  if (due(m, path._useBy)) unanswered(m, path, "use unanswered");
-  ask(m, path);
-  const silentAt = path === m._cur && isActive(m) ? Math.max(path._heard, m._activeAt) + 5750 : path._heard + 1.5 * m._server.ping + 5e3;
-  if (!isPoll(path) && !path._suspect && due(m, silentAt)) doubt(m, path, "silent");
-}
-var isActive = (m) => m._now - m._lastLog < 3e4;
-function active(m) {
-  if (!isActive(m)) m._activeAt = m._now;
-  m._lastLog = m._now;
-}
-function stalled(m, path) {
-  if (m._sentDown > m._recv && due(m, m._sentAt + patience(m))) {
-    m._sentDown = m._recv;
-    if (!pollAnew(m, path)) doubt(m, path, "lines missing");
-  }
-}
-function doubt(m, path, reason) {
-  if (path._suspect) return;
-  trace(m, "suspect", path, reason);
-  path._charged ||= cut2(m, path);
-  if (path !== m._cur) return kill(m, path, 4002, reason);
-  path._suspect = true;
-  if (!path._charged) {
-    died(m, path);
-    shrink(path);
-    path._charged = true;
-  }
-  raceFrom(m, m._now);
-}
-function unanswered(m, path, reason) {
-  if (!path._suspect) slower(m);
-  doubt(m, path, reason);
-}
-function move(m, path, reason) {
-  path._charged = true;
-  path._pingI = 0;
-  doubt(m, path, reason);
-}
-function ending(m) {
-  if (m._peerClosed && due(m, m._closeAck)) {
-    m._closeAck = m._now + patience(m);
-    m._told = 0;
-    m._ackAt = m._now;
-    if (m._cur && !m._cur._pingI) pingPath(m, m._cur);
-    due(m, m._closeAck);
-  }
-  if (due(m, m._closeBy)) finish(m, 4100, "");
-}
 
-// src/refused.ts
+// src/machine/refusals.ts
 var codes = { position: 4302, malformed: 4303, version: 4305, origin: 4306, policy: 4306 };
-function refused(m, path, { reason, retry }, conn) {
+function handleRefusal(m, attachment, { reason, retry }, conn) {
+  const { _refusals } = m;
   const code = codes[reason];
   let wait = 0;
-  trace(m, "refused", path, reason);
-  if (reason === "origin" && path._way._name === "websocket" && (m._server.run || !m._foreign)) {
-    m._foreign = true;
-    takeRest(m, path._way);
-    return kill(m, path, 4004, "refused origin");
+  trace(m, "refused", attachment, reason);
+  if (reason === "origin" && attachment._transport._name === "websocket" && (m._server.run || !_refusals._originRejected)) {
+    _refusals._originRejected = true;
+    startCooldown(m, attachment._transport);
+    return endAttachment(m, attachment, 4004, "refused origin");
   }
   if (code > 4304) return finish(m, code, reason);
-  if (code) return fault(m, path, "refused: " + reason, code);
+  if (code) return fault(m, attachment, "refused: " + reason, code);
   if (reason === "unknown") {
-    if (path._openedAt && conn._by && path._strays++ < 4) return unsaid(m, conn);
+    if (attachment._openedAt && conn._by && attachment._posts._misrouted++ < 4) return requeue(m, conn);
     wait = 1100;
-    if (!m._paths.some((p) => p !== path && p._openedAt && !p._suspect)) {
-      m._unknownAt ||= m._now;
-      if (m._now - m._unknownAt > 1e3) return finish(m, 4204, reason);
+    if (!m._attachments.some((a) => a !== attachment && a._openedAt && !a._suspect)) {
+      _refusals._unknownAt ||= m._now;
+      if (m._now - _refusals._unknownAt > 1e3) return finish(m, 4204, reason);
     }
   } else if (reason === "auth") {
-    raceFrom(m, m._raceAt);
-    if (!m._waitAuth && !(conn._born < m._authAt)) {
-      if (m._reauthed) return finish(m, 4301, reason);
-      m._reauthed = m._waitAuth = true;
-      m._actions.push((host) => host._ask());
+    startRace(m, m._race._at);
+    if (!_refusals._waitAuth && !(conn._startedAt < _refusals._authAt)) {
+      if (_refusals._reauthed) return finish(m, 4301, reason);
+      _refusals._reauthed = _refusals._waitAuth = true;
+      emit(m, (host) => host._ask());
     }
   } else {
     wait = retry > 0 ? Math.max(retry, 100) : 5e3;
-    wait += m._random() * wait / 2;
+    wait += m._config._random() * wait / 2;
   }
-  kill(m, path, 4004, "refused " + reason);
+  endAttachment(m, attachment, 4004, "refused " + reason);
   if (wait)
-    if (!sound(m)) raceFrom(m, m._notBefore = m._now + wait);
-    else if (reason === "unknown") takeRest(m, path._way);
-    else path._way._facts[Rest] = Math.max(path._way._facts[Rest], m._now + wait);
+    if (!healthy(m)) startRace(m, m._race._notBefore = m._now + wait);
+    else if (reason === "unknown") startCooldown(m, attachment._transport);
+    else attachment._transport._learned[Cooldown] = Math.max(attachment._transport._learned[Cooldown], m._now + wait);
 }
 
-// src/machine.ts
-function input(m, act) {
-  m._now = m._clock();
-  if (!m._over) act?.();
-  step(m);
-}
-function authorized(m, auth) {
-  m._auth = auth;
-  m._waitAuth = false;
-  m._authAt = m._now;
-}
-function send(m, entries) {
-  if (!heldBytes(m)) m._progress = m._now;
-  append(m, entries);
-}
-function taken(m, { _number, _cost, _close }) {
-  m._taken = _number;
-  m._takenCost += _cost;
-  if (_close) {
-    m._peerClosed = _close;
-    m._closeAck = m._now;
-    m._closeBy = m._now + grace;
-  }
-}
-function end(m, code, reason) {
-  if (m._closing) return;
-  if (!m._server.run && !lastNumber(m)) return finish(m, code, reason, false, 0);
-  m._closing = true;
-  appendClose(m, code, reason);
-  m._progress = m._now;
-  m._closeBy = m._now + grace;
-}
-function closed(m, conn, reason) {
-  late(m);
-  if (!m._conns.includes(conn)) return;
-  forget(m, conn);
-  if (!conn._by) {
-    conn._path._charged ||= cut2(m, conn._path, true);
-    kill(m, conn._path, 4005, reason || "ended");
-  } else if (reason) postFailed(m, conn, reason);
-}
+// src/machine/input.ts
 function received(m, conn, batch) {
+  const { _log, _config } = m;
   if (!m._conns.includes(conn)) return;
   let packet;
   let accept;
   try {
-    packet = parse(batch, m._takesBatch);
-    if (packet._ack > m._sent || unheard(m) && packet._first > m._recv + 1) fail("position", 4302);
-    accept = admit(m, packet, m._takesMessage);
+    packet = parse(batch, _config._maxBatch);
+    if (packet._ack > _log._sent || unconfirmed(m) && packet._first > _log._recv + 1) fail("position", 4302);
+    accept = admit(_log, packet, _config._maxMessage);
   } catch (error) {
     const { message, code } = error;
-    return fault(m, conn._path, message, code > 4e3 ? code : 4303);
+    return fault(m, conn._attachment, message, code > 4e3 ? code : 4303);
   }
   apply(m, conn, packet, accept);
 }
 function apply(m, conn, { _first, _ack, _lines }, accept) {
-  const path = conn._path;
+  const { _attachment } = conn;
+  const { _log } = m;
   const controls = _lines.filter((l) => l._name);
-  if (conn._kind !== "up" || isPoll(path)) hears(m, path);
-  if (conn._by) {
-    path._faults = 0;
-    path._postAt = m._now + (path._pause >>= 1);
-  }
-  if (!path._openedAt) {
+  if (conn._kind !== "up" || isPoll(_attachment)) noteReceived(m, _attachment);
+  if (conn._by) postAnswered(m, _attachment);
+  if (!_attachment._openedAt) {
     const answer = controls.find((l) => /^!(opened|refused|closed|detach)$/.test(l._name));
     const fields = answer?._fields;
-    if (!answer || fields.run && m._server.run && fields.run !== m._server.run) return kill(m, path, 4005, "another run");
-    if (answer._name !== "!opened") return handlers[answer._name](m, path, fields, conn);
-    if (fields.att !== path._att) return fault(m, path, "another attachment", 4303);
+    if (!answer || fields.run && m._server.run && fields.run !== m._server.run)
+      return endAttachment(m, _attachment, 4005, "another run");
+    if (answer._name !== "!opened") return handlers[answer._name](m, _attachment, fields, conn);
+    if (fields.att !== _attachment._att) return fault(m, _attachment, "another attachment", 4303);
   }
-  if (controls.some((l) => l._name !== "!closed" && l._fields.recv > m._sent)) return fault(m, path, "position", 4302);
-  m._faultCode = 0;
+  if (controls.some((l) => l._name !== "!closed" && l._fields.recv > _log._sent))
+    return fault(m, _attachment, "position", 4302);
+  m._refusals._faultCode = 0;
   const news = acked(m, _ack);
-  const before = m._recv;
+  const before = _log._recv;
   accept();
-  const fresh = m._recv > before;
+  const fresh = _log._recv > before;
   if (fresh) {
-    active(m);
-    m._sentAt = m._now;
+    noteActive(m);
+    m._liveness._sentDownAt = m._now;
   }
-  if (news || fresh) m._tries = 0;
-  else if (conn._kind === "poll") path._pollAt = conn._born + 100;
-  for (const line of controls) if (!m._over) handlers[line._name]?.(m, path, line._fields, conn);
-  if (_first > before + 1 && path === m._cur) rewind(m, path);
+  if (news || fresh) m._race._tries = 0;
+  else if (conn._kind === "poll") _attachment._posts._pollAt = conn._startedAt + 100;
+  for (const { _name, _fields } of controls)
+    if (!m._closing._over) handlers[_name]?.(m, _attachment, _fields, conn);
+  if (_first > before + 1 && _attachment === m._selection._current) requestRewind(m, _attachment);
 }
-function rewind(m, path) {
-  if (isPoll(path) || m._now - m._rewindAt < Math.max(m._rtt, 250)) return;
-  m._rewindAt = m._now;
-  say(path, "rewind", { recv: m._recv });
+function requestRewind(m, attachment) {
+  const { _output } = m;
+  if (isPoll(attachment) || m._now - _output._rewindAt < Math.max(m._liveness._rtt, 250)) return;
+  _output._rewindAt = m._now;
+  queueControl(attachment, "rewind", { recv: m._log._recv });
 }
 function acked(m, ack) {
-  if (!free(m, ack)) return false;
-  m._progress = m._now;
-  if (m._closeBy) m._closeBy = m._now + grace;
-  m._known = Math.max(m._known, ack);
-  for (const path of m._paths) {
-    path._pos = Math.max(path._pos, ack);
-    carried(path, ack);
-    path._faults = 0;
+  const { _output } = m;
+  if (!free(m._log, ack)) return false;
+  m._liveness._progress = m._now;
+  extendClose(m);
+  _output._known = Math.max(_output._known, ack);
+  for (const a of m._attachments) {
+    a._written._pos = Math.max(a._written._pos, ack);
+    acknowledged(a, ack);
+    a._posts._failures = 0;
   }
   return true;
 }
 var handlers = {
   "!opened": opened,
   "!reply": replied,
-  "!refused": refused,
+  "!refused": handleRefusal,
   "!detach": detached,
   "!closed"(m, _, { code, reason, recv }) {
-    acked(m, Math.min(recv, m._sent));
+    acked(m, Math.min(recv, m._log._sent));
     finish(m, code, reason, true, m._server.run ? recv : void 0);
   },
-  "!rewind"(m, path, { recv }) {
-    path._pos = Math.max(recv, m._base);
+  "!rewind"(m, attachment, { recv }) {
+    attachment._written._pos = Math.max(recv, m._log._base);
   },
-  "!ping"(_, path, { i }) {
-    if (path._ctl.length < 1025) say(path, "pong", { i });
+  "!ping"(_, attachment, { i }) {
+    if (attachment._ctl.length < 1025) queueControl(attachment, "pong", { i });
   },
   "!pong": ponged,
-  "?beacon"(_, path, { i }) {
-    path._beacons = i;
-    if (i > 1) path._beaconBy = 0;
+  "?beacon"(_, attachment, { i }) {
+    attachment._beacons = i;
+    if (i > 1) attachment._beaconBy = 0;
   },
   // HF1-SEL-10
-  "?move"(m, path) {
-    move(m, path, "move");
+  "?move"(m, attachment) {
+    move(m, attachment, "move");
   }
 };
 
+// src/machine/machine.ts
+function newMachine(config) {
+  const m = newState(config);
+  recall(m);
+  return m;
+}
+function tick(m, act) {
+  m._now = m._config._clock();
+  if (!m._closing._over) act?.();
+  step(m);
+}
+function authorized(m, auth) {
+  m._config._auth = auth;
+  m._refusals._waitAuth = false;
+  m._refusals._authAt = m._now;
+}
+function send(m, message) {
+  if (!heldBytes(m._log)) m._liveness._progress = m._now;
+  append(m._log, message._entries);
+}
+function taken(m, { _number, _cost, _close }) {
+  m._log._taken = _number;
+  m._log._takenCost += _cost;
+  if (_close) peerClosed(m, _close);
+}
+function closed(m, conn, reason) {
+  const { _attachment } = conn;
+  late(m);
+  if (!m._conns.includes(conn)) return;
+  forget(m, conn);
+  if (!conn._by) {
+    _attachment._penalized ||= learnFromClose(m, _attachment, true);
+    endAttachment(m, _attachment, 4005, reason || "ended");
+  } else if (reason) postFailed(m, conn, reason);
+}
+
 // src/session.ts
 function connect2(url, options = {}) {
-  const { auth, meta, credentials = "same-origin", buffer = 8 << 20, maxBatch = 65536, renew = true, memory } = options;
+  const {
+    auth,
+    meta,
+    credentials = "same-origin",
+    buffer = 8 << 20,
+    maxBatch = 65536,
+    renew = true,
+    memory
+  } = options;
   const store = stored ? options.store : void 0;
   const wire = {
     _url: new URL(url, globalThis.location?.href).href.replace(/^(ws|http)/, ""),
     _fetch: options.fetch ?? fetch,
     _WebSocket: options.WebSocket ?? globalThis.WebSocket,
     _credentials: credentials,
-    _takesBatch: maxBatch
+    _maxBatch: maxBatch
   };
   let m;
   let renewals = 0;
@@ -1146,52 +1253,49 @@ function connect2(url, options = {}) {
   const listeners = {};
   const drains = [];
   const idle = [];
-  const emit = (type, event) => listeners[type]?.forEach((listener) => new Promise(() => listener(event)));
+  const emit2 = (type, event) => listeners[type]?.forEach((listener) => new Promise(() => listener(event)));
   const remembered = (text2) => {
     const key = "holdfast http" + wire._url.split("?")[0];
     try {
-      const shelf = memory ?? (globalThis.document && localStorage);
-      return text2 ? shelf.setItem(key, text2) : JSON.parse(shelf.getItem(key));
+      const storage = memory ?? (globalThis.document && localStorage);
+      return text2 ? storage.setItem(key, text2) : JSON.parse(storage.getItem(key));
     } catch {
       return;
     }
   };
-  const offline = () => globalThis.navigator?.onLine === false;
-  const begin = () => {
+  const isOnline = () => globalThis.navigator?.onLine !== false;
+  const start = () => {
     m = newMachine({
       _memory: remembered(),
       _key: randomName(32),
       _transports: (options.transports ?? ["websocket", "sse", "longpoll"]).filter(
         (name) => name !== "websocket" || wire._WebSocket
       ),
-      _takesBatch: maxBatch,
-      _takesMessage: 16 << 20,
+      _maxBatch: maxBatch,
+      _maxMessage: 16 << 20,
       // the most that a server may be set to
       _meta: meta,
       _random: Math.random,
       _clock: Date.now
     });
-    m._offline = offline();
-    store?._begin(m, emit, happen);
+    online(m, isOnline(), false);
+    store?._start(m, emit2, dispatch);
   };
   const make = (conn) => {
     store?._keep(m);
     return next(m, conn);
   };
-  const happen = (act) => {
-    input(m, act);
-    soon();
+  const dispatch = (act) => {
+    tick(m, act);
+    schedule();
   };
-  const notice = ({ persisted }) => happen(() => {
-    m._offline = offline();
-    if (!m._offline && persisted !== false && !globalThis.document?.hidden) wake(m);
-  });
+  const notice = ({ persisted }) => dispatch(() => online(m, isOnline(), persisted !== false && !globalThis.document?.hidden));
   const watch = (how) => {
     for (const type of ["online", "offline", "visibilitychange", "pageshow"])
       globalThis[how]?.(type, notice, true);
   };
-  const soon = () => {
-    if (!queued) queueMicrotask(settle);
+  const schedule = () => {
+    if (!queued) queueMicrotask(collect);
     queued = true;
   };
   const write = (conn) => {
@@ -1202,9 +1306,9 @@ function connect2(url, options = {}) {
   };
   const host = {
     _dial(conn) {
-      const take = (batch) => happen(() => received(m, conn, batch));
-      const over = (fault2) => happen(() => closed(m, conn, fault2));
-      const ready = () => happen(() => write(conn));
+      const take = (batch) => dispatch(() => received(m, conn, batch));
+      const over = (fault2) => dispatch(() => closed(m, conn, fault2));
+      const ready = () => dispatch(() => write(conn));
       try {
         if (conn._kind === "socket") conn._carrier = openSocket(wire, ready, take, over);
         else {
@@ -1220,115 +1324,118 @@ function connect2(url, options = {}) {
     async _ask() {
       try {
         const given = await (typeof auth === "function" ? auth() : auth);
-        happen(() => authorized(m, given));
+        dispatch(() => authorized(m, given));
       } catch (error) {
-        happen(() => finish(m, 4301, String(error)));
+        dispatch(() => finish(m, 4301, String(error)));
       }
     },
     _trace(trace2) {
-      if (trace2.what === "proven") renewals = 0;
-      emit("trace", trace2);
+      if (trace2.what === "validated") renewals = 0;
+      emit2("trace", trace2);
     },
     _remember: remembered,
     _end() {
-      const fates = m._over;
+      const fates = m._closing._over;
       const kind = ~~(fates.code / 100);
-      const again = renew && !m._closing && (kind === 42 || kind === 41 && unheard(m));
+      const again = renew && !m._closing._local && (kind === 42 || kind === 41 && unconfirmed(m));
       deliver();
       release();
       if (again) {
-        begin();
+        start();
         setTimeout(host._ask, Math.random() * Math.min(3e4, 500 * 2 ** renewals++));
       } else watch("removeEventListener");
-      emit(again ? "renew" : "close", fates);
+      emit2(again ? "renew" : "close", fates);
     }
   };
   const deliver = () => {
-    for (const item of m._queue.splice(0)) inbox.push([m._server.id, item]);
+    for (const item of m._log._queue.splice(0)) inbox.push([m._server.id, item]);
     while (inbox[0] && (inbox[0][1]._close || listeners.message?.size)) {
       const message = shift();
-      if (message) emit("message", message);
+      if (message) emit2("message", message);
     }
   };
   const shift = () => {
     const [session, item] = inbox.shift();
     const message = item._close ? void 0 : { data: item._data, number: item._number, session };
-    const done = () => session === m._server.id && happen(() => taken(m, item));
+    const done = () => session === m._server.id && dispatch(() => taken(m, item));
     store?._take ? store._take(message, done) : done();
     return message;
   };
   const release = () => {
-    while (drains[0] && drains[0][0] <= m._base) drains.shift()[1]();
-    if (m._over) for (const [, , reject] of drains.splice(0)) reject(Error(`closed ${m._over.code} ${m._over.reason}`));
+    const over = m._closing._over;
+    while (drains[0] && drains[0][0] <= m._log._base) drains.shift()[1]();
+    if (over) for (const [, , reject] of drains.splice(0)) reject(Error(`closed ${over.code} ${over.reason}`));
   };
-  const settle = () => {
+  const transportName = () => m._selection._current?._transport._name;
+  const collect = () => {
     queued = false;
-    for (const action of m._actions.splice(0)) action(host);
+    for (const effect of m._effects.splice(0)) effect(host);
     deliver();
-    if (m._actions[0]) soon();
+    if (m._effects[0]) schedule();
     release();
-    for (const look of idle.splice(0)) look();
+    for (const resolve of idle.splice(0)) resolve();
     if (m._server.id !== shownId && m._server.att) {
       shownId = m._server.id;
-      if (shownId) emit("open", { id: shownId });
+      if (shownId) emit2("open", { id: shownId });
     }
-    if (m._cur?._way._name !== shownTransport) {
-      shownTransport = m._cur?._way._name;
-      emit("transport", { transport: shownTransport });
+    if (transportName() !== shownTransport) {
+      shownTransport = transportName();
+      emit2("transport", { transport: shownTransport });
     }
-    const held = heldBytes(m);
-    if (!held && shownHeld) emit("drain", void 0);
+    const held = heldBytes(m._log);
+    if (!held && shownHeld) emit2("drain", void 0);
     shownHeld = held;
     store?._keep(m);
     clearTimeout(timer);
-    if (m._deadline) timer = setTimeout(happen, Math.min(m._deadline - Date.now(), 1e9));
+    if (m._deadline) timer = setTimeout(dispatch, Math.min(m._deadline - Date.now(), 1e9));
   };
-  begin();
+  start();
   watch("addEventListener");
   host._ask();
   return {
     get state() {
-      return m._over ? "closed" : m._closing || m._peerClosed ? "closing" : m._cur ? "open" : "connecting";
+      const closing = m._closing;
+      if (closing._over) return "closed";
+      return closing._local || closing._peer ? "closing" : m._selection._current ? "open" : "connecting";
     },
     get transport() {
-      return m._cur?._way._name;
+      return transportName();
     },
     get id() {
       return m._server.id;
     },
     get buffered() {
-      return heldBytes(m);
+      return heldBytes(m._log);
     },
     send(data) {
-      if (m._over || m._closing) throw Error("closed");
-      const entries = encodeMessage(data);
-      const cost = entries.reduce((sum, entry) => sum + entry._cost, 0);
-      if (cost - 16 * entries.length > m._server.lim.maxMessage) throw RangeError("too large");
-      if (heldBytes(m) + cost > buffer) throw RangeError("full");
-      happen(() => send(m, entries));
-      shownHeld += cost;
-      return lastNumber(m);
+      if (m._closing._over || m._closing._local) throw Error("closed");
+      const message = prepare(data);
+      if (message._cost - 16 * message._entries.length > m._server.lim.maxMessage) throw RangeError("too large");
+      if (heldBytes(m._log) + message._cost > buffer) throw RangeError("full");
+      dispatch(() => send(m, message));
+      shownHeld += message._cost;
+      return lastNumber(m._log);
     },
     drained: () => new Promise((resolve, reject) => {
-      drains.push([lastNumber(m), resolve, reject]);
-      soon();
+      drains.push([lastNumber(m._log), resolve, reject]);
+      schedule();
     }),
     on(type, listener) {
       const set = listeners[type] ??= /* @__PURE__ */ new Set();
       set.add(listener);
-      soon();
+      schedule();
       return () => void set.delete(listener);
     },
     close(code = 4100, reason = "") {
       if (code > 4199 || !isEnd(code, reason)) throw RangeError("code or reason");
-      happen(() => end(m, code, reason));
+      dispatch(() => close(m, code, reason));
     },
     async *[Symbol.asyncIterator]() {
       for (; ; ) {
         const message = inbox[0] && shift();
         if (message) yield message;
-        else if (m._over) return;
-        else await new Promise((look) => idle.push(look));
+        else if (m._closing._over) return;
+        else await new Promise((resolve) => idle.push(resolve));
       }
     }
   };

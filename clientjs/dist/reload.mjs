@@ -1,46 +1,50 @@
 /*! Holdfast, MIT licence */
 
-// src/codec.ts
+// src/wire/codec.ts
 var utf8 = new TextEncoder();
 var byteLength = (text) => utf8.encode(text).length;
 var binaryString = (bytes) => String.fromCharCode(...bytes);
-var randomName = (bytes) => btoa(binaryString(crypto.getRandomValues(new Uint8Array(bytes)))).replace(/\W/g, (c) => ({ "+": "-", "/": "_" })[c] ?? "");
+var randomName = (bytes) => btoa(binaryString(crypto.getRandomValues(new Uint8Array(bytes)))).replace(
+  /\W/g,
+  (c) => ({ "+": "-", "/": "_" })[c] ?? ""
+);
 function encodeEntry(text, cost, more, raw) {
   const line = (more ? "+" : "") + text;
   return { _line: line, _raw: raw, _cost: cost, _more: more, _end: 0 };
 }
 
-// src/log.ts
+// src/wire/log.ts
 var lastNumber = (log) => log._base + log._entries.length;
 function append(log, entries) {
   for (const entry2 of entries) entry2._end = log._grown += entry2._cost;
   log._entries.push(...entries);
 }
 
-// src/kept.ts
+// src/store.ts
 var unanswered = ({ run, since }) => !run && Date.now() - since > 15e3;
-var headOf = (m, since) => ({
-  key: m._key,
-  run: m._server.run,
-  id: m._server.id,
-  att: m._atts,
-  u: m._u,
-  recv: m._taken,
-  ack: m._base,
-  last: lastNumber(m),
+var headOf = ({ _config, _server, _race, _selection, _log }, since) => ({
+  key: _config._key,
+  run: _server.run,
+  id: _server.id,
+  att: _race._atts,
+  u: _selection._u,
+  recv: _log._taken,
+  ack: _log._base,
+  last: lastNumber(_log),
   since
 });
 function restore(m, head, line) {
   const { key, run, id, att, u, recv, ack, last } = head;
-  m._key = key;
-  if (run || unanswered(head)) m._server.run = run ?? randomName(12);
-  if (id) m._server.id = id;
-  m._atts = att;
-  m._u = u;
-  m._recv = m._taken = recv;
-  m._base = ack;
-  for (let n = ack; n++ < last; ) append(m, [entry(line(n))]);
-  m._sent = last;
+  const { _log, _server } = m;
+  m._config._key = key;
+  if (run || unanswered(head)) _server.run = run ?? randomName(12);
+  if (id) _server.id = id;
+  m._race._atts = att;
+  m._selection._u = u;
+  _log._recv = _log._taken = recv;
+  _log._base = ack;
+  for (let n = ack; n++ < last; ) append(_log, [entry(line(n))]);
+  _log._sent = last;
 }
 function entry(line) {
   const [, plus, rest, text] = /^(\+?)(.([^]*)\n)$/.exec(line);
@@ -85,7 +89,8 @@ function hold(lock, wait) {
 }
 function prune(index) {
   for (const key of Object.keys(localStorage))
-    if (key.startsWith(index + ":") && !(Date.now() - parseInt(localStorage.getItem(key)) < day)) localStorage.removeItem(key);
+    if (key.startsWith(index + ":") && !(Date.now() - parseInt(localStorage.getItem(key)) < day))
+      localStorage.removeItem(key);
 }
 var Copy = class {
   prefix;
@@ -152,7 +157,7 @@ var SessionStore = class {
   head;
   /** Characters of the lines that are kept. */
   size = 0;
-  tell;
+  report;
   constructor(name, limit, copy, old, off = "") {
     this.name = name;
     this.limit = limit;
@@ -161,36 +166,34 @@ var SessionStore = class {
     this.off = off;
     this.restored = !!old;
   }
-  /** @internal */
-  _begin(m, emit) {
+  _start(m, emit) {
     const { old, copy } = this;
-    this.tell = () => emit("unstored", { reason: this.off });
+    this.report = () => emit("unstored", { reason: this.off });
     this.old = void 0;
-    if (this.off) queueMicrotask(this.tell);
+    if (this.off) queueMicrotask(this.report);
     if (!old) return;
     restore(m, old, (n) => copy.readLine(n));
     this.head = old;
-    for (const { _line } of m._entries) this.size += _line.length;
+    for (const { _line } of m._log._entries) this.size += _line.length;
   }
-  /** @internal */
   _keep(m) {
     if (this.off) return;
     try {
-      if (m._closing || m._peerClosed || m._over) this.forget();
+      if (m._closing._local || m._closing._peer || m._closing._over) this.forget();
       else this.write(m, this.copy);
     } catch (error) {
       this.off = String(error);
-      this.tell();
+      this.report();
       this.forget();
     }
   }
   write(m, copy) {
-    if (this.head?.key !== m._key) this.forget();
+    if (this.head?.key !== m._config._key) this.forget();
     const { head } = this;
     const next = headOf(m, head?.since ?? Date.now());
     if (head && Object.keys(next).every((name) => head[name] === next[name])) return;
     for (let n = head?.last ?? 0; n++ < next.last; ) {
-      const { _line } = m._entries[n - next.ack - 1];
+      const { _line } = m._log._entries[n - next.ack - 1];
       this.size += _line.length;
       if (this.size > this.limit) throw RangeError("more than is kept");
       copy.setLine(n, _line);

@@ -1,12 +1,20 @@
 /*! Holdfast, MIT licence */
 
-// src/codec.ts
+// src/tabs.ts
+import {
+  connect as connect2
+} from "./holdfast.mjs";
+
+// src/wire/codec.ts
 var utf8 = new TextEncoder();
 var byteLength = (text) => utf8.encode(text).length;
 var costOf = (data) => 16 + (typeof data === "string" ? byteLength(data) : data.length);
 var escapes = { "\\": "\\", n: "\n", r: "\r", "\n": "n", "\r": "r" };
 var binaryString = (bytes) => String.fromCharCode(...bytes);
-var randomName = (bytes) => btoa(binaryString(crypto.getRandomValues(new Uint8Array(bytes)))).replace(/\W/g, (c) => ({ "+": "-", "/": "_" })[c] ?? "");
+var randomName = (bytes) => btoa(binaryString(crypto.getRandomValues(new Uint8Array(bytes)))).replace(
+  /\W/g,
+  (c) => ({ "+": "-", "/": "_" })[c] ?? ""
+);
 function encodeEntry(text, cost, more, raw) {
   const line = (more ? "+" : "") + text;
   return { _line: line, _raw: raw, _cost: cost, _more: more, _end: 0 };
@@ -15,8 +23,13 @@ function cut(text, bytes) {
   const piece = text.slice(0, utf8.encodeInto(text.slice(0, bytes), new Uint8Array(bytes)).read);
   return piece !== text && /\\*$/.exec(piece)[0].length % 2 ? piece.slice(0, -1) : piece;
 }
-function encodeMessage(data) {
-  const entries = [];
+function prepare(data) {
+  const _entries = [];
+  let _cost = 0;
+  const add = (text, cost, more, raw) => {
+    _cost += cost;
+    _entries.push(encodeEntry(text, cost, more, raw));
+  };
   if (typeof data === "string") {
     if (/\p{Cs}/u.test(data)) throw TypeError("lone surrogate");
     let rest = data.replace(/[\\\n\r]/g, (c) => "\\" + escapes[c]);
@@ -24,21 +37,18 @@ function encodeMessage(data) {
       let piece = cut(rest, 1534);
       if (piece !== rest) piece = cut(rest, 1533);
       rest = rest.slice(piece.length);
-      entries.push(encodeEntry("t" + piece + "\n", costOf(piece.replace(/\\./g, ".")), !!rest));
+      add("t" + piece + "\n", costOf(piece.replace(/\\./g, ".")), !!rest);
     } while (rest);
   } else
     for (let at = 0; !at || at < data.length; ) {
       const piece = data.slice(at, at += 1149);
-      entries.push(encodeEntry("b" + btoa(binaryString(piece)) + "\n", costOf(piece), at < data.length, piece));
+      add("b" + btoa(binaryString(piece)) + "\n", costOf(piece), at < data.length, piece);
     }
-  return entries;
+  return { _entries, _cost };
 }
 
-// src/tabs.ts
-import { connect as connect2 } from "./holdfast.mjs";
-
-// src/journal.ts
-var asked = (request) => new Promise((resolve, reject) => {
+// src/tabs/journal.ts
+var requested = (request) => new Promise((resolve, reject) => {
   request.onsuccess = () => resolve(request.result);
   request.onerror = () => reject(request.error);
 });
@@ -73,11 +83,11 @@ var Journal = class _Journal {
     request.onupgradeneeded = () => {
       for (const store of stores) request.result.createObjectStore(store, { autoIncrement: store === "down" });
     };
-    return new _Journal(await asked(request));
+    return new _Journal(await requested(request));
   }
   /**
-   * Runs `act` in a transaction and resolves with its result once that is committed. The `meta` it is given is written back
-   * when it has changed it. What `act` throws undoes everything.
+   * Runs `act` in a transaction and resolves with its result once that is committed. The `meta` it
+   * is given is written back when it has changed it. What `act` throws undoes everything.
    */
   async run(act) {
     const t = this.db.transaction(stores, "readwrite");
@@ -88,7 +98,7 @@ var Journal = class _Journal {
       t.onabort = () => reject(cause ?? t.error ?? Error("aborted"));
     });
     const work = async () => {
-      const meta = await asked(metas.get(0)) ?? fresh();
+      const meta = await requested(metas.get(0)) ?? fresh();
       const before = JSON.stringify(meta);
       const all = { meta, up, down, tabs };
       const result = await act(all);
@@ -110,35 +120,78 @@ var Journal = class _Journal {
   }
 };
 async function dropTaken(t) {
-  const positions = await asked(t.tabs.getAll());
+  const positions = await requested(t.tabs.getAll());
   const least = Math.min(...positions, t.meta.seen);
-  for (const { cost } of await asked(t.down.getAll(upTo(least)))) t.meta.downSize -= cost;
+  for (const { cost } of await requested(t.down.getAll(upTo(least)))) t.meta.downSize -= cost;
   t.down.delete(upTo(least));
 }
 
-// src/leader.ts
+// src/tabs/leader.ts
 import { connect } from "./holdfast.mjs";
 
-// src/log.ts
+// src/wire/log.ts
 function append(log, entries) {
   for (const entry2 of entries) entry2._end = log._grown += entry2._cost;
   log._entries.push(...entries);
 }
 var isEnd = (code, reason) => code > 4099 && code < 4400 && byteLength(reason) < 129;
 
-// src/kept.ts
+// src/stored.ts
+var stored = true;
+
+// src/machine/state.ts
+var unconfirmed = ({ _server }) => stored && !!_server.run && !_server.att;
+
+// src/machine/effects.ts
+function emit(m, effect) {
+  m._effects.push(effect);
+}
+
+// src/machine/attachments.ts
+function hangup(m, conn, code) {
+  forget(m, conn);
+  emit(m, (host) => host._hangup(conn, code));
+}
+function forget(m, conn) {
+  m._conns = m._conns.filter((c) => c !== conn);
+}
+
+// src/machine/closing.ts
+function finish(m, code, reason, remote = false, recv) {
+  const { _log } = m;
+  const peer = m._closing._peer;
+  if (m._closing._over) return;
+  const rest = _log._entries.flatMap(({ _cost, _more }, i) => _cost && !_more ? _log._base + i + 1 : []);
+  const final = recv !== void 0;
+  m._closing._over = {
+    code: peer?.code ?? code,
+    reason: peer?.reason ?? reason,
+    remote: remote || !!peer,
+    session: m._server.id ?? "",
+    delivered: _log._base,
+    notDelivered: final ? rest : [],
+    unknown: final ? [] : rest
+  };
+  for (const conn of m._conns) hangup(m, conn, code);
+  m._attachments = [];
+  m._selection._current = void 0;
+  emit(m, (host) => host._end());
+}
+
+// src/store.ts
 var unanswered = ({ run, since }) => !run && Date.now() - since > 15e3;
 function restore(m, head, line) {
   const { key, run, id, att, u, recv, ack, last } = head;
-  m._key = key;
-  if (run || unanswered(head)) m._server.run = run ?? randomName(12);
-  if (id) m._server.id = id;
-  m._atts = att;
-  m._u = u;
-  m._recv = m._taken = recv;
-  m._base = ack;
-  for (let n = ack; n++ < last; ) append(m, [entry(line(n))]);
-  m._sent = last;
+  const { _log, _server } = m;
+  m._config._key = key;
+  if (run || unanswered(head)) _server.run = run ?? randomName(12);
+  if (id) _server.id = id;
+  m._race._atts = att;
+  m._selection._u = u;
+  _log._recv = _log._taken = recv;
+  _log._base = ack;
+  for (let n = ack; n++ < last; ) append(_log, [entry(line(n))]);
+  _log._sent = last;
 }
 function entry(line) {
   const [, plus, rest, text] = /^(\+?)(.([^]*)\n)$/.exec(line);
@@ -146,44 +199,10 @@ function entry(line) {
   return encodeEntry(rest, 16 + (raw ? raw.length : byteLength(text.replace(/\\./g, "."))), !!plus, raw);
 }
 
-// src/stored.ts
-var stored = true;
-
-// src/state.ts
-var unheard = ({ _server }) => stored && !!_server.run && !_server.att;
-
-// src/paths.ts
-function hangup(m, conn, code) {
-  forget(m, conn);
-  m._actions.push((host) => host._hangup(conn, code));
-}
-function forget(m, conn) {
-  m._conns = m._conns.filter((c) => c !== conn);
-}
-function finish(m, code, reason, remote = false, recv) {
-  const peer = m._peerClosed;
-  if (m._over) return;
-  const rest = m._entries.flatMap(({ _cost, _more }, i) => _cost && !_more ? m._base + i + 1 : []);
-  const final = recv !== void 0;
-  m._over = {
-    code: peer?.code ?? code,
-    reason: peer?.reason ?? reason,
-    remote: remote || !!peer,
-    session: m._server.id ?? "",
-    delivered: m._base,
-    notDelivered: final ? rest : [],
-    unknown: final ? [] : rest
-  };
-  for (const conn of m._conns) hangup(m, conn, code);
-  m._paths = [];
-  m._cur = void 0;
-  m._actions.push((host) => host._end());
-}
-
-// src/reader.ts
+// src/tabs/reader.ts
 function measured(data) {
-  const lines = encodeMessage(data).map((entry2) => entry2._line);
-  return { lines, cost: 16 * lines.length + (typeof data === "string" ? byteLength(data) : data.length) };
+  const { _entries, _cost } = prepare(data);
+  return { lines: _entries.map((entry2) => entry2._line), cost: _cost };
 }
 var page = 64;
 var Reader = class {
@@ -191,30 +210,33 @@ var Reader = class {
   inbox = [];
   journal;
   tab;
-  tell;
-  /** The last message that was read, that the application has taken, and that the journal knows it has. */
+  events;
+  /**
+   * The last message that was read, that the application has taken, and that the journal knows it
+   * has.
+   */
   last = 0;
   taken = 0;
-  told = 0;
+  reported = 0;
   joined = false;
   working = false;
   again = false;
   stopped = false;
-  constructor(journal, tab, tell) {
+  constructor(journal, tab, events) {
     this.journal = journal;
     this.tab = tab;
-    this.tell = tell;
+    this.events = events;
   }
-  /** Begins where the tab that has taken most stands. */
+  /** Starts where the tab is that has taken most. */
   join() {
     if (this.joined) return;
     this.joined = true;
     this.journal.run(({ meta, tabs }) => {
       tabs.put(meta.seen, this.tab);
-      this.last = this.taken = this.told = meta.seen;
+      this.last = this.taken = this.reported = meta.seen;
     }).then(() => {
-      this.tell.room();
-      this.look();
+      this.events.room();
+      this.sync();
     }).catch(() => {
     });
   }
@@ -222,11 +244,11 @@ var Reader = class {
   take() {
     const [key, message] = this.inbox.shift();
     this.taken = key;
-    this.look();
+    this.sync();
     return message;
   }
-  /** Looks for news, and tells what was taken. */
-  look() {
+  /** Reads what is new, and reports what was taken. */
+  sync() {
     this.again = true;
     if (this.working || this.stopped) return;
     this.working = true;
@@ -242,13 +264,13 @@ var Reader = class {
     await Promise.resolve();
     while (this.again && !this.stopped) {
       this.again = false;
-      const { taken, told } = this;
-      const reading = this.last > 0 || this.told > 0 || this.joined;
+      const { taken, reported } = this;
+      const reading = this.last > 0 || this.reported > 0 || this.joined;
       const room = this.inbox.length < page;
       const { meta, keys, rows, mine } = await this.journal.run(async (t) => {
-        const mine2 = await asked(t.tabs.get(this.tab));
-        if (mine2 !== void 0 && taken > told) {
-          await asked(t.tabs.put(taken, this.tab));
+        const mine2 = await requested(t.tabs.get(this.tab));
+        if (mine2 !== void 0 && taken > reported) {
+          await requested(t.tabs.put(taken, this.tab));
           t.meta.seen = Math.max(t.meta.seen, taken);
           await dropTaken(t);
         }
@@ -256,22 +278,22 @@ var Reader = class {
         return {
           meta: t.meta,
           mine: mine2,
-          keys: read ? await asked(t.down.getAllKeys(after(this.last), page)) : [],
-          rows: read ? await asked(t.down.getAll(after(this.last), page)) : []
+          keys: read ? await requested(t.down.getAllKeys(after(this.last), page)) : [],
+          rows: read ? await requested(t.down.getAll(after(this.last), page)) : []
         };
       });
       if (this.stopped) return;
-      this.told = taken;
-      if (taken > told) this.tell.room();
-      if (this.joined && mine === void 0) return this.tell.dropped();
+      this.reported = taken;
+      if (taken > reported) this.events.room();
+      if (this.joined && mine === void 0) return this.events.dropped();
       keys.forEach((key, i) => {
         const { data, number, session } = rows[i];
         this.inbox.push([key, { data, number, session }]);
         this.last = key;
       });
       if (rows.length === page) this.again = true;
-      if (rows.length) this.tell.came();
-      if (room && !this.again) this.tell.read(meta);
+      if (rows.length) this.events.came();
+      if (room && !this.again) this.events.read(meta);
     }
   }
 };
@@ -320,7 +342,9 @@ var Writer = class {
           })
         );
         this.wrote();
-        outcomes.forEach((outcome, i) => typeof outcome === "number" ? batch[i].resolve(outcome) : batch[i].reject(outcome));
+        outcomes.forEach(
+          (outcome, i) => typeof outcome === "number" ? batch[i].resolve(outcome) : batch[i].reject(outcome)
+        );
       } catch (error) {
         for (const { reject } of batch) reject(error);
       }
@@ -329,22 +353,22 @@ var Writer = class {
   }
 };
 
-// src/leader.ts
+// src/tabs/leader.ts
 var backlog = 4 << 20;
-var laggard = 3e4;
+var lagTimeout = 3e4;
 var termSize = 2 ** 24;
 var full = "full";
 var Leader = class {
   url;
   options;
   journal;
-  seat;
+  host;
   /** Ids of the tabs that live. */
-  living;
+  liveTabs;
   meta;
   session;
   machine;
-  happen;
+  dispatch;
   stopped = false;
   /** The number of the last message that the session was given. */
   fed = 0;
@@ -360,44 +384,45 @@ var Leader = class {
   stopListening;
   /** Sessions in a row that have not lasted. */
   renewals = 0;
-  constructor(url, options, journal, seat, living) {
+  constructor(url, options, journal, host, liveTabs) {
     this.url = url;
     this.options = options;
     this.journal = journal;
-    this.seat = seat;
-    this.living = living;
+    this.host = host;
+    this.liveTabs = liveTabs;
   }
   async start() {
     try {
-      const living = await this.living();
+      const liveTabs = await this.liveTabs();
       const rows = await this.journal.run(async (t) => {
         t.meta.term++;
-        if (!t.meta.over && !t.meta.last && unanswered({ ...t.meta, since: t.meta.since || Infinity })) t.meta = { ...fresh(t.meta), gen: t.meta.gen };
+        if (!t.meta.over && !t.meta.last && unanswered({ ...t.meta, since: t.meta.since || Infinity }))
+          t.meta = { ...fresh(t.meta), gen: t.meta.gen };
         t.meta.since ||= Date.now();
         this.meta = t.meta;
-        for (const id of await asked(t.tabs.getAllKeys())) if (!living.has(id)) t.tabs.delete(id);
-        return asked(t.up.getAll());
+        for (const id of await requested(t.tabs.getAllKeys())) if (!liveTabs.has(id)) t.tabs.delete(id);
+        return requested(t.up.getAll());
       });
       if (this.stopped) return;
-      if (this.meta.over) this.seat.news();
-      else this.begin(rows);
+      if (this.meta.over) this.host.news();
+      else this.startSession(rows);
     } catch (error) {
       this.fail(error);
     }
   }
-  /** Begins the session, or goes on with it: every message in the journal may have been sent. */
-  begin(rows) {
+  /** Starts the session, or goes on with it: every message in the journal may have been sent. */
+  startSession(rows) {
     const { meta } = this;
     const lines = rows.flatMap(({ data }) => data === void 0 ? [] : measured(data).lines);
     const head = { ...meta, att: meta.term * termSize, u: meta.term * termSize, last: meta.ack + lines.length };
     const store = {
       name: "tabs",
-      _begin: (m, _, happen) => {
+      _start: (m, _, dispatch) => {
         this.machine = m;
-        this.happen = happen;
+        this.dispatch = dispatch;
         restore(m, head, (n) => lines[n - meta.ack - 1]);
       },
-      _keep: (m) => this.look(m),
+      _keep: (m) => this.observe(m),
       _take: (message, done) => {
         this.takes.push([message, done]);
         this.write();
@@ -409,9 +434,9 @@ var Leader = class {
     this.session = next;
     next.on("transport", () => this.show());
     next.on("open", () => this.show());
-    next.on("trace", (trace) => {
-      if (trace.what === "proven") this.renewals = 0;
-      this.seat.trace(trace);
+    next.on("trace", (trace2) => {
+      if (trace2.what === "validated") this.renewals = 0;
+      this.host.trace(trace2);
     });
     next.on("close", (end) => void this.ended(end));
     this.show();
@@ -423,14 +448,21 @@ var Leader = class {
     const { session, meta } = this;
     if (!session || this.stopped) return;
     const { state, transport, id } = session;
-    this.seat.show({ gen: meta.gen, state: state === "closed" ? "connecting" : state, transport, id, ack: meta.ack, held: meta.upSize });
+    this.host.show({
+      gen: meta.gen,
+      state: state === "closed" ? "connecting" : state,
+      transport,
+      id,
+      ack: meta.ack,
+      held: meta.upSize
+    });
   }
   /** Sees what the machine has learned; it is called before anything is sent. */
-  look(m) {
+  observe(m) {
     const { meta } = this;
-    if (m._over) return;
-    if (m._server.run === meta.run && m._base === meta.ack && m._server.lim.maxMessage === meta.largest) return;
-    if (unheard(m)) return;
+    if (m._closing._over) return;
+    if (m._server.run === meta.run && m._log._base === meta.ack && m._server.lim.maxMessage === meta.largest) return;
+    if (unconfirmed(m)) return;
     this.changed = true;
     this.write();
   }
@@ -446,7 +478,7 @@ var Leader = class {
         const rows = await this.journal.run((t) => {
           if (t.meta.gen !== meta.gen) return [];
           this.meta = t.meta;
-          return asked(t.up.getAll(after(fed)));
+          return requested(t.up.getAll(after(fed)));
         });
         if (session !== this.session || this.stopped) continue;
         for (const { data, close } of rows) {
@@ -457,17 +489,20 @@ var Leader = class {
       }
     };
     work().catch((error) => {
-      if (error instanceof RangeError) this.happen(() => finish(this.machine, 4304, "too large"));
+      if (error instanceof RangeError) this.dispatch(() => finish(this.machine, 4304, "too large"));
       else this.fail(error);
     }).finally(() => {
       this.feeding = false;
       if (this.feedAgain) this.feed();
     });
   }
-  /** Takes messages down while somebody listens: otherwise they stay, unacknowledged, with the server. */
+  /**
+   * Takes messages down while somebody listens: otherwise they stay, unacknowledged, with the
+   * server.
+   */
   async flow() {
     try {
-      const listeners = await this.journal.run((t) => asked(t.tabs.count()));
+      const listeners = await this.journal.run((t) => requested(t.tabs.count()));
       if (this.stopped || !this.session) return;
       if (listeners && !this.stopListening) this.stopListening = this.session.on("message", () => {
       });
@@ -493,7 +528,7 @@ var Leader = class {
     const outcome = await this.journal.run(async (t) => {
       if (t.meta.term !== this.meta.term) return "another leads";
       await this.learn(t);
-      if (count && !last && (t.meta.downSize > backlog || !await asked(t.tabs.count()))) return full;
+      if (count && !last && (t.meta.downSize > backlog || !await requested(t.tabs.count()))) return full;
       for (const [message] of takes.slice(0, count))
         if (message) {
           const { data, number, session } = message;
@@ -508,22 +543,26 @@ var Leader = class {
     if (outcome === full) return this.wait();
     this.fullSince = 0;
     for (const [, done] of takes.splice(0, count)) done();
-    if (count) this.seat.news();
+    if (count) this.host.news();
     this.show();
   }
-  /** Books what the server has said, and drops what it has taken. */
+  /** Writes down what the server has stated, and drops what it has taken. */
   async learn(t) {
     const m = this.machine;
-    if (m._over) return;
-    if (m._server.run && !unheard(m)) Object.assign(t.meta, { run: m._server.run, id: m._server.id, largest: m._server.lim.maxMessage });
-    if (m._base > t.meta.ack) {
-      for (const { cost } of await asked(t.up.getAll(upTo(m._base)))) t.meta.upSize -= cost;
-      t.up.delete(upTo(m._base));
-      t.meta.ack = m._base;
+    if (m._closing._over) return;
+    if (m._server.run && !unconfirmed(m))
+      Object.assign(t.meta, { run: m._server.run, id: m._server.id, largest: m._server.lim.maxMessage });
+    if (m._log._base > t.meta.ack) {
+      for (const { cost } of await requested(t.up.getAll(upTo(m._log._base)))) t.meta.upSize -= cost;
+      t.up.delete(upTo(m._log._base));
+      t.meta.ack = m._log._base;
     }
     this.meta = t.meta;
   }
-  /** There is no room, or nobody to take anything. Tabs that are gone or lag for too long are left behind. */
+  /**
+   * There is no room, or nobody to take anything. Tabs that are gone or lag for too long are left
+   * behind.
+   */
   wait() {
     const now = Date.now();
     this.fullSince ||= now;
@@ -532,19 +571,19 @@ var Leader = class {
   }
   async leave() {
     try {
-      const living = await this.living();
-      const late = Date.now() - this.fullSince > laggard;
+      const liveTabs = await this.liveTabs();
+      const late = Date.now() - this.fullSince > lagTimeout;
       await this.journal.run(async (t) => {
-        const ids = await asked(t.tabs.getAllKeys());
-        const positions = await asked(t.tabs.getAll());
+        const ids = await requested(t.tabs.getAllKeys());
+        const positions = await requested(t.tabs.getAll());
         const best = Math.max(...positions);
         ids.forEach((id, i) => {
-          if (!living.has(id) || late && positions[i] < best && t.meta.downSize > backlog) t.tabs.delete(id);
+          if (!liveTabs.has(id) || late && positions[i] < best && t.meta.downSize > backlog) t.tabs.delete(id);
         });
         await dropTaken(t);
       });
       if (this.stopped) return;
-      this.seat.news();
+      this.host.news();
       this.fullSince = this.takes.length ? this.fullSince : 0;
       this.write();
     } catch (error) {
@@ -560,12 +599,15 @@ var Leader = class {
       await this.writing;
       this.writing = void 0;
       const kind = ~~(end.code / 100);
-      const again = this.options.renew !== false && (kind === 42 || kind === 41 && unheard(this.machine));
+      const again = this.options.renew !== false && (kind === 42 || kind === 41 && unconfirmed(this.machine));
       const { meta, fed } = this;
       const done = await this.journal.run(async (t) => {
         if (t.meta.term !== meta.term) return false;
-        const rest = await asked(t.up.getAllKeys(after(fed)));
-        const fates = { ...end, notDelivered: [...end.notDelivered, ...t.meta.closing ? rest.slice(0, -1) : rest] };
+        const rest = await requested(t.up.getAllKeys(after(fed)));
+        const fates = {
+          ...end,
+          notDelivered: [...end.notDelivered, ...t.meta.closing ? rest.slice(0, -1) : rest]
+        };
         t.up.clear();
         const closed = t.meta.closing;
         t.meta = again && !closed ? { ...fresh(t.meta), term: t.meta.term, renewed: fates } : { ...t.meta, over: fates, upSize: 0 };
@@ -573,7 +615,7 @@ var Leader = class {
         return true;
       });
       if (!done) return this.stop();
-      this.seat.news();
+      this.host.news();
       if (this.meta.over) return this.stop();
       await new Promise((resolve) => setTimeout(resolve, Math.random() * Math.min(3e4, 500 * 2 ** this.renewals++)));
       if (!this.stopped) await this.start();
@@ -584,14 +626,14 @@ var Leader = class {
   fail(error) {
     if (this.stopped) return;
     this.stop();
-    this.seat.fail(error);
+    this.host.fail(error);
   }
   /** Leaves the session to whoever leads next. */
   stop() {
     if (this.stopped) return;
     this.stopped = true;
     clearTimeout(this.timer);
-    this.happen?.(() => finish(this.machine, 4004, "another tab leads"));
+    this.dispatch?.(() => finish(this.machine, 4004, "another tab leads"));
   }
 };
 
@@ -631,9 +673,9 @@ var Tab = class {
     this.url = new URL(url, globalThis.location?.href).href;
     this.options = options;
     this.path = `holdfast:${name}:${this.url}`;
-    this.ready = this.begin().catch(() => this.alone());
+    this.ready = this.open().catch(() => this.useOwnSession());
   }
-  async begin() {
+  async open() {
     const { locks, path } = this;
     const { BroadcastChannel: Channel } = globalThis;
     if (!locks || !Channel || !globalThis.indexedDB) throw Error("cannot share");
@@ -650,13 +692,13 @@ var Tab = class {
     this.journal = journal;
     this.reader = new Reader(journal, this.id_, {
       came: () => this.deliver(),
-      room: () => this.ring({ what: "room" }),
+      room: () => this.broadcast({ what: "room" }),
       read: (meta) => this.judge(meta),
       dropped: () => this.lost(4203, "slow tab")
     });
-    this.writer = new Writer(journal, this.options.buffer ?? 8 << 20, () => this.ring({ what: "up" }));
+    this.writer = new Writer(journal, this.options.buffer ?? 8 << 20, () => this.broadcast({ what: "up" }));
     this.channel = new Channel(path);
-    this.channel.onmessage = ({ data }) => this.hear(data);
+    this.channel.onmessage = ({ data }) => this.handle(data);
     this.channel.postMessage({ what: "hello" });
     void this.hold(`${path}:leader`).then((granted) => {
       if (granted && !this.left) this.lead(journal);
@@ -674,7 +716,7 @@ var Tab = class {
     });
   }
   /** Tabs cannot share here. */
-  alone() {
+  useOwnSession() {
     if (this.left) return;
     const session = this.plain = connect2(this.url, this.options);
     for (const type of ["open", "transport", "drain", "renew", "trace", "close"])
@@ -691,10 +733,10 @@ var Tab = class {
       this.options,
       journal,
       {
-        news: () => this.ring({ what: "news" }),
-        show: (view) => this.ring({ what: "view", view }),
-        trace: (trace) => this.emit("trace", trace),
-        fail: (error) => this.ring({ what: "failed", reason: String(error) })
+        news: () => this.broadcast({ what: "news" }),
+        show: (view) => this.broadcast({ what: "view", view }),
+        trace: (trace2) => this.emit("trace", trace2),
+        fail: (error) => this.broadcast({ what: "failed", reason: String(error) })
       },
       async () => {
         const prefix = `${this.path}:tab:`;
@@ -704,20 +746,20 @@ var Tab = class {
     );
     void this.leader.start();
   }
-  /** Tells every tab, this one too. */
-  ring(bell) {
+  /** Signals every tab, this one too. */
+  broadcast(signal) {
     if (this.left) return;
-    this.channel.postMessage(bell);
-    this.hear(bell);
+    this.channel.postMessage(signal);
+    this.handle(signal);
   }
-  hear(bell) {
+  handle(signal) {
     if (this.left) return;
-    if (bell.what === "up") this.leader?.feed();
-    else if (bell.what === "room") void this.leader?.flow();
-    else if (bell.what === "hello") this.leader?.show();
-    else if (bell.what === "news") this.reader.look();
-    else if (bell.what === "view") this.show(bell.view);
-    else this.lost(4202, bell.reason);
+    if (signal.what === "up") this.leader?.feed();
+    else if (signal.what === "room") void this.leader?.flow();
+    else if (signal.what === "hello") this.leader?.show();
+    else if (signal.what === "news") this.reader.sync();
+    else if (signal.what === "view") this.show(signal.view);
+    else this.lost(4202, signal.reason);
   }
   /** This tab cannot go on, and knows no fates. */
   lost(code, reason) {
@@ -731,7 +773,7 @@ var Tab = class {
   }
   show(view) {
     const old = this.view;
-    if (view.gen > this.gen) return this.reader.look();
+    if (view.gen > this.gen) return this.reader.sync();
     if (view.gen < this.gen || this.over) return;
     this.view = view;
     if (view.id !== this.shownId && view.id && view.state !== "connecting") {
@@ -742,7 +784,7 @@ var Tab = class {
     if (!view.held && old?.held) this.emit("drain", void 0);
     this.waiters = this.waiters.filter(({ number, resolve }) => number > view.ack || resolve());
   }
-  /** Begins to take messages, if somebody wants them. */
+  /** Starts to take messages, if somebody wants them. */
   listen() {
     if (!this.listeners.message?.size && !this.iterators.length || this.over || this.left) return;
     this.reader?.join();
@@ -837,7 +879,7 @@ var Tab = class {
       if (this.plain) return this.plain.close(code, reason);
       await this.writer?.close(code, reason);
     };
-    close().catch((error) => this.hear({ what: "failed", reason: String(error) }));
+    close().catch((error) => this.handle({ what: "failed", reason: String(error) }));
   }
   leave() {
     if (this.left) return;

@@ -38,7 +38,8 @@ var Socket = class extends EventTarget {
     } catch {
     }
     const parts = /^(wss?:\/\/[^/]+(?:[^?#]*?\/holdfast(?![^/?])|[^?#]*))\/?([^#]*)$/.exec(href);
-    if (!parts || new Set(list).size < list.length || !list.every((name) => /^[!#-'*+.\w^`|~-]+$/.test(name))) refuse("Syntax");
+    if (!parts || new Set(list).size < list.length || !list.every((name) => /^[!#-'*+.\w^`|~-]+$/.test(name)))
+      refuse("Syntax");
     const values = this.#values = {
       url: href,
       readyState: 0,
@@ -138,7 +139,8 @@ var Socket = class extends EventTarget {
         }
       );
     };
-    if (values.readyState < 2) this.#then(() => payload.then ? payload.then((read) => give(new Uint8Array(read))) : give(payload));
+    if (values.readyState < 2)
+      this.#then(() => payload.then ? payload.then((read) => give(new Uint8Array(read))) : give(payload));
   }
   /** `close(code?, reason?)`. Its length is 0, as the platform's. */
   close() {
@@ -158,21 +160,25 @@ var Socket = class extends EventTarget {
       ["CONNECTING", "OPEN", "CLOSING", "CLOSED"].forEach((name, value) => define(target, name, { value }));
     const names = "url readyState bufferedAmount onopen onerror onclose extensions protocol close onmessage binaryType send";
     for (const name of names.split(" "))
-      define(prototype, name, name in prototype ? {} : {
-        configurable: true,
-        get() {
-          return this.#values[name] ?? null;
-        },
-        .../^on|T/.test(name) && {
-          set(value) {
-            const values = this.#values;
-            if (name > "o") {
-              values[name] = value = Object(value) === value ? value : null;
-              this[value ? "addEventListener" : "removeEventListener"](name.slice(2), values);
-            } else if (value === "blob" || value === "arraybuffer") values[name] = value;
+      define(
+        prototype,
+        name,
+        name in prototype ? {} : {
+          configurable: true,
+          get() {
+            return this.#values[name] ?? null;
+          },
+          .../^on|T/.test(name) && {
+            set(value) {
+              const values = this.#values;
+              if (name > "o") {
+                values[name] = value = Object(value) === value ? value : null;
+                this[value ? "addEventListener" : "removeEventListener"](name.slice(2), values);
+              } else if (value === "blob" || value === "arraybuffer") values[name] = value;
+            }
           }
         }
-      });
+      );
   }
 };
 var WebSocket = Socket;

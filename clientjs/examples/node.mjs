@@ -1,8 +1,8 @@
 // node node.mjs http://127.0.0.1:8080/holdfast
 import { connect } from 'holdfast'
 
-// Node 22 and later have a WebSocket. Node 20 has none: the session uses the other transports, or what is given here,
-// such as `WebSocket` of the package ws.
+// Node 22 and later have a WebSocket. Node 20 has none: the session uses the other transports, or
+// what is given here, such as `WebSocket` of the package ws.
 const session = connect(process.argv[2])
 session.on('renew', (end) => console.error('a new session, after', end.reason))
 

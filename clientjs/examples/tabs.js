@@ -2,7 +2,9 @@ import { share } from 'holdfast/tabs'
 
 const session = share('/holdfast', { name: 'chat' })
 session.on('message', ({ data }) => show(data)) // in every tab
-session.on('transport', ({ transport }) => { document.title = `${transport}, carried by ${session.leads ? 'this tab' : 'another'}` })
+session.on('transport', ({ transport }) => {
+  document.title = `${transport}, carried by ${session.leads ? 'this tab' : 'another'}`
+})
 const number = await session.send('hello') // kept now, even if this tab is closed
 show(`sent as ${number}`)
 

@@ -1,17 +1,18 @@
-// holdfast/doctor: finds out what a network does to sessions, by holding one over each transport with any Holdfast server.
+// holdfast/doctor: finds out what a network does to sessions, by holding one over each transport
+// with any Holdfast server.
 //
 //   const report = await diagnose('/holdfast')
 //   console.log(reportText(report))
 
-import { tryPolls } from './doctorPoll.js'
-import { Probe, waits, type Diagnosis } from './doctorProbe.js'
-import { Findings, type Report, type TransportReport, type Verdict } from './doctorReport.js'
-import { trySocket } from './doctorSocket.js'
-import { tryStream } from './doctorStream.js'
+import { tryPolls } from './doctor/poll.js'
+import { Probe, waits, type Diagnosis } from './doctor/probe.js'
+import { Findings, type Report, type TransportReport, type Verdict } from './doctor/report.js'
+import { trySocket } from './doctor/socket.js'
+import { tryStream } from './doctor/tryStream.js'
 import type { WebSocketLike } from './types.js'
 
-export { reportText } from './doctorReport.js'
-export type { Finding, Report, Severity, TransportReport, Verdict } from './doctorReport.js'
+export { reportText } from './doctor/report.js'
+export type { Finding, Report, Severity, TransportReport, Verdict } from './doctor/report.js'
 export type { WebSocketLike } from './types.js'
 
 /** A step of a diagnosis, to be shown while it runs. */
@@ -25,9 +26,15 @@ export interface Progress {
 
 /** Options of `diagnose`; all may be left out. */
 export interface DiagnoseOptions {
-  /** Milliseconds for all of it. Default: 15,000; with `long` 95,000. What has not ended by then is reported as far as it was seen. */
+  /**
+   * Milliseconds for all of it. Default: 15,000; with `long` 95,000. What has not ended by then is
+   * reported as far as it was seen.
+   */
   timeout?: number
-  /** Watch a busy and a quiet connection for 70 s too, and hold a request for as long as the server does. Default: false. */
+  /**
+   * Watch a busy and a quiet connection for 70 s too, and hold a request for as long as the server
+   * does. Default: false.
+   */
   long?: boolean
   /** Credentials for the server's authenticator, as in `connect`: a JSON value. */
   auth?: unknown
@@ -44,8 +51,9 @@ export interface DiagnoseOptions {
 }
 
 /**
- * Tries every transport to an endpoint, all at a time, and reports. It takes about 10 s and at most `timeout` and 1 s more, needs nothing of
- * the server's application, and closes its sessions. Throws a TypeError if `endpoint` is not http, https, ws or wss; all else is in the report.
+ * Tries every transport to an endpoint, all at a time, and reports. It takes about 10 s and at most
+ * `timeout` and 1 s more, needs nothing of the server's application, and closes its sessions.
+ * Throws a TypeError if `endpoint` is not http, https, ws or wss; all else is in the report.
  */
 export async function diagnose(endpoint: string | URL, options: DiagnoseOptions = {}): Promise<Report> {
   const began = performance.now()
@@ -72,9 +80,15 @@ export async function diagnose(endpoint: string | URL, options: DiagnoseOptions 
     progress: ({ result: { name } }, text) => options.onProgress?.({ transport: name, text, state: undefined }),
   }
   found.hidden = d.url.search.slice(1)
-  found.untested('how large a batch from the server may be: a server says nothing large unasked, so only about 2 KiB were seen')
+  found.untested(
+    'how large a batch from the server may be: a server says nothing large unasked, so only about 2 KiB were seen',
+  )
   if (!long) found.untested('quiet times and ages above some seconds: the long run watches for more than a minute')
-  if (globalThis.location) found.untested('certificates, TLS interception, proxies in use, and the status of a refused WebSocket: a page is not told; `holdfast doctor` on the command line is')
+  if (globalThis.location)
+    found.untested(
+      'certificates, TLS interception, proxies in use, and the status of a refused WebSocket: a page is not told; ' +
+        '`holdfast doctor` on the command line is',
+    )
   if (globalThis.navigator?.onLine === false) found.find('offline', 'the browser says: offline')
   const tries = [new Probe(d, 'websocket'), new Probe(d, 'sse'), new Probe(d, 'longpoll')]
   const run = [trySocket, tryStream, tryPolls]
@@ -82,7 +96,7 @@ export async function diagnose(endpoint: string | URL, options: DiagnoseOptions 
     tries.map(async (p, i) => {
       d.progress(p, 'Connecting.')
       await run[i]!(p)
-      settle(p)
+      judge(p)
       options.onProgress?.({ transport: p.result.name, text: conclusions[p.result.state], state: p.result.state })
     }),
   )
@@ -117,7 +131,7 @@ function urlOf(endpoint: string | URL): URL {
 const conclusions = { fits: 'It works.', impaired: 'It works, at a cost.', fails: 'It does not work.' }
 
 /** A transport of which nothing was found fits, if it was seen to work. */
-function settle(p: Probe): void {
+function judge(p: Probe): void {
   if (p.judged || (p.result.openedMs >= 0 && p.result.rttMs >= 0)) return
   p.result.state = 'fails'
   p.d.found.untested(`${p.result.name}: the time was over before it was seen to work`)

@@ -1,4 +1,5 @@
-// Holdfast for browsers and Node: one lossless session over WebSocket, server-sent events and long polling.
+// Holdfast for browsers and Node: one lossless session over WebSocket, server-sent events and long
+// polling.
 //
 //   const session = connect('/holdfast', { auth: () => token })
 //   session.on('message', (message) => show(message.data))

@@ -1,24 +1,29 @@
-// A session that survives the reload of its page: the store (see Store in types.ts) is the tab's sessionStorage, written
-// synchronously and before anything is sent, so that no moment of a reload loses or doubles a message or gives its number
-// to another one.
+// A session that survives the reload of its page: the store (see Store in types.ts) is the tab's
+// sessionStorage, written synchronously and before anything is sent, so that no moment of a reload
+// loses or doubles a message or gives its number to another one.
 //
 //   const session = connect('/holdfast', { store: await reloadStore('chat') })
 //
-// Under `holdfast:NAME` is the copy's random name, under `holdfast:NAME:COPY` its head and under `holdfast:NAME:COPY:N`
-// line N of the log. The head is written after the lines it counts and before those it no longer counts are removed.
+// Under `holdfast:NAME` is the copy's random name, under `holdfast:NAME:COPY` its head and under
+// `holdfast:NAME:COPY:N` line N of the log. The head is written after the lines it counts and
+// before those it no longer counts are removed.
 //
-// Browsers copy sessionStorage into a duplicated tab and into windows that a page opens. Two pages must not go on from
-// one copy, and none from one that has aged. So a page holds a Web Lock with the copy's name as long as it lives, and each
-// writing changes a stamp that localStorage, which is not copied, has as well. The stamp holds no secret.
+// Browsers copy sessionStorage into a duplicated tab and into windows that a page opens. Two pages
+// must not go on from one copy, and none from one that has aged. So a page holds a Web Lock with
+// the copy's name as long as it lives, and each writing changes a stamp that localStorage, which is
+// not copied, has as well. The stamp holds no secret.
 
-import { randomName } from './codec.js'
-import { headOf, restore, unanswered, type Head } from './kept.js'
-import type { Machine } from './state.js'
+import type { Machine } from './machine/state.js'
+import { headOf, restore, unanswered, type Head, type StoreHooks } from './store.js'
 import type { Events, Store } from './types.js'
+import { randomName } from './wire/codec.js'
 
 /** Options of `reloadStore`; all may be left out. */
 export interface ReloadOptions {
-  /** How many characters of unacknowledged messages to keep, binary ones as base64, before it turns itself off. Default: 4 MiB. */
+  /**
+   * How many characters of unacknowledged messages to keep, binary ones as base64, before it turns
+   * itself off. Default: 4 MiB.
+   */
   limit?: number
   /** How long to wait, in ms, for the page before this one to be gone. Default: 2,000. */
   wait?: number
@@ -33,19 +38,29 @@ export interface ReloadStore extends Store {
 /** A head in a storage. */
 interface Stamped extends Head {
   stamp: string
-  /** The stamp of the head before: localStorage still has it if the page was killed between two writes. */
+  /**
+   * The stamp of the head before: localStorage still has it if the page was killed between two
+   * writes.
+   */
   before: string
 }
 
-/** Stamps of tabs that were closed are removed after a day; no session waits longer for its client (HF1-LIV-08). */
+/**
+ * Stamps of tabs that were closed are removed after a day; no session waits longer for its client
+ * (HF1-LIV-08).
+ */
 const day = 864e5
 
 /**
- * Makes the store that keeps a session under `name` for as long as its tab is open. Call it once before each `connect`; two
- * sessions in a page need two names. It never rejects: where the platform lacks Web Locks (they need https or localhost)
- * or forbids storage, the store is off and the session has the event `unstored`.
+ * Makes the store that keeps a session under `name` for as long as its tab is open. Call it once
+ * before each `connect`; two sessions in a page need two names. It never rejects: where the
+ * platform lacks Web Locks (they need https or localhost) or forbids storage, the store is off and
+ * the session has the event `unstored`.
  */
-export async function reloadStore(name: string, { limit = 4 << 20, wait = 2e3 }: ReloadOptions = {}): Promise<ReloadStore> {
+export async function reloadStore(
+  name: string,
+  { limit = 4 << 20, wait = 2e3 }: ReloadOptions = {},
+): Promise<ReloadStore> {
   const index = `holdfast:${name}`
   try {
     const copy = sessionStorage.getItem(index)
@@ -83,7 +98,8 @@ function hold(lock: string, wait: number): Promise<boolean> {
 /** Removes the stamps of copies that nobody has touched for a day. */
 function prune(index: string): void {
   for (const key of Object.keys(localStorage))
-    if (key.startsWith(index + ':') && !(Date.now() - parseInt(localStorage.getItem(key)!) < day)) localStorage.removeItem(key)
+    if (key.startsWith(index + ':') && !(Date.now() - parseInt(localStorage.getItem(key)!) < day))
+      localStorage.removeItem(key)
 }
 
 /** One copy of a session in the tab's storage. */
@@ -118,8 +134,8 @@ class Copy {
     const head = JSON.parse(this.session.getItem(this.prefix) ?? 'null') as Stamped | null
     const stamp = this.local.getItem(this.prefix)
     if (!head || !stamp || (stamp !== head.stamp && stamp !== head.before)) return
-    for (let n = head.ack; n++ < head.last; ) if (this.readLine(n) === null) return
-    // The server may have dropped it, and it has no fates to tell.
+    for (let n = head.ack; n++ < head.last;) if (this.readLine(n) === null) return
+    // The server may have dropped it, and it knows no fates.
     if (unanswered(head) && !head.last) return
     return head
   }
@@ -149,7 +165,7 @@ class Copy {
   }
 }
 
-class SessionStore implements ReloadStore {
+class SessionStore implements ReloadStore, StoreHooks {
   readonly name: string
   readonly restored: boolean
   private readonly limit: number
@@ -162,7 +178,7 @@ class SessionStore implements ReloadStore {
   private head: Stamped | undefined
   /** Characters of the lines that are kept. */
   private size = 0
-  private tell: (() => void) | undefined
+  private report: (() => void) | undefined
 
   constructor(name: string, limit: number, copy?: Copy, old?: Stamped, off = '') {
     this.name = name
@@ -173,45 +189,43 @@ class SessionStore implements ReloadStore {
     this.restored = !!old
   }
 
-  /** @internal */
-  _begin(m: Machine, emit: (type: 'unstored', event: Events['unstored']) => void): void {
+  _start(m: Machine, emit: (type: 'unstored', event: Events['unstored']) => void): void {
     const { old, copy } = this
-    this.tell = () => emit('unstored', { reason: this.off })
+    this.report = () => emit('unstored', { reason: this.off })
     this.old = undefined
-    if (this.off) queueMicrotask(this.tell) // whoever listens does so when connect has returned
+    if (this.off) queueMicrotask(this.report) // whoever listens does so when connect has returned
     if (!old) return
     restore(m, old, (n) => copy!.readLine(n)!)
     this.head = old
-    for (const { _line } of m._entries) this.size += _line.length
+    for (const { _line } of m._log._entries) this.size += _line.length
   }
 
-  /** @internal */
   _keep(m: Machine): void {
     if (this.off) return
     try {
-      // The page that is loaded after a goodbye wants a new session.
-      if (m._closing || m._peerClosed || m._over) this.forget()
+      // The page that is loaded after a close wants a new session.
+      if (m._closing._local || m._closing._peer || m._closing._over) this.forget()
       else this.write(m, this.copy!)
     } catch (error) {
       this.off = String(error)
-      this.tell!()
+      this.report!()
       this.forget()
     }
   }
 
   private write(m: Machine, copy: Copy): void {
-    if (this.head?.key !== m._key) this.forget()
+    if (this.head?.key !== m._config._key) this.forget()
     const { head } = this
     const next = headOf(m, head?.since ?? Date.now())
     if (head && (Object.keys(next) as (keyof Head)[]).every((name) => head[name] === next[name])) return
-    for (let n = head?.last ?? 0; n++ < next.last; ) {
-      const { _line } = m._entries[n - next.ack - 1]!
+    for (let n = head?.last ?? 0; n++ < next.last;) {
+      const { _line } = m._log._entries[n - next.ack - 1]!
       this.size += _line.length
       if (this.size > this.limit) throw RangeError('more than is kept')
       copy.setLine(n, _line)
     }
     this.head = copy.setHead(next, head?.stamp)
-    for (let n = head?.ack ?? 0; n++ < next.ack; ) {
+    for (let n = head?.ack ?? 0; n++ < next.ack;) {
       this.size -= copy.readLine(n)!.length
       copy.dropLine(n)
     }

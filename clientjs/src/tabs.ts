@@ -4,60 +4,83 @@
 //   session.on('message', (message) => show(message.data)) // in every tab
 //   await session.send('hello') // from any tab
 //
-// A Web Lock elects the tab that carries the session (leader.ts); the logs are in IndexedDB (journal.ts), where a message
-// from any tab takes its number and from where every tab reads what comes. A BroadcastChannel only rings the bell. So it
-// does not matter which tab is closed or killed, nor when: the next one goes on with the same session from the journal.
+// A Web Lock elects the tab that carries the session (leader.ts); the logs are in IndexedDB
+// (journal.ts), where a message from any tab takes its number and from where every tab reads what
+// comes. A BroadcastChannel only says that there is news. So it does not matter which tab is closed
+// or killed, nor when: the next one goes on with the same session from the journal.
 
-import { randomName } from './codec.js'
-import { connect, type End, type Events, type Message, type Options, type Session, type State, type Transport } from './index.js'
-import { fresh, Journal, type Meta } from './journal.js'
-import { Leader, type View } from './leader.js'
-import { isEnd } from './log.js'
-import { measured, Reader, Writer } from './reader.js'
+import {
+  connect, type End, type Events, type Message, type Options, type Session, type State, type Transport,
+} from './index.js'
+import { fresh, Journal, type Meta } from './tabs/journal.js'
+import { Leader, type View } from './tabs/leader.js'
+import { measured, Reader, Writer } from './tabs/reader.js'
+import { randomName } from './wire/codec.js'
+import { isEnd } from './wire/log.js'
 
-/** Options of `share`: those of `connect` without `store`, and a name. All tabs should give the same. */
+/**
+ * Options of `share`: those of `connect` without `store`, and a name. All tabs should give the
+ * same.
+ */
 export interface ShareOptions extends Omit<Options, 'store'> {
   /** Tabs of an origin that give the same name and URL share a session. Default: `''`. */
   name?: string
 }
 
-/** A session of all tabs. It is used as a `Session` is; what it sends takes its number from what all tabs send. */
+/**
+ * A session of all tabs. It is used as a `Session` is; what it sends takes its number from what all
+ * tabs send.
+ */
 export interface SharedSession extends AsyncIterable<Message> {
   readonly state: State
   /** What carries the session at this moment, whichever tab does. */
   readonly transport: Transport | undefined
   /** The session's public name, once the server has told it. */
   readonly id: string | undefined
-  /** About how many bytes are held, of all tabs, because the server's application has not taken them yet. */
+  /**
+   * About how many bytes are held, of all tabs, because the server's application has not taken them
+   * yet.
+   */
   readonly buffered: number
   /** Whether this tab carries the session. Where tabs cannot share, every one carries its own. */
   readonly leads: boolean
   /**
-   * Sends a message and resolves with its number once it is in the journal: from then on it is delivered even if this tab
-   * is closed. Messages of one tab keep their order. Rejects as `Session.send` throws, and if the journal cannot be written.
+   * Sends a message and resolves with its number once it is in the journal: from then on it is
+   * delivered even if this tab is closed. Messages of one tab keep their order. Rejects as
+   * `Session.send` throws, and if the journal cannot be written.
    */
   send(data: string | Uint8Array): Promise<number>
-  /** Resolves when the server's application has taken all that this tab has sent so far; rejects if the session ends before that. */
+  /**
+   * Resolves when the server's application has taken all that this tab has sent so far; rejects if
+   * the session ends before that.
+   */
   drained(): Promise<void>
-  /** Calls `listener` for every event of that type, and returns the function that stops it. `trace` comes in the tab that leads. */
+  /**
+   * Calls `listener` for every event of that type, and returns the function that stops it. `trace`
+   * comes in the tab that leads.
+   */
   on<K extends keyof Events>(type: K, listener: (event: Events[K]) => void): () => void
   /** Ends the session for all tabs, as `Session.close` does. */
   close(code?: number, reason?: string): void
-  /** This tab takes no more part. The session goes on in the others; without any, the next tab goes on with it. */
+  /**
+   * This tab takes no more part. The session goes on in the others; without any, the next tab goes
+   * on with it.
+   */
   leave(): void
 }
 
 /**
- * Joins the session that the tabs of this origin share, or begins it. Every tab is given every message, in order, from the
- * moment it listens; nothing is taken from the server while no tab does. Where the platform lacks Web Locks (they need
- * https or localhost), BroadcastChannel or IndexedDB, the tab has a session of its own.
+ * Joins the session that the tabs of this origin share, or begins it. Every tab is given every
+ * message, in order, from the moment it listens; nothing is taken from the server while no tab
+ * does. Where the platform lacks Web Locks (they need https or localhost), BroadcastChannel or
+ * IndexedDB, the tab has a session of its own.
  */
 export function share(url: string, options: ShareOptions = {}): SharedSession {
   return new Tab(url, options)
 }
 
-/** What rings in the other tabs. */
-interface Bell {
+/** What a tab tells the others. */
+interface Signal {
   what: 'up' | 'news' | 'room' | 'hello' | 'view' | 'failed'
   view?: View
   reason?: string
@@ -97,10 +120,10 @@ class Tab implements SharedSession {
     this.url = new URL(url, globalThis.location?.href).href
     this.options = options
     this.path = `holdfast:${name}:${this.url}`
-    this.ready = this.begin().catch(() => this.alone())
+    this.ready = this.open().catch(() => this.useOwnSession())
   }
 
-  private async begin(): Promise<void> {
+  private async open(): Promise<void> {
     const { locks, path } = this
     const { BroadcastChannel: Channel } = globalThis
     if (!locks || !Channel || !globalThis.indexedDB) throw Error('cannot share')
@@ -117,13 +140,13 @@ class Tab implements SharedSession {
     this.journal = journal
     this.reader = new Reader(journal, this.id_, {
       came: () => this.deliver(),
-      room: () => this.ring({ what: 'room' }),
+      room: () => this.broadcast({ what: 'room' }),
       read: (meta) => this.judge(meta),
       dropped: () => this.lost(4203, 'slow tab'),
     })
-    this.writer = new Writer(journal, this.options.buffer ?? 8 << 20, () => this.ring({ what: 'up' }))
+    this.writer = new Writer(journal, this.options.buffer ?? 8 << 20, () => this.broadcast({ what: 'up' }))
     this.channel = new Channel(path)
-    this.channel.onmessage = ({ data }) => this.hear(data as Bell)
+    this.channel.onmessage = ({ data }) => this.handle(data as Signal)
     this.channel.postMessage({ what: 'hello' })
     void this.hold(`${path}:leader`).then((granted) => {
       if (granted && !this.left) this.lead(journal)
@@ -143,7 +166,7 @@ class Tab implements SharedSession {
   }
 
   /** Tabs cannot share here. */
-  private alone(): void {
+  private useOwnSession(): void {
     if (this.left) return
     const session = (this.plain = connect(this.url, this.options))
     for (const type of ['open', 'transport', 'drain', 'renew', 'trace', 'close'] as const)
@@ -161,10 +184,10 @@ class Tab implements SharedSession {
       this.options,
       journal,
       {
-        news: () => this.ring({ what: 'news' }),
-        show: (view) => this.ring({ what: 'view', view }),
+        news: () => this.broadcast({ what: 'news' }),
+        show: (view) => this.broadcast({ what: 'view', view }),
         trace: (trace) => this.emit('trace', trace),
-        fail: (error) => this.ring({ what: 'failed', reason: String(error) }),
+        fail: (error) => this.broadcast({ what: 'failed', reason: String(error) }),
       },
       async () => {
         const prefix = `${this.path}:tab:`
@@ -175,21 +198,21 @@ class Tab implements SharedSession {
     void this.leader.start()
   }
 
-  /** Tells every tab, this one too. */
-  private ring(bell: Bell): void {
+  /** Signals every tab, this one too. */
+  private broadcast(signal: Signal): void {
     if (this.left) return
-    this.channel!.postMessage(bell)
-    this.hear(bell)
+    this.channel!.postMessage(signal)
+    this.handle(signal)
   }
 
-  private hear(bell: Bell): void {
+  private handle(signal: Signal): void {
     if (this.left) return
-    if (bell.what === 'up') this.leader?.feed()
-    else if (bell.what === 'room') void this.leader?.flow()
-    else if (bell.what === 'hello') this.leader?.show()
-    else if (bell.what === 'news') this.reader!.look()
-    else if (bell.what === 'view') this.show(bell.view!)
-    else this.lost(4202, bell.reason!)
+    if (signal.what === 'up') this.leader?.feed()
+    else if (signal.what === 'room') void this.leader?.flow()
+    else if (signal.what === 'hello') this.leader?.show()
+    else if (signal.what === 'news') this.reader!.sync()
+    else if (signal.what === 'view') this.show(signal.view!)
+    else this.lost(4202, signal.reason!)
   }
 
   /** This tab cannot go on, and knows no fates. */
@@ -207,8 +230,8 @@ class Tab implements SharedSession {
 
   private show(view: View): void {
     const old = this.view
-    // A later session is first heard of in the journal, which has the fates of this one.
-    if (view.gen > this.gen) return this.reader!.look()
+    // A later session shows first in the journal, which has the fates of this one.
+    if (view.gen > this.gen) return this.reader!.sync()
     if (view.gen < this.gen || this.over) return
     this.view = view
     if (view.id !== this.shownId && view.id && view.state !== 'connecting') {
@@ -220,7 +243,7 @@ class Tab implements SharedSession {
     this.waiters = this.waiters.filter(({ number, resolve }) => number > view.ack || resolve())
   }
 
-  /** Begins to take messages, if somebody wants them. */
+  /** Starts to take messages, if somebody wants them. */
   private listen(): void {
     if ((!this.listeners.message?.size && !this.iterators.length) || this.over || this.left) return
     this.reader?.join()
@@ -327,7 +350,7 @@ class Tab implements SharedSession {
       if (this.plain) return this.plain.close(code, reason)
       await this.writer?.close(code, reason)
     }
-    close().catch((error: unknown) => this.hear({ what: 'failed', reason: String(error) }))
+    close().catch((error: unknown) => this.handle({ what: 'failed', reason: String(error) }))
   }
 
   leave(): void {

@@ -1,12 +1,10 @@
-// The words of the API.
-
-import type { Machine } from './state.js'
+// The types of the API.
 
 /** The transports, as the server's metrics name them too. */
 export type Transport = 'websocket' | 'sse' | 'longpoll'
 
 /** A step in the life of an attachment. */
-export type Step = 'attach' | 'opened' | 'selected' | 'proven' | 'suspect' | 'detached' | 'refused' | 'died'
+export type Step = 'attach' | 'opened' | 'selected' | 'validated' | 'suspect' | 'detached' | 'refused' | 'died'
 
 /** A message from the server. */
 export interface Message {
@@ -22,7 +20,7 @@ export interface Message {
 export interface End {
   /** The close code: 41xx ended normally, 42xx over but a new session is welcome, 43xx fatal. */
   readonly code: number
-  /** The words of whoever ended it. */
+  /** The reason that whoever ended it gave. */
   readonly reason: string
   /** The server ended it. */
   readonly remote: boolean
@@ -32,13 +30,16 @@ export interface End {
   readonly delivered: number
   /** Numbers of the messages that it has not taken, and will not. */
   readonly notDelivered: readonly number[]
-  /** Numbers of the messages of which nobody can tell, since there was no final word. */
+  /** Numbers of the messages whose fate nobody knows, since there was no final word. */
   readonly unknown: readonly number[]
 }
 
 /** A step in the life of the session's transports, for timelines and logs. */
 export interface Trace {
-  /** What happened: an `attach` began, it was `opened`, `selected` to carry the session, `proven` by survival … */
+  /**
+   * What happened: an `attach` began, it was `opened`, `selected` to carry the session, `validated`
+   * by survival …
+   */
   readonly what: Step
   readonly transport: Transport
   /** The number of the attachment: one WebSocket, one event stream, or one series of long polls. */
@@ -65,7 +66,10 @@ export interface Events {
   transport: TransportChange
   /** The server's application has taken everything sent so far. */
   drain: undefined
-  /** The session was over and a new one has begun in its place. Nothing was sent again: see the fates. */
+  /**
+   * The session was over and a new one has begun in its place. Nothing was sent again: see the
+   * fates.
+   */
   renew: End
   /** The option `store` has turned itself off: the next page begins a new session. */
   unstored: { readonly reason: string }
@@ -75,7 +79,10 @@ export interface Events {
   trace: Trace
 }
 
-/** `connecting`: no transport carries it, for the first time or again. `closing`: one side has said goodbye. */
+/**
+ * `connecting`: no transport carries it, for the first time or again. `closing`: one side has
+ * closed it.
+ */
 export type State = 'connecting' | 'open' | 'closing' | 'closed'
 
 /** What Holdfast needs of a WebSocket: the platform's, or that of the ws package. */
@@ -94,48 +101,57 @@ export interface WebSocketLike {
 export interface Store {
   /** What it is kept under. */
   readonly name: string
-  /** @internal A machine begins, the first or by renewal. */
-  _begin(m: Machine, emit: (type: 'unstored', event: Events['unstored']) => void, happen: (act?: () => void) => void): void
-  /** @internal Called before anything is sent: what the next page needs is to be written down. */
-  _keep(m: Machine): void
-  /** @internal The application takes a message, or the peer's goodbye; it is acknowledged once `done` was called, in order. */
-  _take?(message: Message | undefined, done: () => void): void
 }
 
 /** Options of `connect`; all may be left out. */
 export interface Options {
   /**
-   * Credentials for the server's authenticator: any JSON value, or a function that gives one or a promise of one. It is
-   * called when a session begins, and again when the server refuses what it gave. If it throws, the session ends (4301).
+   * Credentials for the server's authenticator: any JSON value, or a function that gives one or a
+   * promise of one. It is called when a session begins, and again when the server refuses what it
+   * gave. If it throws, the session ends (4301).
    */
   auth?: unknown
   /** Any JSON value for the server's application. With `auth` at most 8 KiB. */
   meta?: unknown
-  /** Which transports may be used, the preferred first. Default: `['websocket', 'sse', 'longpoll']`. */
+  /**
+   * Which transports may be used, the preferred first. Default: `['websocket', 'sse', 'longpoll']`.
+   */
   transports?: readonly Transport[]
   /** Whether requests carry cookies. Default: `'same-origin'`. */
   credentials?: RequestCredentials
-  /** In place of the platform's; Node has one from version 22 on. Without any, `websocket` is left out. */
+  /**
+   * In place of the platform's; Node has one from version 22 on. Without any, `websocket` is left
+   * out.
+   */
   WebSocket?: new (url: string) => WebSocketLike
   /** In place of the platform's. */
   fetch?: typeof fetch
-  /** How many bytes of unacknowledged messages to hold, each with 16 for every line, before `send` throws. Default: 8 MiB. */
+  /**
+   * How many bytes of unacknowledged messages to hold, each with 16 for every line, before `send`
+   * throws. Default: 8 MiB.
+   */
   buffer?: number
   /** The largest batch to take from the server, in bytes, 2,048 to 1,048,576. Default: 65,536. */
   maxBatch?: number
   /** Whether a new session begins when one is over (42xx). Default: true. */
   renew?: boolean
   /**
-   * Where it is kept what the network did to each transport: under `holdfast` and the endpoint, for a day, so that the next
-   * session begins with what worked. Nothing of the session or of its messages is kept. Default: `localStorage`, in a page;
-   * `false`: nothing is kept.
+   * Where it is kept what the network did to each transport: under `holdfast` and the endpoint, for
+   * a day, so that the next session begins with what worked. Nothing of the session or of its
+   * messages is kept. Default: `localStorage`, in a page; `false`: nothing is kept.
    */
   memory?: Pick<Storage, 'getItem' | 'setItem'> | false
-  /** Keeps the session, so that the page goes on with it when it is loaded again: see `holdfast/reload`. */
+  /**
+   * Keeps the session, so that the page goes on with it when it is loaded again: see
+   * `holdfast/reload`.
+   */
   store?: Store
 }
 
-/** A session: what is sent on either side arrives on the other once, whole and in order, whatever becomes of connections. */
+/**
+ * A session: what is sent on either side arrives on the other once, whole and in order, whatever
+ * becomes of connections.
+ */
 export interface Session extends AsyncIterable<Message> {
   readonly state: State
   /** What carries the session at this moment. */
@@ -146,17 +162,20 @@ export interface Session extends AsyncIterable<Message> {
   readonly buffered: number
   /**
    * Sends a message, now or as soon as something carries the session, and returns its number.
-   * Throws a RangeError at the bound of the buffer or of a message, a TypeError for a text with a lone surrogate and an
-   * Error once the session is closing.
+   * Throws a RangeError at the bound of the buffer or of a message, a TypeError for a text with a
+   * lone surrogate and an Error once the session is closing.
    */
   send(data: string | Uint8Array): number
-  /** Resolves when the server's application has taken all that was sent so far; rejects if the session ends before that. */
+  /**
+   * Resolves when the server's application has taken all that was sent so far; rejects if the
+   * session ends before that.
+   */
   drained(): Promise<void>
   /** Calls `listener` for every event of that type, and returns the function that stops it. */
   on<K extends keyof Events>(type: K, listener: (event: Events[K]) => void): () => void
   /**
-   * Ends the session after everything sent before has been delivered. Throws a RangeError unless `code` is 4100 to 4199
-   * and `reason` at most 128 bytes of UTF-8.
+   * Ends the session after everything sent before has been delivered. Throws a RangeError unless
+   * `code` is 4100 to 4199 and `reason` at most 128 bytes of UTF-8.
    */
   close(code?: number, reason?: string): void
 }

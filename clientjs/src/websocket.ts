@@ -1,10 +1,14 @@
-// A WebSocket class to put in the place of the platform's: the same constructor, attributes, events, close codes and
-// exceptions, over a session, so that no network shows. docs/websocket-compat.md has what differs, and how it travels.
+// A WebSocket class to put in the place of the platform's: the same constructor, attributes,
+// events, close codes and exceptions, over a session, so that no network shows.
+// docs/websocket-compat.md has what differs, and how it travels.
 
 import { connect } from './index.js'
 import type { End, Options, Session } from './index.js'
 
-/** The platform's, as long as nobody has put this one in its place; without one, what throws is a transport that fails. */
+/**
+ * The platform's, as long as nobody has put this one in its place; without one, what throws is a
+ * transport that fails.
+ */
 const platform = globalThis.WebSocket ?? Math
 
 /** What the attributes give. It is also the one listener that calls the handlers among them. */
@@ -19,7 +23,10 @@ interface Values {
   [handler: `on${string}`]: unknown
 }
 
-/** A task of its own for each event: none comes while a script runs, and whoever awaits one has time before the next. */
+/**
+ * A task of its own for each event: none comes while a script runs, and whoever awaits one has time
+ * before the next.
+ */
 const task = () =>
   new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel()
@@ -58,9 +65,11 @@ class Socket extends EventTarget {
     try {
       href = new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href).href.replace(/^http/, 'ws')
     } catch {}
-    // The endpoint ends with a segment `holdfast` of the path, else with the path. What follows is for the application.
+    // The endpoint ends with a segment `holdfast` of the path, else with the path. What follows is
+    // for the application.
     const parts = /^(wss?:\/\/[^/]+(?:[^?#]*?\/holdfast(?![^/?])|[^?#]*))\/?([^#]*)$/.exec(href)!
-    if (!parts || new Set(list).size < list.length || !list.every((name) => /^[!#-'*+.\w^`|~-]+$/.test(name))) refuse('Syntax')
+    if (!parts || new Set(list).size < list.length || !list.every((name) => /^[!#-'*+.\w^`|~-]+$/.test(name)))
+      refuse('Syntax')
     const values: Values = (this.#values = {
       url: href,
       readyState: 0,
@@ -94,7 +103,12 @@ class Socket extends EventTarget {
         if (values.readyState === 1)
           this.dispatchEvent(
             new MessageEvent('message', {
-              data: typeof data === 'string' ? data : values.binaryType === 'blob' ? new Blob([data as BlobPart]) : data.slice().buffer,
+              data:
+                typeof data === 'string'
+                  ? data
+                  : values.binaryType === 'blob'
+                    ? new Blob([data as BlobPart])
+                    : data.slice().buffer,
               origin: new URL(href).origin,
             }),
           )
@@ -165,7 +179,8 @@ class Socket extends EventTarget {
         () => {},
       )
     }
-    if (values.readyState < 2) this.#then(() => (payload.then ? payload.then((read: ArrayBuffer) => give(new Uint8Array(read))) : give(payload)))
+    if (values.readyState < 2)
+      this.#then(() => (payload.then ? payload.then((read: ArrayBuffer) => give(new Uint8Array(read))) : give(payload)))
   }
 
   /** `close(code?, reason?)`. Its length is 0, as the platform's. */
@@ -186,29 +201,37 @@ class Socket extends EventTarget {
       Object.defineProperty(target, name, { enumerable: true, ...descriptor })
     for (const target of [this, prototype])
       ['CONNECTING', 'OPEN', 'CLOSING', 'CLOSED'].forEach((name, value) => define(target, name, { value }))
-    const names = 'url readyState bufferedAmount onopen onerror onclose extensions protocol close onmessage binaryType send'
+    const names =
+      'url readyState bufferedAmount onopen onerror onclose extensions protocol close onmessage binaryType send'
     for (const name of names.split(' '))
-      define(prototype, name, name in prototype ? {} : {
-        configurable: true,
-        get(this: Socket) {
-          return (this.#values as any)[name] ?? null
-        },
-        ...(/^on|T/.test(name) && {
-          set(this: Socket, value: any) {
-            const values = this.#values as any
-            if (name > 'o') {
-              values[name] = value = Object(value) === value ? value : null
-              this[value ? 'addEventListener' : 'removeEventListener'](name.slice(2), values)
-            } else if (value === 'blob' || value === 'arraybuffer') values[name] = value
-          },
-        }),
-      })
+      define(
+        prototype,
+        name,
+        name in prototype
+          ? {}
+          : {
+              configurable: true,
+              get(this: Socket) {
+                return (this.#values as any)[name] ?? null
+              },
+              ...(/^on|T/.test(name) && {
+                set(this: Socket, value: any) {
+                  const values = this.#values as any
+                  if (name > 'o') {
+                    values[name] = value = Object(value) === value ? value : null
+                    this[value ? 'addEventListener' : 'removeEventListener'](name.slice(2), values)
+                  } else if (value === 'blob' || value === 'arraybuffer') values[name] = value
+                },
+              }),
+            },
+      )
   }
 }
 
 /**
- * The platform's WebSocket, over a session: what is sent while a connection breaks arrives nonetheless, once and in order.
- * `options` are those of the sessions that it makes; `meta` and `renew` are its own.
+ * The platform's WebSocket, over a session: what is sent while a connection breaks arrives
+ * nonetheless, once and in order. `options` are those of the sessions that it makes; `meta` and
+ * `renew` are its own.
  */
 export const WebSocket = Socket as unknown as typeof globalThis.WebSocket & { options: Options }
 export type WebSocket = globalThis.WebSocket

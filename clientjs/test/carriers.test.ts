@@ -1,10 +1,12 @@
-// Carriers against real servers of Node in this process, and against small fakes where a server could not be made to
-// misbehave in just that way.
+// Carriers against real servers of Node in this process, and against small fakes where a server
+// could not be made to misbehave in just that way.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
-import { openSocket, post, type Kind, type Wire } from '../src/carriers.js'
+import type { Kind, Wire } from '../src/carriers/carrier.js'
+import { post } from '../src/carriers/post.js'
+import { openSocket } from '../src/carriers/socket.js'
 import type { WebSocketLike } from '../src/types.js'
 
 const closing: (() => void)[] = []
@@ -17,7 +19,7 @@ const wireTo = (url: string): Wire => ({
   _fetch: fetch,
   _WebSocket: WebSocket as unknown as new (url: string) => WebSocketLike,
   _credentials: 'same-origin',
-  _takesBatch: 4096,
+  _maxBatch: 4096,
 })
 
 type Answer = (preamble: string, request: IncomingMessage, response: ServerResponse, body: string) => void
@@ -97,12 +99,22 @@ describe('POST', () => {
     ['a page', (_, __, response) => response.end('<!doctype html><p>Sign in')],
     ['nothing', (_, __, response) => response.end()],
     ['no end line', (p, _, response) => response.end(`${p}@1 0\nta\n`)],
-    ['a cut', (p, _, response) => {
-      response.writeHead(200, { 'content-length': '1000' })
-      response.write(`${p}@1 0\nta\n.`, () => response.destroy())
-    }],
-    ['what is not UTF-8', (p, _, response) => response.end(Buffer.concat([Buffer.from(`${p}@1 0\nt`), Buffer.from([0xe9]), Buffer.from('\n.\n')]))],
-    ['a cut in a character', (p, _, response) => response.end(Buffer.concat([Buffer.from(`${p}@1 0\n.\n`), Buffer.from([0xc3])]))],
+    [
+      'a cut',
+      (p, _, response) => {
+        response.writeHead(200, { 'content-length': '1000' })
+        response.write(`${p}@1 0\nta\n.`, () => response.destroy())
+      },
+    ],
+    [
+      'what is not UTF-8',
+      (p, _, response) =>
+        response.end(Buffer.concat([Buffer.from(`${p}@1 0\nt`), Buffer.from([0xe9]), Buffer.from('\n.\n')])),
+    ],
+    [
+      'a cut in a character',
+      (p, _, response) => response.end(Buffer.concat([Buffer.from(`${p}@1 0\n.\n`), Buffer.from([0xc3])])),
+    ],
     ['status 201', (p, _, response) => response.writeHead(201).end(`${p}@1 0\n.\n`)],
     ['status 403', (p, _, response) => response.writeHead(403).end(`${p}@1 0\n!closed {}\n.\n`)],
     ['a redirect', (_, __, response) => response.writeHead(307, { location: '/elsewhere' }).end()],
@@ -139,7 +151,13 @@ describe('POST', () => {
     const wire = await serve((_, request) => request.socket.on('close', gone))
     const seen = report()
     const arrived = vi.fn()
-    const carrier = post({ ...wire, _fetch: (...args) => (arrived(), fetch(...args)) }, 'poll', '@1 0\n', seen.take, seen.closed)
+    const carrier = post(
+      { ...wire, _fetch: (...args) => (arrived(), fetch(...args)) },
+      'poll',
+      '@1 0\n',
+      seen.take,
+      seen.closed,
+    )
     await vi.waitFor(() => expect(arrived).toHaveBeenCalled())
     await turns()
     carrier._close(4004)
@@ -168,21 +186,24 @@ describe('event stream', () => {
     [...(preamble + batch).split('\n').slice(0, -1), '.'].map((line) => `data:${line}\n`).join('') + '\n'
 
   /** An answer written in pieces of `size` bytes, each by itself. */
-  const inPieces = (text: string | Buffer, size: number, end = true): Answer => (preamble, _, response) => {
-    const bytes = Buffer.from(typeof text === 'string' ? text.replace('PREAMBLE\n', preamble) : text)
-    const pieces: Buffer[] = []
-    for (let at = 0; at < bytes.length; at += size) pieces.push(bytes.subarray(at, at + size))
-    response.socket!.setNoDelay(true)
-    const next = () => {
-      const piece = pieces.shift()
-      if (piece) response.write(piece, () => setImmediate(next))
-      else if (end) response.end()
+  const inPieces =
+    (text: string | Buffer, size: number, end = true): Answer =>
+    (preamble, _, response) => {
+      const bytes = Buffer.from(typeof text === 'string' ? text.replace('PREAMBLE\n', preamble) : text)
+      const pieces: Buffer[] = []
+      for (let at = 0; at < bytes.length; at += size) pieces.push(bytes.subarray(at, at + size))
+      response.socket!.setNoDelay(true)
+      const next = () => {
+        const piece = pieces.shift()
+        if (piece) response.write(piece, () => setImmediate(next))
+        else if (end) response.end()
+      }
+      next()
     }
-    next()
-  }
 
   const padding = `:${' '.repeat(200)}\n\n`
-  const whole = padding + event('@1 0\n!opened {}\n', 'PREAMBLE\n') + event('@1 0\ntñandú 😀\nta\n') + ':\n\n' + event('@3 0\nt\n')
+  const whole =
+    padding + event('@1 0\n!opened {}\n', 'PREAMBLE\n') + event('@1 0\ntñandú 😀\nta\n') + ':\n\n' + event('@3 0\nt\n')
   const expected = ['@1 0\n!opened {}\n', '@1 0\ntñandú 😀\nta\n', '@3 0\nt\n']
 
   test.each([1, 2, 3, 7, 100, 100_000])('is read whatever its pieces: %i bytes', async (size) => {
@@ -193,7 +214,10 @@ describe('event stream', () => {
 
   test('is read with CRLF, and in pieces that part CR and LF', async () => {
     for (const size of [1, 1000]) {
-      const { batches } = await exchange(await serve(inPieces(whole.replaceAll('\n', '\r\n').replace('PREAMBLE\r\n', 'PREAMBLE\n'), size)), 'stream')
+      const { batches } = await exchange(
+        await serve(inPieces(whole.replaceAll('\n', '\r\n').replace('PREAMBLE\r\n', 'PREAMBLE\n'), size)),
+        'stream',
+      )
       expect(batches).toEqual(expected)
     }
   })
@@ -208,7 +232,11 @@ describe('event stream', () => {
   })
 
   test('an event without its end line, and a tail without its blank line, are discarded', async () => {
-    const text = event('@1 0\nta\n', 'PREAMBLE\n') + 'data:@2 0\ndata:tb\n\n' + event('@2 0\ntc\n') + 'data:@3 0\ndata:td\ndata:.\n'
+    const text =
+      event('@1 0\nta\n', 'PREAMBLE\n') +
+      'data:@2 0\ndata:tb\n\n' +
+      event('@2 0\ntc\n') +
+      'data:@3 0\ndata:td\ndata:.\n'
     const { batches, fault } = await exchange(await serve(inPieces(text, 1000)), 'stream')
     expect(batches).toEqual(['@1 0\nta\n', '@2 0\ntc\n'])
     expect(fault).toBe('')
@@ -302,7 +330,12 @@ describe('WebSocket', () => {
       }
       close() {}
     }
-    const carrier = openSocket({ ...wireTo('https://host.test/holdfast?a=b'), _WebSocket: Slow }, () => {}, () => {}, () => {})
+    const carrier = openSocket(
+      { ...wireTo('https://host.test/holdfast?a=b'), _WebSocket: Slow },
+      () => {},
+      () => {},
+      () => {},
+    )
     expect(carrier._writable!()).toBe(true)
     carrier._send!('@1 0\n')
     expect(carrier._writable!()).toBe(true)

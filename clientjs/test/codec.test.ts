@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import { encodeControl, encodeEntry, encodeMessage, parse, randomName, unwrap, wrap, type Packet } from '../src/codec.js'
-import { examples } from '../src/control.js'
-import { admit, newLogs } from '../src/log.js'
+import { encodeControl, encodeEntry, parse, prepare, randomName, unwrap, wrap, type Packet } from '../src/wire/codec.js'
+import { examples } from '../src/wire/control.js'
+import { admit, newLogs } from '../src/wire/log.js'
 import { bytesOf, textOf, vectorFiles, type LineVector, type Octets, type Vector } from './vectors.js'
 
 const defaultLimit = 65536
 
-// The client knows the controls that servers send. For the vectors, which are for both sides, it learns the others.
+// The client knows the controls that servers send. For the vectors, which are for both sides, it
+// learns the others.
 Object.assign(examples, {
   '!open': { v: [], key: '', att: 0, recv: 0, lim: {} },
   '!poll': { key: '', run: '', att: 0, p: 0, recv: 0 },
@@ -14,7 +15,10 @@ Object.assign(examples, {
   '!use': { u: 0, att: 0, challenge: '', recv: 0 },
 })
 
-/** What a parsed batch says, in the words of the vectors. Controls of no known name are left out, as they may be. */
+/**
+ * What a parsed batch says, in the words of the vectors. Controls of no known name are left out, as
+ * they may be.
+ */
 const spoken = (packet: Packet) =>
   packet._lines.map((line) =>
     line._name
@@ -52,7 +56,7 @@ const written = (packet: Packet): string =>
         const json = JSON.stringify(line._fields)
         return line._name[0] === '!' && json !== '{}' ? encodeControl(line._name.slice(1), line._fields!) : undefined
       }
-      const [entry] = encodeMessage(line._data!)
+      const [entry] = prepare(line._data!)._entries
       return encodeEntry(entry!._line, 0, !!line._more)._line
     })
     .join('')
@@ -76,14 +80,17 @@ const checks: Record<string, Check> = {
     if (vector.canonical && ours && short) expect(written(packet)).toBe(textOf(vector.wire!, true))
   },
   frame(vector) {
-    const packet = checkBatch(vector, () => parse(Uint8Array.from(bytesOf(vector.frame!)), vector.limit ?? defaultLimit))
+    const packet = checkBatch(vector, () =>
+      parse(Uint8Array.from(bytesOf(vector.frame!)), vector.limit ?? defaultLimit),
+    )
     if (!packet) return
     expect(spoken(packet)).toEqual([{ data: Buffer.from(bytesOf(vector.payload!)), more: vector.more }])
   },
   body(vector) {
     const preamble = `holdfast/1 ${vector.kind} ${vector.nonce}\n`
     const own = /^holdfast\/1 (open|poll|up|stream) [\w-]{16,64}\n$/.test(preamble)
-    if (!own) return expect(vector.breaks).toBeTruthy() // a request that this client does not make: see carriers.test.ts
+    // A request that this client does not make: see carriers.test.ts.
+    if (!own) return expect(vector.breaks).toBeTruthy()
     const packet = checkBatch(vector, () => parse(unwrap(preamble, textOf(vector.body!, false)), defaultLimit))
     if (!packet) return
     expect(spoken(packet)).toEqual(expected(vector.lines as LineVector[]))
@@ -91,16 +98,17 @@ const checks: Record<string, Check> = {
   },
   split(vector) {
     const text = vector.text === undefined ? undefined : textOf(vector.text, true)
-    const entries = encodeMessage(text ?? bytesOf(vector.binary!))
+    const { _entries: entries, _cost: cost } = prepare(text ?? bytesOf(vector.binary!))
     expect(entries.map((e) => Buffer.byteLength(e._line))).toEqual(vector.lines)
     const packet = parse('@1 0\n' + entries.map((e) => e._line).join(''), 1 << 20)
     expect(entries.map((e) => e._cost)).toEqual(packet._lines.map((l) => l._cost))
+    expect(entries.reduce((sum, e) => sum + e._cost, 0)).toBe(cost)
     const log = newLogs()
     admit(log, packet, 1 << 20)()
     expect(log._queue.map((r) => Buffer.from(r._data))).toEqual([Buffer.from(bytesOf(vector.text ?? vector.binary!))])
   },
   unsendable(vector) {
-    expect(() => encodeMessage(String.fromCharCode(...vector.utf16!))).toThrow(TypeError)
+    expect(() => prepare(String.fromCharCode(...vector.utf16!))).toThrow(TypeError)
   },
   id(vector) {
     // Only servers read keys. What this client draws has the form of those that are taken.
@@ -141,7 +149,7 @@ test('a large message is taken apart and put together again', () => {
   const bytes = crypto.getRandomValues(new Uint8Array(65_536)).subarray(1)
   const log = newLogs()
   for (const data of [text, bytes] as (string | Uint8Array)[]) {
-    for (const entry of encodeMessage(data)) {
+    for (const entry of prepare(data)._entries) {
       expect(Buffer.byteLength(entry._line)).toBeLessThanOrEqual(1536)
       admit(log, parse(`@${log._recv + 1} 0\n${entry._line}`, defaultLimit), 1 << 20)()
     }

@@ -1,45 +1,50 @@
 import { describe, expect, test, vi } from 'vitest'
 import { connect, type Options } from '../src/index.js'
 import { opened } from './fakeNet.js'
-import { begin, listen, net, open, pass, url } from './play.js'
+import { start, listen, net, open, pass, url } from './play.js'
 
 describe('connecting', () => {
   test('connect returns at once, and what was sent before it is open rides in the open', async () => {
-    const session = begin()
+    const session = start()
     expect(session.state).toBe('connecting')
     expect(session.transport).toBeUndefined()
     expect(session.id).toBeUndefined()
     expect(session.send('hello')).toBe(1)
     expect(session.send(new Uint8Array([1, 2]))).toBe(2)
     expect(session.buffered).toBe(5 + 2 + 32)
-    const heard = listen(session)
+    const got = listen(session)
     await pass()
     expect(net.socket.url).toBe('wss://host.test/holdfast')
     expect(net.socket.sent).toEqual([])
     net.socket.open()
     await pass()
-    expect(net.socket.text).toMatch(/^@1 0\n!open \{"v":\[1\],"key":"[\w-]{43}","att":1,"u":1,"recv":0,"lim":\{"maxBatch":65536\}\}\nthello\nbAQI=\n$/)
-    net.socket.say('@1 2\n' + opened(1, { recv: 2 }))
+    expect(net.socket.text).toMatch(
+      new RegExp(
+        '^@1 0\\n!open \\{"v":\\[1\\],"key":"[\\w-]{43}","att":1,"u":1,"recv":0,' +
+          '"lim":\\{"maxBatch":65536\\}\\}\\nthello\\nbAQI=\\n$',
+      ),
+    )
+    net.socket.receive('@1 2\n' + opened(1, { recv: 2 }))
     await pass()
     expect(session.state).toBe('open')
     expect(session.transport).toBe('websocket')
     expect(session.id).toBe('AAAAAAAAAAAAAAAAAAAAAA')
     expect(session.buffered).toBe(0)
-    expect(heard.other).toEqual([
+    expect(got.other).toEqual([
       ['open', { id: 'AAAAAAAAAAAAAAAAAAAAAA' }],
       ['transport', { transport: 'websocket' }],
       ['drain', undefined],
     ])
-    expect(heard.traces.map((t) => [t.what, t.transport, t.attachment])).toEqual([
+    expect(got.traces.map((t) => [t.what, t.transport, t.attachment])).toEqual([
       ['attach', 'websocket', 1],
       ['opened', 'websocket', 1],
       ['selected', 'websocket', 1],
     ])
-    expect(heard.traces[0]!.time).toBe(Date.now())
+    expect(got.traces[0]!.time).toBe(Date.now())
   })
 
   test('a WebSocket that never opens costs a quarter of a second', async () => {
-    const session = begin()
+    const session = start()
     session.send('hello')
     await pass(249)
     expect(net.requests).toEqual([])
@@ -57,17 +62,17 @@ describe('connecting', () => {
   })
 
   test('a WebSocket that throws is a transport that failed', async () => {
-    const session = begin({
+    const session = start({
       WebSocket: class {
         constructor() {
           throw new DOMException('insecure', 'SecurityError')
         }
       } as unknown as NonNullable<Options['WebSocket']>,
     })
-    const heard = listen(session)
+    const got = listen(session)
     await pass()
     expect(net.requests.map((r) => r.kind)).toEqual(['stream'])
-    expect(heard.traces[1]).toMatchObject({ what: 'died', transport: 'websocket', reason: 'SecurityError: insecure' })
+    expect(got.traces[1]).toMatchObject({ what: 'died', transport: 'websocket', reason: 'SecurityError: insecure' })
   })
 
   test('without a WebSocket the others are used, and only those asked for', async () => {
@@ -75,7 +80,7 @@ describe('connecting', () => {
     connect(url, { fetch: net.fetch })
     await pass()
     expect(net.requests.map((r) => r.kind)).toEqual(['stream'])
-    begin({ transports: ['longpoll'] })
+    start({ transports: ['longpoll'] })
     await pass(5000)
     expect(net.sockets).toEqual([])
     expect(net.requests.slice(2).every((r) => r.kind === 'open')).toBe(true)
@@ -94,7 +99,7 @@ describe('connecting', () => {
   })
 
   test('options reach the wire', async () => {
-    begin({ transports: ['longpoll'], credentials: 'include', maxBatch: 4096, meta: { room: 'é' }, auth: 'token' })
+    start({ transports: ['longpoll'], credentials: 'include', maxBatch: 4096, meta: { room: 'é' }, auth: 'token' })
     await pass()
     expect(net.requests[0]!.init.credentials).toBe('include')
     expect(net.requests[0]!.batch).toContain('"lim":{"maxBatch":4096},"auth":"token","meta":{"room":"é"}}')
@@ -103,10 +108,10 @@ describe('connecting', () => {
 
 describe('a strange server', () => {
   test('that opens another attachment than the one asked for is not believed', async () => {
-    const session = begin()
+    const session = start()
     await pass()
     net.socket.open()
-    net.socket.say('@1 0\n' + opened(2))
+    net.socket.receive('@1 0\n' + opened(2))
     await pass()
     expect(net.socket.closed).toBe(4303)
     expect(session.state).toBe('connecting')
@@ -123,10 +128,10 @@ describe('a strange server', () => {
   })
 
   test('that says nonsense of when to come again is not asked at once', async () => {
-    begin({ transports: ['websocket'] })
+    start({ transports: ['websocket'] })
     await pass()
     net.socket.open()
-    net.socket.say('@1 0\n!refused {"reason":"busy","retry":{}}\n')
+    net.socket.receive('@1 0\n!refused {"reason":"busy","retry":{}}\n')
     await pass(4900)
     expect(net.sockets).toHaveLength(1)
     await pass(3000)
@@ -135,10 +140,10 @@ describe('a strange server', () => {
 
   test('that asks for a wait beyond all bounds does not make the client spin', async () => {
     const set = vi.spyOn(globalThis, 'setTimeout')
-    begin({ transports: ['websocket'] })
+    start({ transports: ['websocket'] })
     await pass()
     net.socket.open()
-    net.socket.say(`@1 0\n!refused {"reason":"busy","retry":${Number.MAX_SAFE_INTEGER}}\n`)
+    net.socket.receive(`@1 0\n!refused {"reason":"busy","retry":${Number.MAX_SAFE_INTEGER}}\n`)
     await pass()
     expect(Math.max(...set.mock.calls.map(([, delay]) => delay!))).toBeLessThan(2 ** 31)
     expect(Math.max(...set.mock.calls.map(([, delay]) => delay!))).toBeGreaterThan(60_000)
@@ -147,7 +152,7 @@ describe('a strange server', () => {
   test('that asks much is answered apart from a line that has to pass where little does', async () => {
     const session = await open({}, { lim: { maxBatch: 2048, maxMessage: 1 << 20 } })
     net.socket.bufferedAmount = 1 << 20
-    net.socket.say('@1 0\n' + Array.from({ length: 40 }, (_, i) => `!ping {"i":${i + 10}}\n`).join(''))
+    net.socket.receive('@1 0\n' + Array.from({ length: 40 }, (_, i) => `!ping {"i":${i + 10}}\n`).join(''))
     session.send('x'.repeat(1500))
     await pass()
     net.socket.bufferedAmount = 0
@@ -160,12 +165,12 @@ describe('a strange server', () => {
 describe('auth', () => {
   test('a function is asked before the first open, and again when it was refused', async () => {
     const auth = vi.fn(() => Promise.resolve(`token${auth.mock.calls.length}`))
-    begin({ auth, transports: ['websocket'] })
+    start({ auth, transports: ['websocket'] })
     await pass()
     net.socket.open()
     await pass()
     expect(net.socket.text).toContain('"auth":"token1"')
-    net.socket.say('@1 0\n!refused {"reason":"auth"}\n')
+    net.socket.receive('@1 0\n!refused {"reason":"auth"}\n')
     await pass(1000)
     expect(auth).toHaveBeenCalledTimes(2)
     expect(net.sockets).toHaveLength(2)
@@ -175,19 +180,19 @@ describe('auth', () => {
   })
 
   test('refused again, the session ends', async () => {
-    const session = begin({ auth: 'wrong', transports: ['websocket'] })
+    const session = start({ auth: 'wrong', transports: ['websocket'] })
     const { ends } = listen(session)
     for (let i = 0; i < 2; i++) {
       await pass(1000)
       net.socket.open()
-      net.socket.say('@1 0\n!refused {"reason":"auth"}\n')
+      net.socket.receive('@1 0\n!refused {"reason":"auth"}\n')
     }
     await pass()
     expect(ends).toMatchObject([{ code: 4301, reason: 'auth' }])
   })
 
   test('without credentials there is no session', async () => {
-    const session = begin({
+    const session = start({
       auth: () => {
         throw Error('no token')
       },

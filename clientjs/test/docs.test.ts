@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 
 const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
@@ -15,7 +16,9 @@ function members(file: string, name: string): string[] {
 test('every example in the page is a file that a test runs', () => {
   const quoted = [...doc.matchAll(/^<!-- clientjs\/(examples\/\S+) -->\n```\w*\n([^]*?)```$/gm)]
   for (const [, file, text] of quoted) expect(text, file).toBe(read(file!))
-  expect(quoted.map(([, file]) => file!.slice(9)).sort()).toEqual(readdirSync(new URL('../examples', import.meta.url)).sort())
+  expect(quoted.map(([, file]) => file!.slice(9)).sort()).toEqual(
+    readdirSync(new URL('../examples', import.meta.url)).sort(),
+  )
 })
 
 describe('the page names', () => {
@@ -31,12 +34,14 @@ describe('the page names', () => {
     ['tabs', 'ShareOptions'],
     ['tabs', 'SharedSession'],
   ])('everything of %s.ts %s', (file, name) => {
-    for (const member of members(file, name)) expect(doc, member).toMatch(new RegExp(`\`(await |session\\.|store\\.)?${member}\\b`))
+    for (const member of members(file, name))
+      expect(doc, member).toMatch(new RegExp(`\`(await |session\\.|store\\.)?${member}\\b`))
   })
 
   test('every entry of the package', () => {
     const { exports } = JSON.parse(read('package.json')) as { exports: Record<string, unknown> }
-    for (const entry of Object.keys(exports).filter((e) => !/json|min/.test(e))) expect(doc).toContain(`| \`holdfast${entry.slice(1)}\` |`)
+    for (const entry of Object.keys(exports).filter((e) => !/json|min/.test(e)))
+      expect(doc).toContain(`| \`holdfast${entry.slice(1)}\` |`)
   })
 })
 
@@ -46,15 +51,17 @@ test('everything that is exported is documented', () => {
   let count = 0
   for (const file of files) {
     const text = read(file)
-    for (const [, next] of text.matchAll(/ from '\.\/([\w-]+)\.js'/g)) files.add(`dist/${next}.d.ts`)
+    for (const [, next] of text.matchAll(/ from '(\.[^']+)\.js'/g)) files.add(join(dirname(file), `${next}.d.ts`))
     const lines = text.split('\n')
-    const told = new Set<string>() // a type may have the name of its constructor
+    const seen = new Set<string>() // a type may have the name of its constructor
     lines.forEach((line, i) => {
-      const exported = /^export (?:declare )?(?:interface|type|function|class|const|let|abstract class) (\w+)/.exec(line)
+      const exported = /^export (?:declare )?(?:interface|type|function|class|const|let|abstract class) (\w+)/.exec(
+        line,
+      )
       if (!exported) return
       count++
-      if (!told.has(exported[1]!)) expect(lines[i - 1], `${file}: ${exported[1]}`).toMatch(/\*\/$/)
-      told.add(exported[1]!)
+      if (!seen.has(exported[1]!)) expect(lines[i - 1], `${file}: ${exported[1]}`).toMatch(/\*\/$/)
+      seen.add(exported[1]!)
     })
   }
   expect(files.size).toBeGreaterThan(6)

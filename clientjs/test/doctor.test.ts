@@ -61,7 +61,12 @@ describe('WebSockets', () => {
     'black-holed': [{ handshake: 'hole' }, 'fails', 'ws-blackholed', 'no answer to the handshake within 5000 ms'],
     swallowed: [only(() => false), 'fails', 'ws-swallowed', 'no frame came within 5000 ms'],
     'swallowed after the first': [only((n) => n === 1), 'fails', 'ws-swallowed', 'none to a ping'],
-    "the server's first frame lost": [only((n) => n !== 1), 'fails', 'ws-first-frame', 'the answer to the second frame came'],
+    "the server's first frame lost": [
+      only((n) => n !== 1),
+      'fails',
+      'ws-first-frame',
+      'the answer to the second frame came',
+    ],
     "the client's first frame lost": [{ up: (n) => n !== 1 }, 'fails', 'ws-first-frame', 'refused malformed'],
     'killed at 200 ms': [{ diesAt: 200 }, 'fails', 'ws-killed', 'cut 200 ms after the handshake: closed 1006'],
     'falls silent': [{ down: (_n, _f, { age }) => age < 3000 }, 'fails', 'ws-silent', 'no answer to a ping'],
@@ -73,9 +78,16 @@ describe('WebSockets', () => {
           return frame.length <= 17_000
         },
       },
-      'impaired', 'size-cap', 'a frame of 32768 bytes ended the socket: closed 1009',
+      'impaired',
+      'size-cap',
+      'a frame of 32768 bytes ended the socket: closed 1009',
     ],
-    altered: [{ down: (_n, frame) => frame.replace('!pong', '<b>pong</b>') }, 'fails', 'ws-altered', 'a frame cannot be read'],
+    altered: [
+      { down: (_n, frame) => frame.replace('!pong', '<b>pong</b>') },
+      'fails',
+      'ws-altered',
+      'a frame cannot be read',
+    ],
   }
   for (const [name, [network, state, id, words]] of Object.entries(cases))
     test(name, async () => {
@@ -88,38 +100,50 @@ describe('WebSockets', () => {
 })
 
 describe('event streams', () => {
-  const keeping = (eager: boolean, free: (kept: string) => boolean): Network['stream'] => (pass) => {
-    let kept = ''
-    if (eager) pass('')
-    return {
-      piece: (text) => {
-        kept += text
-        if (!free(kept)) return
-        pass(kept)
-        kept = ''
-      },
-      end: () => pass(kept),
+  const keeping =
+    (eager: boolean, free: (kept: string) => boolean): Network['stream'] =>
+    (pass) => {
+      let kept = ''
+      if (eager) pass('')
+      return {
+        piece: (text) => {
+          kept += text
+          if (!free(kept)) return
+          pass(kept)
+          kept = ''
+        },
+        end: () => pass(kept),
+      }
     }
-  }
   const cases: Record<string, [Network['stream'], string, string]> = {
     'held whole': [keeping(false, () => false), 'sse-held', 'all of it'],
     'held behind the header': [keeping(true, () => false), 'sse-held', 'only header before; all of it'],
     'a buffer of 4 KiB': [keeping(true, (kept) => kept.length > 4096), 'sse-threshold', 'KiB more'],
-    'a buffer of 24 KiB, header too': [keeping(false, (kept) => kept.length > 24_576), 'sse-threshold', 'it came when the server had sent about 2'],
+    'a buffer of 24 KiB, header too': [
+      keeping(false, (kept) => kept.length > 24_576),
+      'sse-threshold',
+      'it came when the server had sent about 2',
+    ],
     'one behind': [
       (pass) => {
         let last = ''
         return { piece: (text) => (pass(last), (last = text)), end: () => pass(last) }
       },
-      'sse-one-behind', 'of 3 words',
+      'sse-one-behind',
+      'of 3 words',
     ],
-    late: [(pass) => (pass(''), { piece: (text) => void setTimeout(() => pass(text), 2400), end: () => {} }), 'sse-delayed', 'beacon 1 after 2400 ms'],
+    late: [
+      (pass) => (pass(''), { piece: (text) => void setTimeout(() => pass(text), 2400), end: () => {} }),
+      'sse-delayed',
+      'beacon 1 after 2400 ms',
+    ],
     'falls silent': [
       (pass) => {
         const began = Date.now()
         return { piece: (text) => void (Date.now() - began < 3000 && pass(text)), end: () => {} }
       },
-      'sse-silent', 'its pong did not come',
+      'sse-silent',
+      'its pong did not come',
     ],
   }
   for (const [name, [stream, id, words]] of Object.entries(cases))
@@ -131,7 +155,10 @@ describe('event streams', () => {
     })
 
   test('refused', async () => {
-    const report = await run({ post: (kind, _body, ask) => (kind === 'stream' ? Promise.resolve(new Response('no streams', { status: 403 })) : ask()) })
+    const report = await run({
+      post: (kind, _body, ask) =>
+        kind === 'stream' ? Promise.resolve(new Response('no streams', { status: 403 })) : ask(),
+    })
     expect(evidence(report)).toEqual({ 'sse-refused': 'sse: status 403, “no streams”' })
   })
 
@@ -154,7 +181,11 @@ describe('event streams', () => {
 
 describe('requests', () => {
   const later = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
-  const changed = async (ask: () => Promise<Response>, change: (text: string) => string, headers: Record<string, string> = {}) => {
+  const changed = async (
+    ask: () => Promise<Response>,
+    change: (text: string) => string,
+    headers: Record<string, string> = {},
+  ) => {
     const answer = await ask()
     const all = new Headers(answer.headers)
     for (const [name, value] of Object.entries(headers)) value ? all.set(name, value) : all.delete(name)
@@ -168,15 +199,35 @@ describe('requests', () => {
   let kept: string | undefined
   let together: Promise<Response> | undefined
   const cases: Record<string, [NonNullable<Network['post']>, string, Record<string, string>]> = {
-    'polls are cut': [(_k, _b, ask) => Promise.race([ask(), later(3000).then(() => new Response('late', { status: 504 }))]), 'fits fits impaired', { 'poll-cut': 'ended after 3000 ms: status 504' }],
-    'polls vanish': [async (kind, _b, ask) => (kind === 'poll' ? (await later(60_000), ask()) : ask()), 'fits fits impaired', { 'poll-cut': 'no answer to a request of kind poll' }],
-    'polls come late': [async (kind, _b, ask) => {
-      const answer = await ask()
-      if (kind === 'poll') await later(2000)
-      return answer
-    }, 'fits fits impaired', { 'poll-late': 'was answered after 8000 ms' }],
-    'a cache': [async (_k, _b, ask) => changed(ask, (text) => (kept ??= text)), 'fits fails fails', { 'reply-reused': 'of kind open' }],
-    'a cache for polls': [async (kind, _b, ask) => (kind === 'poll' ? changed(ask, (text) => (kept ??= text)) : ask()), 'fits fits fails', { 'reply-reused': 'of kind poll' }],
+    'polls are cut': [
+      (_k, _b, ask) => Promise.race([ask(), later(3000).then(() => new Response('late', { status: 504 }))]),
+      'fits fits impaired',
+      { 'poll-cut': 'ended after 3000 ms: status 504' },
+    ],
+    'polls vanish': [
+      async (kind, _b, ask) => (kind === 'poll' ? (await later(60_000), ask()) : ask()),
+      'fits fits impaired',
+      { 'poll-cut': 'no answer to a request of kind poll' },
+    ],
+    'polls come late': [
+      async (kind, _b, ask) => {
+        const answer = await ask()
+        if (kind === 'poll') await later(2000)
+        return answer
+      },
+      'fits fits impaired',
+      { 'poll-late': 'was answered after 8000 ms' },
+    ],
+    'a cache': [
+      async (_k, _b, ask) => changed(ask, (text) => (kept ??= text)),
+      'fits fails fails',
+      { 'reply-reused': 'of kind open' },
+    ],
+    'a cache for polls': [
+      async (kind, _b, ask) => (kind === 'poll' ? changed(ask, (text) => (kept ??= text)) : ask()),
+      'fits fits fails',
+      { 'reply-reused': 'of kind poll' },
+    ],
     'requests put together': [
       async (kind, _b, ask) => {
         if (kind !== 'poll') return ask()
@@ -190,15 +241,51 @@ describe('requests', () => {
       'fits fits fails',
       { 'reply-reused': 'asked for poll, got the answer to another request' },
     ],
-    'cut short': [(_k, _b, ask) => changed(ask, (text) => text.slice(0, -3)), 'fits fails fails', { 'reply-truncated': 'without its end line' }],
-    rewritten: [(_k, _b, ask) => changed(ask, (text) => text.replace('!pong', '<b>pong</b>')), 'fits fits fails', { 'reply-altered': 'cannot be read' }],
-    'bodies above 16 KiB refused': [async (_k, body, ask) => (body.length > 17_000 ? new Response('too much', { status: 413 }) : ask()), 'fits fits impaired', { 'size-cap': 'a request of 32768 bytes: status 413' }],
-    'up-sends refused': [async (kind, _b, ask) => (kind === 'up' ? new Response('no', { status: 503 }) : ask()), 'fits fails fails', { 'post-refused': 'status 503, “no”' }],
-    repeated: [async (kind, _b, ask) => (kind === 'up' && (await ask()), ask()), 'fits fits fits', { 'request-repeated': 'twice' }],
-    'a relay': [(_k, _b, ask) => changed(ask, (t) => t, { Via: '1.1 squid' }), 'fits fits fits', { intermediary: 'Via: 1.1 squid' }],
-    'headers stripped': [(_k, _b, ask) => changed(ask, (t) => t, { 'Cache-Control': 'public', 'Content-Type': 'text/html' }), 'fits fits fits', { 'headers-stripped': 'no-store is missing' }],
-    compressed: [(_k, _b, ask) => changed(ask, (t) => t, { 'Content-Encoding': 'gzip' }), 'fits fits fits', { transformed: 'gzip' }],
-    'another time': [(_k, _b, ask) => changed(ask, (t) => t, { Date: new Date(Date.now() - 7_200_000).toUTCString() }), 'fits fits fits', { 'clock-skew': '7200 s behind' }],
+    'cut short': [
+      (_k, _b, ask) => changed(ask, (text) => text.slice(0, -3)),
+      'fits fails fails',
+      { 'reply-truncated': 'without its end line' },
+    ],
+    rewritten: [
+      (_k, _b, ask) => changed(ask, (text) => text.replace('!pong', '<b>pong</b>')),
+      'fits fits fails',
+      { 'reply-altered': 'cannot be read' },
+    ],
+    'bodies above 16 KiB refused': [
+      async (_k, body, ask) => (body.length > 17_000 ? new Response('too much', { status: 413 }) : ask()),
+      'fits fits impaired',
+      { 'size-cap': 'a request of 32768 bytes: status 413' },
+    ],
+    'up-sends refused': [
+      async (kind, _b, ask) => (kind === 'up' ? new Response('no', { status: 503 }) : ask()),
+      'fits fails fails',
+      { 'post-refused': 'status 503, “no”' },
+    ],
+    repeated: [
+      async (kind, _b, ask) => (kind === 'up' && (await ask()), ask()),
+      'fits fits fits',
+      { 'request-repeated': 'twice' },
+    ],
+    'a relay': [
+      (_k, _b, ask) => changed(ask, (t) => t, { Via: '1.1 squid' }),
+      'fits fits fits',
+      { intermediary: 'Via: 1.1 squid' },
+    ],
+    'headers stripped': [
+      (_k, _b, ask) => changed(ask, (t) => t, { 'Cache-Control': 'public', 'Content-Type': 'text/html' }),
+      'fits fits fits',
+      { 'headers-stripped': 'no-store is missing' },
+    ],
+    compressed: [
+      (_k, _b, ask) => changed(ask, (t) => t, { 'Content-Encoding': 'gzip' }),
+      'fits fits fits',
+      { transformed: 'gzip' },
+    ],
+    'another time': [
+      (_k, _b, ask) => changed(ask, (t) => t, { Date: new Date(Date.now() - 7_200_000).toUTCString() }),
+      'fits fits fits',
+      { 'clock-skew': '7200 s behind' },
+    ],
   }
   for (const [name, [post, want, findings]] of Object.entries(cases))
     test(name, async () => {
@@ -211,16 +298,28 @@ describe('requests', () => {
 })
 
 describe('nothing works', () => {
-  const page = () => Promise.resolve(new Response('<!doctype html><title>Guest Wi-Fi: sign in</title>', { headers: { 'Content-Type': 'text/html' } }))
-  const status = (code: number, headers: Record<string, string> = {}) => () => Promise.resolve(new Response('', { status: code, headers }))
+  const page = () =>
+    Promise.resolve(
+      new Response('<!doctype html><title>Guest Wi-Fi: sign in</title>', { headers: { 'Content-Type': 'text/html' } }),
+    )
+  const status =
+    (code: number, headers: Record<string, string> = {}) =>
+    () =>
+      Promise.resolve(new Response('', { status: code, headers }))
   const cases: Record<string, [Network['post'], Record<string, string>]> = {
     'a page': [page, { 'captive-portal': 'Guest Wi-Fi: sign in' }],
-    '302': [status(302, { Location: 'http://portal.example/login?from=hunter2' }), { 'captive-portal': 'Location: http://portal.example/login' }],
+    '302': [
+      status(302, { Location: 'http://portal.example/login?from=hunter2' }),
+      { 'captive-portal': 'Location: http://portal.example/login' },
+    ],
     '301 to itself': [status(301, { Location: 'https://holdfast.test/holdfast' }), { redirected: 'status 301' }],
     '511': [status(511), { 'captive-portal': 'status 511' }],
     '404': [status(404), { 'not-holdfast': 'status 404' }],
     'no answer': [() => new Promise(() => {}), { 'post-blackholed': 'no answer' }],
-    'no connection': [() => Promise.reject(new TypeError('Failed to fetch')), { unreachable: 'TypeError: Failed to fetch' }],
+    'no connection': [
+      () => Promise.reject(new TypeError('Failed to fetch')),
+      { unreachable: 'TypeError: Failed to fetch' },
+    ],
   }
   for (const [name, [post, findings]] of Object.entries(cases))
     test(name, async () => {
@@ -276,5 +375,5 @@ test('what is no endpoint is a TypeError', async () => {
 
 test('both doctors say the same', () => {
   const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8')
-  expect(read('../src/doctorFindings.json')).toBe(read('../../session/client/doctor/findings.json'))
+  expect(read('../src/doctor/findings.json')).toBe(read('../../session/client/doctor/findings.json'))
 })

@@ -1,16 +1,24 @@
-// A Holdfast server as small as a diagnosis needs, and a network in front of it that a test makes hostile.
+// A Holdfast server as small as a diagnosis needs, and a network in front of it that a test makes
+// hostile.
 import { opened } from './fakeNet.js'
 import type { WebSocketLike } from '../src/types.js'
 
 /** What a network does. Everything may be left out: then it passes. */
 export interface Network {
-  /** Answers a POST in the server's place, or changes its answer. `kind` is the word in its body. */
+  /**
+   * Answers a POST in the server's place, or changes its answer. `kind` is the word in its body.
+   */
   post?(kind: string, body: string, ask: () => Promise<Response>, signal: AbortSignal): Promise<Response>
-  /** Passes pieces of a stream on: `pass` as often as it likes, `end` when the server has ended it. */
+  /**
+   * Passes pieces of a stream on: `pass` as often as it likes, `end` when the server has ended it.
+   */
   stream?(pass: (text: string) => void): { piece(text: string): void; end(): void }
   /** What becomes of a WebSocket's handshake: 'pass', 'refuse' or 'hole'. */
   handshake?: 'pass' | 'refuse' | 'hole'
-  /** Whether the nth frame passes, counted from 1 each way, or what passes for it; the socket can be dropped here. */
+  /**
+   * Whether the nth frame passes, counted from 1 each way, or what passes for it; the socket can be
+   * dropped here.
+   */
   up?(n: number, frame: string, socket: { drop(code?: number): void; age: number }): boolean
   down?(n: number, frame: string, socket: { drop(code?: number): void; age: number }): boolean | string
   /** Of a WebSocket, in ms after its handshake. */
@@ -25,7 +33,10 @@ interface Session {
 
 const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 
-/** The `fetch` and `WebSocket` of that network. `refuses` is a reason that the server gives to every open. */
+/**
+ * The `fetch` and `WebSocket` of that network. `refuses` is a reason that the server gives to every
+ * open.
+ */
 export function doctorNet(network: Network = {}, refuses = '') {
   const sessions = new Map<string, Session>()
   const left = () => [...sessions.keys()].length
@@ -36,11 +47,16 @@ export function doctorNet(network: Network = {}, refuses = '') {
     return [key, sessions.get(key)!]
   }
   const pongs = (batch: string) => [...batch.matchAll(/^!ping (.*)\n/gm)].map((m) => `!pong ${m[1]}\n`).join('')
-  const open = (batch: string) => (refuses ? `!refused {"reason":"${refuses}"}\n` : opened(Number(/"att":(\d+)/.exec(batch)![1])))
+  const open = (batch: string) =>
+    refuses ? `!refused {"reason":"${refuses}"}\n` : opened(Number(/"att":(\d+)/.exec(batch)![1]))
   const reply = '!reply {"recv":0,"sent":0,"sel":{"u":1,"att":1}}\n'
 
   async function serve(preamble: string, kind: string, batch: string, signal: AbortSignal): Promise<Response> {
-    const headers = { 'Cache-Control': 'no-store, no-transform', 'X-Content-Type-Options': 'nosniff', 'Content-Type': 'text/plain' }
+    const headers = {
+      'Cache-Control': 'no-store, no-transform',
+      'X-Content-Type-Options': 'nosniff',
+      'Content-Type': 'text/plain',
+    }
     const answer = (lines: string) => new Response(`${preamble}@1 0\n${lines}.\n`, { headers })
     const [key, s] = session(batch)
     if (kind === 'open') return answer(open(batch))
@@ -62,7 +78,13 @@ export function doctorNet(network: Network = {}, refuses = '') {
     return stream(preamble, batch, s, signal, headers)
   }
 
-  function stream(preamble: string, batch: string, s: Session, signal: AbortSignal, headers: HeadersInit): Promise<Response> {
+  function stream(
+    preamble: string,
+    batch: string,
+    s: Session,
+    signal: AbortSignal,
+    headers: HeadersInit,
+  ): Promise<Response> {
     return new Promise((resolve, reject) => {
       const encoder = new TextEncoder()
       let out: ReadableStreamDefaultController<Uint8Array>
@@ -152,9 +174,9 @@ export function doctorNet(network: Network = {}, refuses = '') {
         lines += '!closed {"code":4100,"reason":"","recv":1,"ack":0}\n'
         sessions.delete(this.key)
       }
-      if (lines) setTimeout(() => this.say(`@1 0\n${lines}`))
+      if (lines) setTimeout(() => this.answer(`@1 0\n${lines}`))
     }
-    private say(frame: string) {
+    private answer(frame: string) {
       const passes = !this.gone && (network.down?.(++this.downs, frame, this) ?? true)
       if (passes) this.onmessage?.({ data: passes === true ? frame : passes })
     }

@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest'
 import { type Message } from '../src/index.js'
 import { opened } from './fakeNet.js'
-import { begin, listen, net, open, pass } from './play.js'
+import { start, listen, net, open, pass } from './play.js'
 
 describe('the end', () => {
   test('close delivers what was sent before, and tells its fate', async () => {
@@ -14,7 +14,7 @@ describe('the end', () => {
     await pass()
     expect(net.socket.text).toBe('@1 0\nta\n!close {"code":4111,"reason":"enough"}\n')
     session.close() // once is enough
-    net.socket.say('@1 2\n!closed {"code":4111,"reason":"enough","recv":2,"ack":0}\n')
+    net.socket.receive('@1 2\n!closed {"code":4111,"reason":"enough","recv":2,"ack":0}\n')
     await pass()
     expect(session.state).toBe('closed')
     expect(ends).toEqual([
@@ -27,16 +27,16 @@ describe('the end', () => {
 
   test('what an old connection still says is ignored', async () => {
     const session = await open()
-    const heard = listen(session)
+    const got = listen(session)
     const old = net.socket
     session.close()
     await pass()
-    old.say('@1 1\n!closed {"code":4100,"reason":"","recv":1,"ack":0}\n')
-    old.say('@1 0\ntlate\n')
+    old.receive('@1 1\n!closed {"code":4100,"reason":"","recv":1,"ack":0}\n')
+    old.receive('@1 0\ntlate\n')
     old.drop()
     await pass(60_000)
-    expect(heard.messages).toEqual([])
-    expect(heard.ends).toHaveLength(1)
+    expect(got.messages).toEqual([])
+    expect(got.ends).toHaveLength(1)
     expect(net.sockets).toHaveLength(1)
   })
 
@@ -49,7 +49,7 @@ describe('the end', () => {
   })
 
   test('a session that nobody heard of ends at once', async () => {
-    const session = begin()
+    const session = start()
     const { ends } = listen(session)
     session.close()
     await pass()
@@ -64,7 +64,7 @@ describe('the end', () => {
     session.send('a')
     session.send('x'.repeat(2000))
     await pass()
-    net.socket.say('@1 1\n')
+    net.socket.receive('@1 1\n')
     session.close()
     await pass(10_000)
     expect(ends).toMatchObject([{ code: 4100, remote: false, delivered: 1, notDelivered: [], unknown: [3] }])
@@ -75,10 +75,10 @@ describe('the end', () => {
     const order: string[] = []
     session.on('message', ({ data }) => order.push(String(data)))
     session.on('close', ({ code, remote }) => order.push(`close ${code} ${remote}`))
-    net.socket.say('@1 0\nta\n!close {"code":4100,"reason":""}\n')
+    net.socket.receive('@1 0\nta\n!close {"code":4100,"reason":""}\n')
     await pass(200)
     expect(net.socket.text).toContain('@1 2\n')
-    net.socket.say('@3 0\n!closed {"code":4100,"reason":"","recv":0,"ack":2}\n')
+    net.socket.receive('@3 0\n!closed {"code":4100,"reason":"","recv":0,"ack":2}\n')
     await pass()
     expect(order).toEqual(['a', 'close 4100 true'])
   })
@@ -89,20 +89,28 @@ describe('renewal', () => {
   const keyOf = (n: number) => /"key":"([\w-]+)"/.exec(net.sockets[n]!.text)![1]
 
   test('a new session begins by itself, nothing is sent again, and the application learns the fates', async () => {
-    const session = begin()
-    const heard = listen(session)
+    const session = start()
+    const got = listen(session)
     await pass()
     net.socket.open()
     await pass()
-    net.socket.say('@1 0\n' + opened(1))
+    net.socket.receive('@1 0\n' + opened(1))
     await pass()
     session.send('a')
     session.send('b')
     await pass()
-    net.socket.say(over)
+    net.socket.receive(over)
     await pass()
-    expect(heard.renewals).toEqual([
-      { code: 4200, reason: 'drained', remote: true, session: 'AAAAAAAAAAAAAAAAAAAAAA', delivered: 1, notDelivered: [2], unknown: [] },
+    expect(got.renewals).toEqual([
+      {
+        code: 4200,
+        reason: 'drained',
+        remote: true,
+        session: 'AAAAAAAAAAAAAAAAAAAAAA',
+        delivered: 1,
+        notDelivered: [2],
+        unknown: [],
+      },
     ])
     expect(session.state).toBe('connecting')
     expect(session.send('c')).toBe(1)
@@ -112,16 +120,16 @@ describe('renewal', () => {
     await pass()
     expect(keyOf(1)).not.toBe(keyOf(0))
     expect(net.socket.text).toMatch(/\}\ntc\n$/)
-    net.socket.say('@1 1\n' + opened(1, { id: 'B'.repeat(22), run: 'r2r2r2r2r2r2r2r2', recv: 1 }))
+    net.socket.receive('@1 1\n' + opened(1, { id: 'B'.repeat(22), run: 'r2r2r2r2r2r2r2r2', recv: 1 }))
     await pass()
     expect(session.id).toBe('B'.repeat(22))
-    expect(heard.ends).toEqual([])
-    expect(heard.other.filter(([type]: any) => type === 'open')).toHaveLength(2)
+    expect(got.ends).toEqual([])
+    expect(got.other.filter(([type]: any) => type === 'open')).toHaveLength(2)
   })
 
   test('messages of the old session that nobody has taken are still handed out', async () => {
     const session = await open()
-    net.socket.say('@1 0\nta\n' + over.slice(over.indexOf('\n') + 1).replace('"recv":1', '"recv":0'))
+    net.socket.receive('@1 0\nta\n' + over.slice(over.indexOf('\n') + 1).replace('"recv":1', '"recv":0'))
     await pass()
     const got: Message[] = []
     session.on('message', (m) => got.push(m))
@@ -130,14 +138,14 @@ describe('renewal', () => {
   })
 
   test('renewals slow down while none lasts', async () => {
-    begin()
+    start()
     const begun: number[] = []
     for (let i = 0; i < 6; i++) {
       await vi.waitUntil(async () => (await pass(50), net.sockets.length > i), { timeout: 60_000, interval: 0 })
       begun.push(Date.now())
       net.socket.open()
-      net.socket.say('@1 0\n' + opened(1))
-      net.socket.say('@1 0\n!closed {"code":4203,"reason":"","recv":0,"ack":0}\n')
+      net.socket.receive('@1 0\n' + opened(1))
+      net.socket.receive('@1 0\n!closed {"code":4203,"reason":"","recv":0,"ack":0}\n')
       await pass()
     }
     const waits = begun.slice(1).map((at, i) => at - begun[i]!)
@@ -145,11 +153,15 @@ describe('renewal', () => {
   })
 
   test('not when it is not wanted, and not for other codes', async () => {
-    for (const [options, code] of [[{ renew: false }, 4200], [{}, 4301], [{}, 4100]] as const) {
+    for (const [options, code] of [
+      [{ renew: false }, 4200],
+      [{}, 4301],
+      [{}, 4100],
+    ] as const) {
       const session = await open(options)
       const { ends } = listen(session)
       const made = net.sockets.length
-      net.socket.say(`@1 0\n!closed {"code":${code},"reason":"","recv":0,"ack":0}\n`)
+      net.socket.receive(`@1 0\n!closed {"code":${code},"reason":"","recv":0,"ack":0}\n`)
       await pass(60_000)
       expect(ends).toMatchObject([{ code }])
       expect(net.sockets).toHaveLength(made)

@@ -1,4 +1,5 @@
-// A network that a test plays: the sockets and requests that a session makes, to be answered by hand.
+// A network that a test plays: the sockets and requests that a session makes, to be answered by
+// hand.
 import type { WebSocketLike } from '../src/types.js'
 
 /** What opened says, for a test that has no wishes. */
@@ -54,7 +55,7 @@ export class FakeSocket implements WebSocketLike {
     this.onopen?.({})
   }
   /** The server sends a batch. */
-  say(batch: string): void {
+  receive(batch: string): void {
     this.onmessage?.({ data: batch })
   }
   /** The connection ends. */
@@ -95,7 +96,8 @@ export class FakeNet {
         batch: batch!,
         init,
         answer: (text) => resolve(new Response(`${preamble}${text}.\n`)),
-        stream: (text) => resolve(new Response(new ReadableStream({ start: (c) => c.enqueue(new TextEncoder().encode(text)) }))),
+        stream: (text) =>
+          resolve(new Response(new ReadableStream({ start: (c) => c.enqueue(new TextEncoder().encode(text)) }))),
         fail: () => reject(new TypeError('network')),
       })
       init.signal?.addEventListener('abort', () => reject(init.signal!.reason as Error))

@@ -1,4 +1,5 @@
-// Pages of one origin, each of which can die at any moment: what a dead page still does reaches nobody.
+// Pages of one origin, each of which can die at any moment: what a dead page still does reaches
+// nobody.
 import { vi } from 'vitest'
 
 /** Something that happens in a page from outside: it may die there. */
@@ -48,7 +49,9 @@ export function storageOf(life: Life, storage: FakeStorage, refuse: () => boolea
       if (life.step()) storage.removeItem(key)
     },
   }
-  return new Proxy(storage, { get: (target, key) => own[key as keyof typeof own] ?? Reflect.get(target, key) }) as unknown as Storage
+  return new Proxy(storage, {
+    get: (target, key) => own[key as keyof typeof own] ?? Reflect.get(target, key),
+  }) as unknown as Storage
 }
 
 interface Request {
@@ -120,22 +123,24 @@ export function stubGlobals(names: Record<string, unknown>): void {
 
 /** BroadcastChannels of an origin. */
 export class FakeChannels {
-  private readonly open = new Set<{ name: string; hear: (data: unknown) => void }>()
+  private readonly open = new Set<{ name: string; receive: (data: unknown) => void }>()
 
   of(life: Life): new (name: string) => BroadcastChannel {
     const { open } = this
     return class {
       onmessage: ((event: { data: unknown }) => void) | null = null
-      private readonly self: { name: string; hear: (data: unknown) => void }
+      private readonly self: { name: string; receive: (data: unknown) => void }
       constructor(name: string) {
-        this.self = { name, hear: (data) => life.step() && this.onmessage?.({ data }) }
+        this.self = { name, receive: (data) => life.step() && this.onmessage?.({ data }) }
         open.add(this.self)
         life.onDeath.push(() => this.close())
       }
       postMessage(data: unknown): void {
         if (!life.step()) return
         const copy = structuredClone(data)
-        for (const other of open) if (other !== this.self && other.name === this.self.name) setTimeout(() => open.has(other) && other.hear(copy), 1)
+        for (const other of open)
+          if (other !== this.self && other.name === this.self.name)
+            setTimeout(() => open.has(other) && other.receive(copy), 1)
       }
       close(): void {
         open.delete(this.self)

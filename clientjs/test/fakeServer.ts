@@ -1,5 +1,6 @@
-// A server of one application and many sessions over WebSockets that a test can cut, enough of docs/protocol.md for a
-// client that behaves. It books what the application is given and every use of a number for another message.
+// A server of one application and many sessions over WebSockets that a test can cut, enough of
+// docs/protocol.md for a client that behaves. It books what the application is given and every use
+// of a number for another message.
 import type { WebSocketLike } from '../src/types.js'
 import type { Life } from './fakePage.js'
 
@@ -93,9 +94,21 @@ export class FakeServer {
 const opened = (s: ServerSession, att: number) =>
   '!opened ' +
   JSON.stringify({
-    v: 1, id: `id-${s.run}`, run: s.run, node: 'n', att, recv: s.up.length, sel: { u: s.u, att: s.att },
-    lim: { maxBatch: 65536, maxMessage: 1 << 20 }, win: 1 << 21, ping: 20_000, hold: 20_000, ttl: 120_000, challenge: 'c',
-  }) + '\n'
+    v: 1,
+    id: `id-${s.run}`,
+    run: s.run,
+    node: 'n',
+    att,
+    recv: s.up.length,
+    sel: { u: s.u, att: s.att },
+    lim: { maxBatch: 65536, maxMessage: 1 << 20 },
+    win: 1 << 21,
+    ping: 20_000,
+    hold: 20_000,
+    ttl: 120_000,
+    challenge: 'c',
+  }) +
+  '\n'
 
 class ServerSocket {
   private alive = true
@@ -103,12 +116,12 @@ class ServerSocket {
   private att = 0
   private pos = 0
   private readonly server: FakeServer
-  private readonly tell: (event: 'open' | 'message' | 'close', data?: string) => void
+  private readonly notify: (event: 'open' | 'message' | 'close', data?: string) => void
 
-  constructor(server: FakeServer, tell: (event: 'open' | 'message' | 'close', data?: string) => void) {
+  constructor(server: FakeServer, notify: (event: 'open' | 'message' | 'close', data?: string) => void) {
     this.server = server
-    this.tell = tell
-    setTimeout(() => this.alive && this.tell('open'), server.delay)
+    this.notify = notify
+    setTimeout(() => this.alive && this.notify('open'), server.delay)
   }
 
   cut(): void {
@@ -116,11 +129,11 @@ class ServerSocket {
     this.alive = false
     this.server.forget(this)
     if (this.session?.socket === this) this.session.socket = undefined
-    setTimeout(() => this.tell('close'), this.server.delay)
+    setTimeout(() => this.notify('close'), this.server.delay)
   }
 
-  private say(text: string): void {
-    setTimeout(() => this.alive && this.tell('message', text), this.server.delay)
+  private answer(text: string): void {
+    setTimeout(() => this.alive && this.notify('message', text), this.server.delay)
   }
 
   /** What is on its way arrives even if the page is gone. */
@@ -131,7 +144,7 @@ class ServerSocket {
   flush(s: ServerSession): void {
     const lines = s.down.slice(this.pos)
     if (!lines.length) return
-    this.say(`@${this.pos + 1} ${s.up.length}\n${lines.map((text) => `t${text}\n`).join('')}`)
+    this.answer(`@${this.pos + 1} ${s.up.length}\n${lines.map((text) => `t${text}\n`).join('')}`)
     this.pos = s.down.length
   }
 
@@ -150,9 +163,9 @@ class ServerSocket {
     lines.filter((l) => /^[t+]|^!close /.test(l)).forEach((line, i) => this.line(s, first! + i, line, complain))
     for (const control of controls) this.control(s, control)
     if (open) {
-      this.say(`@${this.pos + 1} ${s.up.length}\n${opened(s, this.att)}`)
+      this.answer(`@${this.pos + 1} ${s.up.length}\n${opened(s, this.att)}`)
       if (s.socket === this) this.flush(s)
-    } else if (this.alive) this.say(`@${s.socket === this ? this.pos + 1 : s.acked + 1} ${s.up.length}\n`)
+    } else if (this.alive) this.answer(`@${s.socket === this ? this.pos + 1 : s.acked + 1} ${s.up.length}\n`)
   }
 
   private open(open: Record<string, unknown>, complain: Book): boolean {
@@ -164,12 +177,12 @@ class ServerSocket {
       this.server.onSession(s)
     }
     if (!s || (run !== undefined && run !== s.run)) {
-      this.say('@1 0\n!refused {"reason":"unknown"}\n')
+      this.answer('@1 0\n!refused {"reason":"unknown"}\n')
       setTimeout(() => this.cut(), this.server.delay)
       return false
     }
     if (s.over) {
-      this.say(`@1 0\n!closed ${JSON.stringify({ ...s.over, recv: s.up.length, ack: s.acked })}\n`)
+      this.answer(`@1 0\n!closed ${JSON.stringify({ ...s.over, recv: s.up.length, ack: s.acked })}\n`)
       return false
     }
     if (s.atts.has(att)) complain(`attachment ${att} again`)
@@ -202,13 +215,17 @@ class ServerSocket {
 
   end(s: ServerSession, code: number, reason: string): void {
     s.over = { code, reason }
-    s.socket?.say(`@${s.down.length + 1} ${s.up.length}\n!closed ${JSON.stringify({ ...s.over, recv: s.up.length, ack: s.acked })}\n`)
+    s.socket?.answer(
+      `@${s.down.length + 1} ${s.up.length}\n` +
+        `!closed ${JSON.stringify({ ...s.over, recv: s.up.length, ack: s.acked })}\n`,
+    )
   }
 
   private control(s: ServerSession, control: string): void {
     const [, name, json] = /^!(\S+) (.*)$/.exec(control)!
     const fields = JSON.parse(json!) as Record<string, number>
-    if (name === 'ping') this.say(`@${s.socket === this ? this.pos + 1 : s.acked + 1} ${s.up.length}\n!pong {"i":${fields['i']}}\n`)
+    if (name === 'ping')
+      this.answer(`@${s.socket === this ? this.pos + 1 : s.acked + 1} ${s.up.length}\n!pong {"i":${fields['i']}}\n`)
     else if (name === 'rewind') {
       this.server.complaints.push('rewind')
       this.pos = Math.max(fields['recv']!, s.acked)

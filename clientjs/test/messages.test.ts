@@ -5,7 +5,7 @@ import { listen, net, open, pass } from './play.js'
 describe('messages', () => {
   test('are kept unacknowledged until somebody listens', async () => {
     const session = await open()
-    net.socket.say('@1 0\nta\nbAQI=\n')
+    net.socket.receive('@1 0\nta\nbAQI=\n')
     await pass(1000)
     expect(net.socket.text).toBe('')
     const { messages } = listen(session)
@@ -26,7 +26,7 @@ describe('messages', () => {
         if (data === 'b') break
       }
     })()
-    net.socket.say('@1 0\nta\ntb\ntc\n')
+    net.socket.receive('@1 0\nta\ntb\ntc\n')
     await pass(100)
     await loop
     expect(got).toEqual(['a', 'b'])
@@ -40,10 +40,10 @@ describe('messages', () => {
       for await (const { data } of session) got.push(data)
       return got
     })()
-    net.socket.say('@1 0\nta\n!close {"code":4100,"reason":"bye"}\n')
+    net.socket.receive('@1 0\nta\n!close {"code":4100,"reason":"bye"}\n')
     await pass(200)
     expect(session.state).toBe('closing')
-    net.socket.say('@3 0\n!closed {"code":4100,"reason":"bye","recv":0,"ack":2}\n')
+    net.socket.receive('@3 0\n!closed {"code":4100,"reason":"bye","recv":0,"ack":2}\n')
     await pass()
     expect(await all).toEqual(['a'])
     expect(session.state).toBe('closed')
@@ -81,7 +81,9 @@ describe('messages', () => {
       session.on('close', () => { throw Error('of the listener') })
       session.on('close', (end) => console.log('heard', end.code))
       session.close()`
-    const { stdout, stderr, status } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' })
+    const { stdout, stderr, status } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+      encoding: 'utf8',
+    })
     expect(stdout).toBe('heard 4100\n')
     expect(stderr).toContain('of the listener')
     expect(status).toBe(1)
@@ -89,14 +91,14 @@ describe('messages', () => {
 
   test('a listener hears no more once it was stopped', async () => {
     const session = await open()
-    const heard: unknown[] = []
-    const stop = session.on('message', ({ data }) => heard.push(data))
-    net.socket.say('@1 0\nta\n')
+    const got: unknown[] = []
+    const stop = session.on('message', ({ data }) => got.push(data))
+    net.socket.receive('@1 0\nta\n')
     await pass()
     stop()
-    net.socket.say('@2 0\ntb\n')
+    net.socket.receive('@2 0\ntb\n')
     await pass()
-    expect(heard).toEqual(['a'])
+    expect(got).toEqual(['a'])
   })
 })
 
@@ -106,7 +108,7 @@ describe('bounds', () => {
     expect(session.send('x'.repeat(80))).toBe(1)
     expect(() => session.send('y')).toThrow(RangeError)
     await pass()
-    net.socket.say('@1 1\n')
+    net.socket.receive('@1 1\n')
     await pass()
     expect(session.buffered).toBe(0)
     expect(session.send('y')).toBe(2)
@@ -140,11 +142,11 @@ describe('drained', () => {
     void session.drained().then(() => done++)
     await pass()
     expect(done).toBe(0)
-    net.socket.say('@1 1\n')
+    net.socket.receive('@1 1\n')
     await pass()
     expect(done).toBe(1)
     expect(session.buffered).toBe(17)
-    net.socket.say('@1 2\n')
+    net.socket.receive('@1 2\n')
     await pass()
     expect(done).toBe(2)
   })
@@ -153,7 +155,7 @@ describe('drained', () => {
     const session = await open()
     session.send('a')
     const drained = expect(session.drained()).rejects.toThrow('4301 no')
-    net.socket.say('@1 0\n!closed {"code":4301,"reason":"no","recv":0,"ack":0}\n')
+    net.socket.receive('@1 0\n!closed {"code":4301,"reason":"no","recv":0,"ack":0}\n')
     await pass()
     await drained
   })
@@ -163,13 +165,13 @@ describe('drained', () => {
     session.send('a')
     await pass()
     const drained = session.drained()
-    net.socket.say('@1 0\n!closed {"code":4301,"reason":"no","recv":1,"ack":0}\n')
+    net.socket.receive('@1 0\n!closed {"code":4301,"reason":"no","recv":1,"ack":0}\n')
     await drained
     await session.drained()
     const other = await open()
     other.send('b')
     await pass()
-    net.socket.say('@1 0\n!closed {"code":4301,"reason":"no","recv":0,"ack":0}\n')
+    net.socket.receive('@1 0\n!closed {"code":4301,"reason":"no","recv":0,"ack":0}\n')
     await pass()
     await expect(other.drained()).rejects.toThrow('4301 no')
   })

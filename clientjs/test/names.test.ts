@@ -8,10 +8,11 @@ import type { Scenario } from './scenario.js'
 const names = privateNames(fileURLToPath(new URL('../src', import.meta.url)))
 
 test('properties of one object have different names', () => {
-  const ofPaths = ['_att', '_way', '_u', '_openedAt', '_pos', '_ctl', '_faults', '_underway'].map((name) => names[name])
-  expect(new Set(ofPaths).size).toBe(ofPaths.length)
-  // A machine has what a log and a configuration have.
-  const ofMachines = ['_base', '_sent', '_recv', '_key', '_clock', '_paths', '_conns', '_cur'].map((name) => names[name])
+  const own = ['_att', '_transport', '_u', '_openedAt', '_posts', '_ctl', '_suspect', '_written']
+  const ofAttachments = own.map((name) => names[name])
+  expect(new Set(ofAttachments).size).toBe(ofAttachments.length)
+  const parts = ['_config', '_log', '_now', '_attachments', '_conns', '_race', '_selection', '_closing']
+  const ofMachines = parts.map((name) => names[name])
   expect(new Set(ofMachines).size).toBe(ofMachines.length)
 })
 
@@ -27,7 +28,7 @@ test('the machine does the same under short names', async () => {
     logLevel: 'silent',
   })
   const code = outputFiles[0]!.text
-  expect(code).not.toMatch(/\b_paths\b/)
+  expect(code).not.toMatch(/\._attachments\b/)
   const short = (await import(`data:text/javascript,${encodeURIComponent(code)}`)) as { Scenario: typeof Scenario }
   const long = await import('./scenario.js')
   const folder = new URL('../../session/testdata/scenarios/', import.meta.url)

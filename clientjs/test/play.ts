@@ -19,16 +19,17 @@ afterEach(() => {
 
 export const pass = (ms = 0) => vi.advanceTimersByTimeAsync(ms)
 
-export const begin = (options: Options = {}): Session => connect(url, { fetch: net.fetch, WebSocket: net.WebSocket, ...options })
+export const start = (options: Options = {}): Session =>
+  connect(url, { fetch: net.fetch, WebSocket: net.WebSocket, ...options })
 
 /** A session that a WebSocket carries. */
 export async function open(options: Options = {}, fields: object = {}): Promise<Session> {
-  const session = begin(options)
+  const session = start(options)
   await pass()
   net.socket.open()
-  net.socket.say('@1 0\n' + opened(1, fields))
+  net.socket.receive('@1 0\n' + opened(1, fields))
   await pass(20)
-  net.socket.say('@1 0\n!pong {"i":1}\n')
+  net.socket.receive('@1 0\n!pong {"i":1}\n')
   await pass()
   net.socket.sent.length = 0
   return session
@@ -36,12 +37,18 @@ export async function open(options: Options = {}, fields: object = {}): Promise<
 
 /** Everything a session tells its listeners. */
 export function listen(session: Session) {
-  const heard = { messages: [] as Message[], ends: [] as End[], renewals: [] as End[], traces: [] as Trace[], other: [] as unknown[] }
-  session.on('message', (m) => heard.messages.push(m))
-  session.on('close', (e) => heard.ends.push(e))
-  session.on('renew', (e) => heard.renewals.push(e))
-  session.on('trace', (t) => heard.traces.push(t))
+  const got = {
+    messages: [] as Message[],
+    ends: [] as End[],
+    renewals: [] as End[],
+    traces: [] as Trace[],
+    other: [] as unknown[],
+  }
+  session.on('message', (m) => got.messages.push(m))
+  session.on('close', (e) => got.ends.push(e))
+  session.on('renew', (e) => got.renewals.push(e))
+  session.on('trace', (t) => got.traces.push(t))
   for (const type of ['open', 'transport', 'drain'] as const)
-    session.on(type, (e: unknown) => heard.other.push([type, e]))
-  return heard
+    session.on(type, (e: unknown) => got.other.push([type, e]))
+  return got
 }

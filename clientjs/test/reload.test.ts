@@ -38,7 +38,7 @@ class Tab {
       navigator: { locks: locks.of(life) },
     })
     this.page = new Page(life)
-    await this.page.begin(options)
+    await this.page.start(options)
     return this.page
   }
 
@@ -65,12 +65,17 @@ class Page {
     this.life = life
   }
 
-  async begin(options: Options): Promise<void> {
+  async start(options: Options): Promise<void> {
     const WebSocket = server.socketFor(this.life)
     const made = reloadStore('test')
     for (let i = 0; i < 50; i++) await Promise.resolve()
     await pass(2000 * +!(await Promise.race([made, Promise.resolve(false)])))
-    this.store = await Promise.race([made, new Promise<ReloadStore>((resolve) => this.life.onDeath.push(() => resolve({ name: '', restored: false } as ReloadStore)))])
+    this.store = await Promise.race([
+      made,
+      new Promise<ReloadStore>((resolve) =>
+        this.life.onDeath.push(() => resolve({ name: '', restored: false } as ReloadStore)),
+      ),
+    ])
     if (this.life.dead) return
     this.session = connect(url, { WebSocket, transports: ['websocket'], store: this.store, ...options })
     this.stop = this.session.on('message', (m) => this.life.dead || this.messages.push(m))
@@ -316,16 +321,20 @@ describe('the store turns itself off', () => {
 
   test('where there are no Web Locks, and where storage is forbidden', async () => {
     const life = new Life()
-    stubGlobals({ sessionStorage: storageOf(life, new FakeStorage()), localStorage: storageOf(life, local), navigator: {} })
+    stubGlobals({
+      sessionStorage: storageOf(life, new FakeStorage()),
+      localStorage: storageOf(life, local),
+      navigator: {},
+    })
     const page = new Page(life)
-    await page.begin({})
+    await page.start({})
     await pass(50)
     offs(page, /no Web Locks/)
     expect(page.session.state).toBe('open')
 
     stubGlobals({ sessionStorage: undefined })
     const other = new Page(life)
-    await other.begin({})
+    await other.start({})
     await pass(50)
     expect(other.unstored).toHaveLength(1)
     expect(other.session.state).toBe('open')

@@ -1,5 +1,5 @@
-// HF1-POL-04: one hanging poll and two requests at a time per attachment, whatever the application does. A third is for the
-// moments in which the session goes from one attachment to another.
+// HF1-POL-04: one hanging poll and two requests at a time per attachment, whatever the application
+// does. A third is for the moments in which the session goes from one attachment to another.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { connect, type Transport } from '../src/index.js'
 import { FakeNet, opened, type FakeRequest } from './fakeNet.js'
@@ -64,8 +64,13 @@ test.each<[Transport, string[]]>([
     pending.delete(open!)
     open!.answer('@1 20\n' + opened(1, { recv: 20 }))
   } else {
-    const event = (batch: string) => [...batch.split('\n').slice(0, -1), '.'].map((line) => `data:${line}\n`).join('') + '\n'
-    open!.stream(event(open!.preamble + '@1 20\n' + opened(1, { recv: 20 })) + event('@1 20\n?beacon {"i":1}\n') + event('@1 20\n?beacon {"i":2}\n'))
+    const event = (batch: string) =>
+      [...batch.split('\n').slice(0, -1), '.'].map((line) => `data:${line}\n`).join('') + '\n'
+    open!.stream(
+      event(open!.preamble + '@1 20\n' + opened(1, { recv: 20 })) +
+        event('@1 20\n?beacon {"i":1}\n') +
+        event('@1 20\n?beacon {"i":2}\n'),
+    )
   }
   await pass()
   expect(session.transport).toBe(transport)
@@ -77,7 +82,9 @@ test.each<[Transport, string[]]>([
   for (let i = 0; i < 20 && session.buffered; i++) await answer()
   expect(session.buffered).toBe(0)
   expect(most).toEqual({ all: 2, each: 2 })
-  expect([...new Set(net.requests.slice(1).map((r) => r.kind)), ...(transport === 'sse' ? ['stream'] : [])].sort()).toEqual(kinds)
+  expect(
+    [...new Set(net.requests.slice(1).map((r) => r.kind)), ...(transport === 'sse' ? ['stream'] : [])].sort(),
+  ).toEqual(kinds)
 })
 
 test('a switch takes one more, of the new attachment', async () => {

@@ -1,12 +1,22 @@
-// Runs a script of session/testdata/scenarios, whose README says what the lines are, and writes it again with the outputs
-// that it sees.
-import { encodeMessage } from '../src/codec.js'
-import { heldBytes, lastNumber } from '../src/log.js'
-import { authorized, closed, end, input, received, send, taken } from '../src/machine.js'
-import { next } from '../src/send.js'
-import { newMachine, type Conn, type Host, type Machine } from '../src/state.js'
-import { wake } from '../src/wake.js'
+// Runs a script of session/testdata/scenarios, whose README says what the lines are, and writes it
+// again with the outputs that it sees.
+import {
+  authorized,
+  close,
+  closed,
+  newMachine,
+  next,
+  online,
+  received,
+  send,
+  taken,
+  tick,
+  wake,
+} from '../src/machine/machine.js'
+import type { Conn, Host, Machine } from '../src/machine/state.js'
 import type { Transport } from '../src/types.js'
+import { prepare } from '../src/wire/codec.js'
+import { heldBytes, lastNumber } from '../src/wire/log.js'
 
 const epoch = Date.UTC(2030, 0, 1)
 const key = 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8'
@@ -38,16 +48,16 @@ export class Scenario {
     const m = newMachine({
       _key: key,
       _transports: (transports as string).split(',') as Transport[],
-      _takesBatch: +maxBatch,
-      _takesMessage: +maxMessage,
+      _maxBatch: +maxBatch,
+      _maxMessage: +maxMessage,
       _meta: JSON.parse(meta) ?? undefined,
       _memory: JSON.parse(memory),
       _random: () => 0.5,
       _clock: () => epoch + this.now,
     })
     m._server = { ...m._server, win: +win }
-    m._auth = JSON.parse(auth) ?? undefined
-    m._waitAuth = false
+    m._config._auth = JSON.parse(auth) ?? undefined
+    m._refusals._waitAuth = false
     return m
   }
 
@@ -84,7 +94,7 @@ export class Scenario {
     return text
   }
 
-  private say(line: string): void {
+  private write(line: string): void {
     this.out.push('  ' + line)
   }
 
@@ -96,7 +106,7 @@ export class Scenario {
       const at = deadline > this.now ? deadline : this.now + 1
       if (at > time) break
       this.now = at
-      input(this.m)
+      tick(this.m)
       const before = this.out.length
       this.act()
       if (this.out.length > before) this.out.splice(before, 0, `  at ${+at.toFixed(3)}`)
@@ -118,8 +128,8 @@ export class Scenario {
     const conn = this.conns[+word!]!
     switch (verb) {
       case 'start':
-        return input(m, () => {
-          m._raceAt = m._now
+        return tick(m, () => {
+          m._race._at = m._now
         })
       case 'send': {
         const [, payload, times = 1] = /^(.*?)(?: \*(\d+))?$/.exec(more!)!
@@ -127,44 +137,41 @@ export class Scenario {
           word === 'text'
             ? (JSON.parse(payload!) as string).repeat(+times)
             : Buffer.concat(Array.from({ length: +times }, () => Buffer.from(payload!, 'base64')))
-        input(m, () => send(m, encodeMessage(data)))
-        return this.say(`sent ${lastNumber(m)}`)
+        tick(m, () => send(m, prepare(data)))
+        return this.write(`sent ${lastNumber(m._log)}`)
       }
       case 'batch':
-        return input(m, () => received(m, conn, batch))
+        return tick(m, () => received(m, conn, batch))
       case 'binary': {
         const [, head, body] = /^(".*") (\S*)$/.exec(more!)!
         const bytes = Buffer.concat([Buffer.from(JSON.parse(head!) + '\n'), Buffer.from(body!, 'base64')])
-        return input(m, () => received(m, conn, Uint8Array.from(bytes)))
+        return tick(m, () => received(m, conn, Uint8Array.from(bytes)))
       }
       case 'closed':
-        return input(m, () => closed(m, conn, ''))
+        return tick(m, () => closed(m, conn, ''))
       case 'failed':
-        return input(m, () => closed(m, conn, more!))
+        return tick(m, () => closed(m, conn, more!))
       case 'auth':
-        return input(m, () => authorized(m, JSON.parse(args)))
+        return tick(m, () => authorized(m, JSON.parse(args)))
       case 'take':
-        for (let item; (item = m._queue.shift()); ) {
+        for (let item; (item = m._log._queue.shift());) {
           const { _close, _data, _number } = item
-          if (_close) this.say(`take close ${_close.code} ${JSON.stringify(_close.reason)}`)
-          else if (typeof _data === 'string') this.say(`take ${_number} text ${short(JSON.stringify(_data))}`)
-          else this.say(`take ${_number} binary ${short(Buffer.from(_data).toString('base64'))}`)
+          if (_close) this.write(`take close ${_close.code} ${JSON.stringify(_close.reason)}`)
+          else if (typeof _data === 'string') this.write(`take ${_number} text ${short(JSON.stringify(_data))}`)
+          else this.write(`take ${_number} binary ${short(Buffer.from(_data).toString('base64'))}`)
           const message = item
-          input(m, () => taken(m, message))
+          tick(m, () => taken(m, message))
         }
         return
       case 'close':
-        return input(m, () => end(m, +word!, JSON.parse(more!)))
+        return tick(m, () => close(m, +word!, JSON.parse(more!)))
       case 'wake':
-        return input(m, () => wake(m))
+        return tick(m, () => wake(m))
       case 'online':
       case 'offline':
-        return input(m, () => {
-          m._offline = verb === 'offline'
-          if (!m._offline) wake(m)
-        })
+        return tick(m, () => online(m, verb === 'online', true))
       case 'asleep':
-        return input(m)
+        return tick(m)
       case 'end':
         return
       default:
@@ -176,11 +183,12 @@ export class Scenario {
   private next(conn: Conn): boolean {
     const batch = next(this.m, conn)
     const id = this.conns.indexOf(conn)
-    if (typeof batch === 'string') for (const line of batch.slice(0, -1).split('\n')) this.say(`${id}> ${short(line)}`)
-    else if (batch) {
+    if (typeof batch === 'string') {
+      for (const line of batch.slice(0, -1).split('\n')) this.write(`${id}> ${short(line)}`)
+    } else if (batch) {
       const bytes = Buffer.from(batch)
       const lf = bytes.indexOf(10)
-      this.say(`${id}> binary "${bytes.subarray(0, lf)}" ${short(bytes.subarray(lf + 1).toString('base64'))}`)
+      this.write(`${id}> binary "${bytes.subarray(0, lf)}" ${short(bytes.subarray(lf + 1).toString('base64'))}`)
     }
     return !!batch
   }
@@ -190,29 +198,32 @@ export class Scenario {
     const host: Host = {
       _dial: (conn) => {
         this.conns[Math.max(this.conns.length, 1)] = conn
-        this.say(`dial ${this.conns.indexOf(conn)} ${conn._kind} ${conn._path._way._name ?? names[conn._kind]}`)
+        this.write(
+          `dial ${this.conns.indexOf(conn)} ${conn._kind} ${conn._attachment._transport._name ?? names[conn._kind]}`,
+        )
         this.next(conn)
       },
       _write: (conn) => {
         while (this.next(conn));
       },
-      _hangup: (conn, code) => this.say(`hangup ${this.conns.indexOf(conn)} ${code}`),
-      _ask: () => this.say('auth'),
+      _hangup: (conn, code) => this.write(`hangup ${this.conns.indexOf(conn)} ${code}`),
+      _ask: () => this.write('auth'),
       _trace: ({ what, transport, attachment, reason }) =>
-        this.say(`; ${what} ${transport}/${attachment} ${reason}`.trimEnd()),
-      _remember: (memory) => this.config['memory'] && this.say(`remember ${memory}`),
+        this.write(`; ${what} ${transport}/${attachment} ${reason}`.trimEnd()),
+      _remember: (memory) => this.config['memory'] && this.write(`remember ${memory}`),
       _end: () => this.over(),
     }
-    for (const action of this.m._actions.splice(0)) action(host)
+    for (const effect of this.m._effects.splice(0)) effect(host)
   }
 
   private over(): void {
-    const { code, reason, remote, delivered, unknown, notDelivered } = this.m._over!
+    const { code, reason, remote, delivered, unknown, notDelivered } = this.m._closing._over!
     const last = Math.max(delivered, ...unknown, ...notDelivered)
-    const sent = this.m._closing && !heldBytes(this.m) ? Math.min(last, lastNumber(this.m) - 1) : last
+    const sent = this.m._closing._local && !heldBytes(this.m._log) ? Math.min(last, lastNumber(this.m._log) - 1) : last
     const fate = unknown.length ? 'unknown' : 'exact'
-    this.say(
-      `over ${code} ${JSON.stringify(reason)} ${remote ? 'remote' : 'local'} delivered=${Math.min(delivered, sent)} of=${sent} ${fate}`,
+    this.write(
+      `over ${code} ${JSON.stringify(reason)} ${remote ? 'remote' : 'local'} ` +
+        `delivered=${Math.min(delivered, sent)} of=${sent} ${fate}`,
     )
   }
 }

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { connect, type Message, type Store } from '../src/index.js'
-import { lastNumber } from '../src/log.js'
+import { connect, type Message } from '../src/index.js'
+import type { StoreHooks } from '../src/store.js'
+import { lastNumber } from '../src/wire/log.js'
 import { opened, FakeNet } from './fakeNet.js'
 
 const url = 'https://host.test/holdfast'
@@ -13,14 +14,15 @@ beforeEach(() => {
 afterEach(() => vi.useRealTimers())
 
 const pass = (ms = 0) => vi.advanceTimersByTimeAsync(ms)
-const begin = (store: Store) => connect(url, { fetch: net.fetch, WebSocket: net.WebSocket, transports: ['websocket'], store })
+const start = (store: StoreHooks) =>
+  connect(url, { fetch: net.fetch, WebSocket: net.WebSocket, transports: ['websocket'], store })
 
 test('a store has seen what is sent before it is', async () => {
   const seen: [number, number, number][] = []
-  const session = begin({
+  const session = start({
     name: 'test',
-    _begin: () => {},
-    _keep: (m) => seen.push([m._atts, m._u, lastNumber(m)]),
+    _start: () => {},
+    _keep: (m) => seen.push([m._race._atts, m._selection._u, lastNumber(m._log)]),
   })
   let sentBySocket = 0
   session.on('trace', ({ what }) => what === 'selected' && session.send('from a listener'))
@@ -38,21 +40,21 @@ test('a store has seen what is sent before it is', async () => {
     expect(seen.at(-1)![2]).toBeGreaterThanOrEqual(sentBySocket)
     send.call(net.socket, data)
   }
-  net.socket.say('@1 1\n' + opened(1, { recv: 1 }))
+  net.socket.receive('@1 1\n' + opened(1, { recv: 1 }))
   await pass()
   expect(sentBySocket).toBe(2)
 })
 
 test('a store may put the ack off', async () => {
   const taken: [Message | undefined, () => void][] = []
-  const session = begin({ name: 'test', _begin: () => {}, _keep: () => {}, _take: (...args) => taken.push(args) })
-  const heard: unknown[] = []
-  session.on('message', ({ data }) => heard.push(data))
+  const session = start({ name: 'test', _start: () => {}, _keep: () => {}, _take: (...args) => taken.push(args) })
+  const got: unknown[] = []
+  session.on('message', ({ data }) => got.push(data))
   await pass()
   net.socket.open()
-  net.socket.say('@1 0\n' + opened(1) + 'ta\ntb\n!close {"code":4100,"reason":""}\n')
+  net.socket.receive('@1 0\n' + opened(1) + 'ta\ntb\n!close {"code":4100,"reason":""}\n')
   await pass(1000)
-  expect(heard).toEqual(['a', 'b'])
+  expect(got).toEqual(['a', 'b'])
   expect(taken.map(([m]) => m?.number)).toEqual([1, 2, undefined])
   expect(net.socket.text).not.toMatch(/^@1 [123]/m)
   taken[0]![1]()

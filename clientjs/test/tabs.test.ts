@@ -33,7 +33,12 @@ class Tab {
   readonly ends: End[] = []
   readonly events: unknown[] = []
 
-  constructor({ listen = true, dieAt = Infinity, fail, ...options }: ShareOptions & { listen?: boolean; dieAt?: number; fail?: () => boolean } = {}) {
+  constructor({
+    listen = true,
+    dieAt = Infinity,
+    fail,
+    ...options
+  }: ShareOptions & { listen?: boolean; dieAt?: number; fail?: () => boolean } = {}) {
     const { life } = this
     life.dieAt = dieAt
     stubGlobals({
@@ -46,7 +51,8 @@ class Tab {
     if (listen) this.listen()
     this.session.on('renew', (end) => life.dead || this.renewals.push(end))
     this.session.on('close', (end) => life.dead || this.ends.push(end))
-    for (const type of ['open', 'transport', 'drain'] as const) this.session.on(type, (event) => life.dead || this.events.push([type, event]))
+    for (const type of ['open', 'transport', 'drain'] as const)
+      this.session.on(type, (event) => life.dead || this.events.push([type, event]))
   }
 
   listen(): void {
@@ -97,7 +103,10 @@ describe('tabs', () => {
       for (let i = 0; i < 10; i++) {
         for (const [k, tab] of tabs.entries()) {
           const text = `${round} ${i} ${k}`
-          void tab.session.send(text).then(() => tab.life.dead || sent.push(text), () => {})
+          void tab.session.send(text).then(
+            () => tab.life.dead || sent.push(text),
+            () => {},
+          )
         }
         only().send(`down ${++down}`)
         await pass(3)
@@ -112,7 +121,11 @@ describe('tabs', () => {
       await pass(100)
     }
     await pass(2000)
-    expect(only().up.filter((text) => sent.includes(text)).sort()).toEqual([...sent].sort())
+    expect(
+      only()
+        .up.filter((text) => sent.includes(text))
+        .sort(),
+    ).toEqual([...sent].sort())
     expect(new Set(only().up).size).toBe(only().up.length)
     expect(sent.length).toBeGreaterThan(100)
     for (const tab of tabs) {
@@ -240,7 +253,12 @@ describe('tabs', () => {
     for (const { session, got } of tabs) {
       expect(got).toEqual(['b'])
       await session.drained()
-      expect([session.leads, session.state, session.transport, session.buffered]).toEqual([true, 'open', 'websocket', 0])
+      expect([session.leads, session.state, session.transport, session.buffered]).toEqual([
+        true,
+        'open',
+        'websocket',
+        0,
+      ])
     }
     tabs[0]!.session.close()
     await pass(100)
@@ -248,7 +266,8 @@ describe('tabs', () => {
   })
 })
 
-// Whatever the tab that leads was about to do, it dies before it: reading or writing the journal, sending, hearing.
+// Whatever the tab that leads was about to do, it dies before it: reading or writing the journal,
+// sending, hearing.
 test('a leader that is killed at any step loses, doubles and reuses nothing', async () => {
   let kills = 0
   for (let dieAt = 0; ; dieAt += 3) {
@@ -280,7 +299,10 @@ test('a leader that is killed at any step loses, doubles and reuses nothing', as
     expect(server.complaints, what).toEqual([])
     const s = only()
     expect(new Set(s.up).size, what).toBe(s.up.length)
-    expect(s.up.filter((text) => sent.includes(text)), what).toHaveLength(sent.length)
+    expect(
+      s.up.filter((text) => sent.includes(text)),
+      what,
+    ).toHaveLength(sent.length)
     expect(sent.length, what).toBeGreaterThanOrEqual(5)
     // Those of one tab keep their order.
     const evens = s.up.map((text) => +text.slice(3)).filter((k) => k % 2 === 0)

@@ -1,4 +1,5 @@
-// Reads the wire vectors that every implementation must pass: session/testdata/README.md says what they are.
+// Reads the wire vectors that every implementation must pass: session/testdata/README.md says what
+// they are.
 import { readFileSync, readdirSync } from 'node:fs'
 
 /** Octets as the vectors write them. */
@@ -58,6 +59,9 @@ export function bytesOf(octets: Octets): Uint8Array {
   return Buffer.concat(Array.from({ length: octets.times }, () => bytesOf(octets.repeat)))
 }
 
-/** Octets as a carrier hands them over: decoded fatally. The platform takes a BOM off a body, and leaves it in a frame. */
+/**
+ * Octets as a carrier hands them over: decoded fatally. The platform takes a BOM off a body, and
+ * leaves it in a frame.
+ */
 export const textOf = (octets: Octets, ignoreBOM: boolean): string =>
   new TextDecoder('utf-8', { fatal: true, ignoreBOM }).decode(bytesOf(octets))

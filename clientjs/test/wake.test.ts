@@ -1,4 +1,5 @@
-// What the platform tells a session: a page shown again, a network that comes and goes, timers that did not run.
+// What the platform tells a session: a page shown again, a network that comes and goes, timers that
+// did not run.
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { connect, type Message, type Options, type Session, type Trace } from '../src/index.js'
 import { FakeNet, opened } from './fakeNet.js'
@@ -31,9 +32,9 @@ const pass = (ms = 0) => vi.advanceTimersByTimeAsync(ms)
 /** The time goes on and no timer runs, as in a page that is frozen. */
 const freeze = (ms: number) => vi.setSystemTime(Date.now() + ms)
 
-const tell = (type: string) => page.dispatchEvent(new Event(type))
+const fire = (type: string) => page.dispatchEvent(new Event(type))
 
-function begin(options: Options = {}): Session & { traces: Trace[]; got: Message[] } {
+function start(options: Options = {}): Session & { traces: Trace[]; got: Message[] } {
   const session = connect('https://host.test/holdfast', { fetch: net.fetch, WebSocket: net.WebSocket, ...options })
   const traces: Trace[] = []
   const got: Message[] = []
@@ -42,14 +43,14 @@ function begin(options: Options = {}): Session & { traces: Trace[]; got: Message
   return Object.assign(session, { traces, got })
 }
 
-/** A session that a WebSocket carries, proven. */
-async function open(options: Options = {}): Promise<ReturnType<typeof begin>> {
-  const session = begin(options)
+/** A session that a WebSocket carries, validated. */
+async function open(options: Options = {}): Promise<ReturnType<typeof start>> {
+  const session = start(options)
   await pass()
   net.socket.open()
-  net.socket.say('@1 0\n' + opened(1))
+  net.socket.receive('@1 0\n' + opened(1))
   await pass(20)
-  net.socket.say('@1 0\n!pong {"i":1}\n')
+  net.socket.receive('@1 0\n!pong {"i":1}\n')
   await pass(11_000)
   net.socket.sent.length = 0
   return session
@@ -64,7 +65,7 @@ describe('a page that is shown again', () => {
     session.send('before')
     await pass()
     freeze(10 * 60_000)
-    tell(type)
+    fire(type)
     await pass()
     expect(zombie.text).toBe('@1 0\ntbefore\n@2 0\n!ping {"i":2}\n')
     expect(carriers()).toBe(1)
@@ -73,14 +74,14 @@ describe('a page that is shown again', () => {
     expect(Date.now() - woke).toBeLessThanOrEqual(3000)
     net.socket.open()
     await pass()
-    net.socket.say('@1 0\n' + opened(2, { sel: { u: 1, att: 1 } }))
+    net.socket.receive('@1 0\n' + opened(2, { sel: { u: 1, att: 1 } }))
     await pass()
     const sent = net.socket.text
     expect(sent).toContain('!use {"u":2,"att":2,')
-    net.socket.say('@1 0\n!reply {"recv":0,"sent":0,"sel":{"u":2,"att":2}}\ntdown\n')
+    net.socket.receive('@1 0\n!reply {"recv":0,"sent":0,"sel":{"u":2,"att":2}}\ntdown\n')
     await pass()
     expect(net.socket.text).toContain('\ntbefore\n')
-    net.socket.say('@2 1\n')
+    net.socket.receive('@2 1\n')
     await pass()
     expect(session.buffered).toBe(0)
     expect(session.got.map((m) => m.data)).toEqual(['down'])
@@ -90,9 +91,9 @@ describe('a page that is shown again', () => {
   test('a path that lives is kept: its pong and what waited unread are heard', async () => {
     const session = await open()
     freeze(10 * 60_000)
-    tell('visibilitychange')
-    net.socket.say('@1 0\ntwaited\n')
-    net.socket.say('@2 0\n!pong {"i":2}\n')
+    fire('visibilitychange')
+    net.socket.receive('@1 0\ntwaited\n')
+    net.socket.receive('@2 0\n!pong {"i":2}\n')
     await pass(4000)
     expect(carriers()).toBe(1)
     expect(session.got.map((m) => m.data)).toEqual(['waited'])
@@ -103,13 +104,13 @@ describe('a page that is shown again', () => {
     await open()
     freeze(3000)
     page.hidden = true
-    tell('visibilitychange')
+    fire('visibilitychange')
     await pass()
     expect(net.socket.text).toBe('')
   })
 
   test('a page that was only now loaded does nothing', async () => {
-    begin()
+    start()
     await pass(100)
     page.dispatchEvent(Object.assign(new Event('pageshow'), { persisted: false }))
     await pass(100)
@@ -120,7 +121,7 @@ describe('a page that is shown again', () => {
     await open()
     freeze(10 * 60_000)
     for (let i = 0; i < 3; i++) {
-      tell('visibilitychange')
+      fire('visibilitychange')
       await pass(1000)
     }
     expect(carriers()).toBeGreaterThan(1)
@@ -133,21 +134,22 @@ describe('a page that is shown again', () => {
     const woke = Date.now()
     while (carriers() === 1 && Date.now() < woke + 60_000) await pass(10)
     expect(zombie.text).toContain('!ping')
-    // The clock of fake timers is behind by as long as the page was frozen, so the timer of the next deadline still has to run.
+    // The clock of fake timers is behind by as long as the page was frozen, so the timer of the
+    // next deadline still has to run.
     expect(Date.now() - woke).toBeLessThanOrEqual(40_000)
   })
 })
 
 describe('the network', () => {
   test('is tried at once when it is back, whatever the back-off', async () => {
-    begin({ transports: ['websocket'] })
+    start({ transports: ['websocket'] })
     for (let i = 0; i < 8; i++) {
       await pass(20_000)
       net.socket.drop()
     }
     await pass()
     const before = net.sockets.length
-    tell('online')
+    fire('online')
     await pass()
     expect(net.sockets).toHaveLength(before + 1)
   })
@@ -158,7 +160,7 @@ describe('the network', () => {
   ])('a transport that did not open when another did %s', async (_, platform, more) => {
     const session = await open({ transports: ['websocket', 'longpoll'] })
     vi.stubGlobal('navigator', { onLine: platform === 'online' })
-    tell(platform)
+    fire(platform)
     await pass(6000)
     net.socket.drop()
     await pass()
@@ -173,7 +175,7 @@ describe('the network', () => {
 
   test('is believed to be away from the start if the platform says so', async () => {
     vi.stubGlobal('navigator', { onLine: false })
-    begin({ transports: ['websocket', 'longpoll'] })
+    start({ transports: ['websocket', 'longpoll'] })
     await pass()
     expect(net.sockets).toHaveLength(1) // the platform may be wrong
   })
@@ -188,5 +190,5 @@ test('listeners are gone when the session ends, and there are none in Node', asy
   expect(session.state).toBe('closed')
   expect([...listening.values()]).toEqual(types.map(() => 0))
   vi.unstubAllGlobals()
-  expect(() => begin({ transports: ['longpoll'] }).close()).not.toThrow()
+  expect(() => start({ transports: ['longpoll'] }).close()).not.toThrow()
 })

@@ -1,8 +1,10 @@
-// Runs in the page: sends the sequence it is given, and books the one that comes. No module, so that it can be injected;
-// no crypto.subtle, since a page over plain http with a name has none.
+// Runs in the page: sends the sequence it is given, and books the one that comes. No module, so
+// that it can be injected; no crypto.subtle, since a page over plain http with a name has none.
 
 globalThis.Sha256 = class {
-  #state = new Uint32Array([0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19])
+  #state = new Uint32Array([
+    0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
+  ])
   #block = new Uint8Array(64)
   #words = new Uint32Array(64)
   #length = 0
@@ -44,7 +46,9 @@ globalThis.Sha256 = class {
       const two = ((turn(a, 2) ^ turn(a, 13) ^ turn(a, 22)) + ((a & b) ^ (a & c) ^ (b & c))) | 0
       ;[h, g, f, e, d, c, b, a] = [g, f, e, (d + one) | 0, c, b, a, (one + two) | 0]
     }
-    ;[a, b, c, d, e, f, g, h].forEach((word, i) => { this.#state[i] += word })
+    ;[a, b, c, d, e, f, g, h].forEach((word, i) => {
+      this.#state[i] += word
+    })
   }
 }
 
@@ -68,7 +72,17 @@ const roots = (() => {
 globalThis.crossing = (() => {
   const hash = new Sha256()
   const missing = new Set()
-  const state = { sent: 0, received: 0, duplicated: 0, outOfOrder: 0, pictures: 0, transports: [], traces: [], end: undefined, errors: [] }
+  const state = {
+    sent: 0,
+    received: 0,
+    duplicated: 0,
+    outOfOrder: 0,
+    pictures: 0,
+    transports: [],
+    traces: [],
+    end: undefined,
+    errors: [],
+  }
   let expected = 1
   let session
   let network
@@ -128,7 +142,9 @@ globalThis.crossing = (() => {
       session.on('transport', ({ transport }) => state.transports.push(transport ?? ''))
       session.on('trace', (step) => state.traces.push(step))
       session.on('renew', (end) => state.errors.push(`renewed: ${end.code} ${end.reason}`))
-      session.on('close', (end) => { state.end = end })
+      session.on('close', (end) => {
+        state.end = end
+      })
       const timer = setInterval(() => {
         const { value, done } = up.next()
         if (done) return clearInterval(timer)
@@ -136,11 +152,22 @@ globalThis.crossing = (() => {
         state.sent++
       }, pace)
     },
-    force(transport) { network.only = transport },
+    force(transport) {
+      network.only = transport
+    },
     cut: () => network.cut(),
-    close() { session.close() },
+    close() {
+      session.close()
+    },
     drained: () => session.drained(),
-    report: () => ({ ...state, lost: missing.size, id: session.id, transport: session.transport ?? '', state: session.state, attaches: state.traces.filter((t) => t.what === 'opened').length }),
+    report: () => ({
+      ...state,
+      lost: missing.size,
+      id: session.id,
+      transport: session.transport ?? '',
+      state: session.state,
+      attaches: state.traces.filter((t) => t.what === 'opened').length,
+    }),
     /** The hash can be asked for once, at the end. */
     hash: () => hash.hex(),
   }

@@ -1,60 +1,42 @@
-// What a WebSocket class does, as a list of observations: each check returns something that JSON can hold, and is made of
-// the platform's class and of ours with the same backend. What differs is a difference. No module, so that it can be injected.
+// What a WebSocket class does, as a list of observations: each check returns something that JSON
+// can hold, and is made of the platform's class and of ours with the same backend. What differs is
+// a difference. Its tools are in websocketTools.js. No module, so that it can be injected.
 
 globalThis.webSocketChecks = (() => {
-  const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
-  const next = (socket, type) => new Promise((resolve) => socket.addEventListener(type, resolve, { once: true }))
+  const { pause, next, outcome, ready, story, echoed, hex } = webSocketTools
 
-  /** The name of what is thrown, or what is returned. */
-  const outcome = (act) => {
-    try {
-      return act()
-    } catch (error) {
-      return `throws ${error.name}`
-    }
-  }
-
-  const ready = async (socket) => {
-    await Promise.race([next(socket, 'open'), next(socket, 'close')])
-    return socket
-  }
-
-  /** Everything that a socket tells, up to its close. */
-  const story = async (socket, act = () => {}) => {
-    const lines = []
-    for (const type of ['open', 'message', 'error', 'close'])
-      socket.addEventListener(type, (event) => {
-        const words = [type, socket.readyState]
-        if (type === 'message') words.push(event.data)
-        if (type === 'close') words.push(event.code, event.reason, event.wasClean)
-        lines.push(words.join(' '))
-      })
-    await act(socket)
-    if (!lines.some((line) => line.startsWith('close'))) await next(socket, 'close')
-    await pause(20)
-    return lines
-  }
-
-  const echoed = async (socket, data) => {
-    socket.send(data)
-    return (await next(socket, 'message')).data
-  }
-
-  const hex = async (data) => [...new Uint8Array(data instanceof Blob ? await data.arrayBuffer() : data)].join(' ')
+  const closes = ['1000&reason=done', '1001', '1011&reason=ouch', '3000', '4999&reason=%C3%A9', '1005']
 
   /** [name, check of a class and the URL of the backend]. */
   const checks = {
-    'names and lengths': (W) => [W.name, W.length, W.prototype.send.length, W.prototype.close.length, `${W.prototype}`, Object.getPrototypeOf(W) === EventTarget],
-    'constants': (W) => ['CONNECTING', 'OPEN', 'CLOSING', 'CLOSED'].map((name) => [Object.getOwnPropertyDescriptor(W, name), Object.getOwnPropertyDescriptor(W.prototype, name)]),
+    'names and lengths': (W) => [
+      W.name, W.length, W.prototype.send.length, W.prototype.close.length, `${W.prototype}`,
+      Object.getPrototypeOf(W) === EventTarget,
+    ],
+    'constants': (W) =>
+      ['CONNECTING', 'OPEN', 'CLOSING', 'CLOSED'].map((name) =>
+        [W, W.prototype].map((target) => Object.getOwnPropertyDescriptor(target, name)),
+      ),
     'members of the prototype': (W) =>
       Object.entries(Object.getOwnPropertyDescriptors(W.prototype))
-        .map(([name, { enumerable, configurable, writable, get, set, value }]) => [name, enumerable, configurable, writable, typeof get, typeof set, name !== 'constructor' && typeof value])
+        .map(([name, { enumerable, configurable, writable, get, set, value }]) => [
+          name, enumerable, configurable, writable, typeof get, typeof set, name !== 'constructor' && typeof value,
+        ])
         .sort((a, b) => (a[0] < b[0] ? -1 : 1)),
     'own properties of the class': (W) => Object.getOwnPropertyNames(W).sort(),
     'no own properties of a socket': async (W, url) => Reflect.ownKeys((await ready(new W(url + 'echo')))),
-    'without new, and without arguments': (W, url) => [outcome(() => W(url)), outcome(() => new W()), outcome(() => W.prototype.url), outcome(() => W.prototype.send('a')), outcome(() => W.prototype.close())],
+    'without new, and without arguments': (W, url) => [
+      outcome(() => W(url)), outcome(() => new W()), outcome(() => W.prototype.url),
+      outcome(() => W.prototype.send('a')), outcome(() => W.prototype.close()),
+    ],
     'URLs': (W) =>
-      ['/path', 'path?a=b', '?q', '//host.test/', 'http://host.test/', 'HTTPS://HOST.test:443/%7e', 'wss://host.test:443', 'ws://host.test:80/a b/é?ü', 'ws://user:word@host.test/', 'ws://host.test/#', 'ws://host.test/#a', 'ws://', 'ws:host.test', 'mailto:a@b', 'ftp://host.test/', 'about:blank', 'blob:ws://host.test/', '\u0000', 'ws://[::1]/', 'ws://a b/', 'ws://host.test:99999/', { toString: () => 'ws://host.test/o' }, new URL('ws://host.test/u'), null, undefined].map((given) =>
+      [
+        '/path', 'path?a=b', '?q', '//host.test/', 'http://host.test/', 'HTTPS://HOST.test:443/%7e',
+        'wss://host.test:443', 'ws://host.test:80/a b/é?ü', 'ws://user:word@host.test/', 'ws://host.test/#',
+        'ws://host.test/#a', 'ws://', 'ws:host.test', 'mailto:a@b', 'ftp://host.test/', 'about:blank',
+        'blob:ws://host.test/', '\u0000', 'ws://[::1]/', 'ws://a b/', 'ws://host.test:99999/',
+        { toString: () => 'ws://host.test/o' }, new URL('ws://host.test/u'), null, undefined,
+      ].map((given) =>
         outcome(() => {
           const socket = new W(given)
           socket.close()
@@ -62,7 +44,10 @@ globalThis.webSocketChecks = (() => {
         }),
       ),
     'protocols': (W) =>
-      ['', 'a', ' ', 'a b', 'a,b', 'a/b', 'a:b', 'é', '\u007f', '\u0000', "!#$%&'*+-.^_`|~", '{}', '"a"', '(a)', [], ['a', 'b'], ['a', 'a'], ['a', ''], null, undefined, 1, {}, [1], [null]].map((given) => [
+      [
+        '', 'a', ' ', 'a b', 'a,b', 'a/b', 'a:b', 'é', '\u007f', '\u0000', "!#$%&'*+-.^_`|~", '{}', '"a"', '(a)', [],
+        ['a', 'b'], ['a', 'a'], ['a', ''], null, undefined, 1, {}, [1], [null],
+      ].map((given) => [
         `${given}`,
         outcome(() => {
           new W('ws://host.test/', given).close()
@@ -73,7 +58,10 @@ globalThis.webSocketChecks = (() => {
     'protocols in a Set': (W) => outcome(() => new W('ws://host.test/', new Set(['a', 'b'])).close()),
     'attributes at first': (W, url) => {
       const s = new W(url + 'echo')
-      return [s.readyState, s.bufferedAmount, s.extensions, s.protocol, s.binaryType, s.onopen, s.onmessage, s.onerror, s.onclose]
+      return [
+        s.readyState, s.bufferedAmount, s.extensions, s.protocol, s.binaryType, s.onopen, s.onmessage, s.onerror,
+        s.onclose,
+      ]
     },
     'attributes that cannot be set': async (W, url) => {
       const s = new W(url + 'echo')
@@ -92,7 +80,10 @@ globalThis.webSocketChecks = (() => {
     },
     'while it connects': (W, url) => {
       const s = new W(url + 'echo')
-      return [outcome(() => s.send()), outcome(() => s.send('a')), outcome(() => s.send(new Blob(['a']))), s.bufferedAmount, outcome(() => s.close(999)), outcome(() => s.close(1000, 'x'.repeat(124))), s.readyState]
+      return [
+        outcome(() => s.send()), outcome(() => s.send('a')), outcome(() => s.send(new Blob(['a']))), s.bufferedAmount,
+        outcome(() => s.close(999)), outcome(() => s.close(1000, 'x'.repeat(124))), s.readyState,
+      ]
     },
     'close while it connects': (W, url) => {
       const socket = new W(url + 'echo')
@@ -104,25 +95,36 @@ globalThis.webSocketChecks = (() => {
     'open event': async (W, url) => {
       const socket = new W(url + 'echo')
       const e = await next(socket, 'open')
-      return [e.type, e.constructor.name, e.bubbles, e.cancelable, e.composed, e.defaultPrevented, e.target === socket, socket.readyState, socket.extensions, socket.protocol, socket.bufferedAmount]
+      return [
+        e.type, e.constructor.name, e.bubbles, e.cancelable, e.composed, e.defaultPrevented, e.target === socket,
+        socket.readyState, socket.extensions, socket.protocol, socket.bufferedAmount,
+      ]
     },
     'message event': async (W, url) => {
       const socket = await ready(new W(url + 'echo'))
       socket.send('a')
       const e = await next(socket, 'message')
-      return [e.type, e.constructor.name, e instanceof MessageEvent, e.bubbles, e.cancelable, e.data, e.origin === url.slice(0, url.indexOf('/', 5)), e.lastEventId, e.source, e.ports.length]
+      return [
+        e.type, e.constructor.name, e instanceof MessageEvent, e.bubbles, e.cancelable, e.data,
+        e.origin === url.slice(0, url.indexOf('/', 5)), e.lastEventId, e.source, e.ports.length,
+      ]
     },
     'close event': async (W, url) => {
       const socket = await ready(new W(url + 'echo'))
       socket.close(3333, 'bye')
       const e = await next(socket, 'close')
-      return [e.type, e.constructor.name, e instanceof CloseEvent, e.bubbles, e.cancelable, e.code, e.reason, e.wasClean]
+      return [
+        e.type, e.constructor.name, e instanceof CloseEvent, e.bubbles, e.cancelable, e.code, e.reason, e.wasClean,
+      ]
     },
     'events are trusted': async (W, url) => (await next(new W(url + 'echo'), 'open')).isTrusted,
     'texts': async (W, url) => {
       const socket = await ready(new W(url + 'echo'))
       const got = []
-      for (const text of ['a', '', 'é\u0000\ufeff\u2028\r\n\\', '\ufeffa', '🎈\ud800x\udc00', 'x'.repeat(70000), 17, null, undefined, { toString: () => 'object' }, ['a', 'b']]) got.push(await echoed(socket, text))
+      for (const text of [
+        'a', '', 'é\u0000\ufeff\u2028\r\n\\', '\ufeffa', '🎈\ud800x\udc00', 'x'.repeat(70000), 17, null, undefined,
+        { toString: () => 'object' }, ['a', 'b'],
+      ]) got.push(await echoed(socket, text))
       return got
     },
     'binary': async (W, url) => {
@@ -131,7 +133,10 @@ globalThis.webSocketChecks = (() => {
       const got = []
       for (const type of ['blob', 'arraybuffer']) {
         socket.binaryType = type
-        for (const data of [bytes, bytes.buffer, bytes.subarray(1, 3), new DataView(bytes.buffer, 2, 2), new Uint16Array(bytes.buffer), new Blob([bytes, 'text']), new ArrayBuffer(0), new Blob([])]) {
+        for (const data of [
+          bytes, bytes.buffer, bytes.subarray(1, 3), new DataView(bytes.buffer, 2, 2), new Uint16Array(bytes.buffer),
+          new Blob([bytes, 'text']), new ArrayBuffer(0), new Blob([]),
+        ]) {
           const answer = await echoed(socket, data)
           got.push([answer.constructor.name, await hex(answer)])
         }
@@ -153,7 +158,8 @@ globalThis.webSocketChecks = (() => {
       socket.send(bytes.buffer)
       bytes.fill(9)
       await done
-      return Promise.all(all.map(async (data) => (typeof data === 'string' ? data : data.size > 9 ? data.size : hex(data))))
+      const short = (data) => (typeof data === 'string' ? data : data.size > 9 ? data.size : hex(data))
+      return Promise.all(all.map(async (data) => short(data)))
     },
     'binaryType counts when the message comes': async (W, url) => {
       const socket = await ready(new W(url + 'echo'))
@@ -184,7 +190,8 @@ globalThis.webSocketChecks = (() => {
     },
     'arguments of close': async (W, url) => {
       const socket = await ready(new W(url + 'echo'))
-      return [0, 1, 999, 1001, 1005, 1006, 2999, 5000, 65535, 66536, -1, NaN, null, 'a', {}, '', true].map((code) => [`${code}`, outcome(() => socket.close(code))]).concat([
+      const codes = [0, 1, 999, 1001, 1005, 1006, 2999, 5000, 65535, 66536, -1, NaN, null, 'a', {}, '', true]
+      return codes.map((code) => [`${code}`, outcome(() => socket.close(code))]).concat([
         [outcome(() => socket.close(1000, 'é'.repeat(62))), socket.readyState],
       ])
     },
@@ -195,8 +202,10 @@ globalThis.webSocketChecks = (() => {
     'close()': async (W, url) => story(await ready(new W(url + 'echo')), (s) => s.close()),
     'close(undefined)': async (W, url) => story(await ready(new W(url + 'echo')), (s) => s.close(undefined)),
     'close(1000)': async (W, url) => story(await ready(new W(url + 'echo')), (s) => s.close(1000)),
-    'close("4999", a reason of 123 bytes)': async (W, url) => story(await ready(new W(url + 'echo')), (s) => s.close('4999', 'é'.repeat(61) + 'x')),
-    'close(3000.4, a lone surrogate)': async (W, url) => story(await ready(new W(url + 'echo')), (s) => s.close(3000.4, '\ud800')),
+    'close("4999", a reason of 123 bytes)': async (W, url) =>
+      story(await ready(new W(url + 'echo')), (s) => s.close('4999', 'é'.repeat(61) + 'x')),
+    'close(3000.4, a lone surrogate)': async (W, url) =>
+      story(await ready(new W(url + 'echo')), (s) => s.close(3000.4, '\ud800')),
     'close twice': async (W, url) => story(await ready(new W(url + 'echo')), (s) => {
       s.close(3001, 'a')
       s.close(3002, 'b')
@@ -225,7 +234,7 @@ globalThis.webSocketChecks = (() => {
         await pause(20)
       }
     },
-    ...Object.fromEntries(['1000&reason=done', '1001', '1011&reason=ouch', '3000', '4999&reason=%C3%A9', '1005'].map((query) =>
+    ...Object.fromEntries(closes.map((query) =>
       [`the backend closes with ${query}`, (W, url) => story(new W(`${url}close?code=${query}`))])),
     'the backend breaks the connection': (W, url) => story(new W(url + 'drop')),
     'the backend refuses': (W, url) => story(new W(url + 'refuse')),
@@ -235,9 +244,14 @@ globalThis.webSocketChecks = (() => {
       return [socket.protocol, await echoed(socket, 'x')]
     },
     'no protocol is chosen': async (W, url) => story(new W(url + 'none', 'a'), async (s) => (await ready(s)).close()),
-    'a protocol is chosen that nobody offered': (W, url) => story(new W(url + 'other', 'a'), async (s) => (await ready(s)).close()),
-    'a protocol is chosen where none was offered': (W, url) => story(new W(url + 'other'), async (s) => (await ready(s)).close()),
-    'query and protocols reach the backend': async (W, url) => JSON.parse((await next(new W(url + 'info?a=b&c=%20%2F', ['x', 'y']), 'message')).data).slice(0, 2),
+    'a protocol is chosen that nobody offered': (W, url) =>
+      story(new W(url + 'other', 'a'), async (s) => (await ready(s)).close()),
+    'a protocol is chosen where none was offered': (W, url) =>
+      story(new W(url + 'other'), async (s) => (await ready(s)).close()),
+    'query and protocols reach the backend': async (W, url) => {
+      const { data } = await next(new W(url + 'info?a=b&c=%20%2F', ['x', 'y']), 'message')
+      return JSON.parse(data).slice(0, 2)
+    },
     'cookies, Origin and User-Agent reach the backend': async (W, url) => {
       document.cookie = 'check=1'
       const [, , cookie, origin, agent] = JSON.parse((await next(new W(url + 'info'), 'message')).data)
@@ -338,7 +352,10 @@ globalThis.webSocketChecks = (() => {
     'a message above the limit of the server': async (W, url) => {
       const socket = await ready(new W(url + 'echo'))
       socket.send(new Uint8Array((1 << 20) + 1))
-      return Promise.race([next(socket, 'message').then(({ data }) => data.size), next(socket, 'close').then(({ code }) => `closed ${code}`)])
+      return Promise.race([
+        next(socket, 'message').then(({ data }) => data.size),
+        next(socket, 'close').then(({ code }) => `closed ${code}`),
+      ])
     },
   }
 

@@ -28,7 +28,7 @@ export class CurrentTransport {
       case 'validated':
         it.validatedAt = time
         this.#problems.delete(transport)
-        return { tone: 'good', text: `${name}: proven` }
+        return { tone: 'good', text: `${name}: validated` }
       case 'suspect':
         this.#problems.set(transport, suspicion(reason))
         if (it === this.#selected) this.suspect = true

@@ -1,0 +1,35 @@
+// The process, the page or the network is back, and what is dead is to be found now (HF1-LIV-14).
+
+import { ping } from './attachments.js'
+import { attemptDelay, startRace } from './backoff.js'
+import { extendClose } from './closing.js'
+import type { Machine } from './state.js'
+
+/**
+ * Pings the attachment in use, and takes it for dead unless the pong comes before another is
+ * attached beside it.
+ */
+export function wake(m: Machine): void {
+  const { _race, _liveness } = m
+  const { _current } = m._selection
+  if (m._now - _liveness._wokeAt < 1e3) return // one wake says as much as many
+  _liveness._wokeAt = m._now
+  m._again = true
+  _race._tries = 0
+  extendClose(m)
+  if (!_current) return startRace(m, Math.max(m._now, _race._notBefore ?? 0))
+  startRace(m, _current._suspect ? m._now : m._now + attemptDelay(m))
+  _current._suspect = true
+  ping(m, _current)
+}
+
+/** An input long after the planned deadline: the process slept, or its timers did. */
+export function late(m: Machine): void {
+  if (m._deadline && m._now - m._deadline > 5e3) wake(m)
+}
+
+/** What the platform believes of the network (HF1-LIV-15). `awake`: the page is shown. */
+export function online(m: Machine, on: boolean, awake: boolean): void {
+  m._liveness._offline = !on
+  if (on && awake) wake(m)
+}
