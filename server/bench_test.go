@@ -193,7 +193,7 @@ func BenchmarkBroadcast(b *testing.B) {
 			b.Fatal(err)
 		}
 		c.OnMessage(func(session.Message) {})
-		defer c.EndWith(4100, "")
+		defer func() { _ = c.EndWith(4100, "") }()
 		list = append(list, <-sessions)
 	}
 	m := session.Message{Data: bytes.Repeat([]byte("x"), 128)}

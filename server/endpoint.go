@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/netip"
 
-	"github.com/holdfast-rt/holdfast/internal/aside"
 	"github.com/holdfast-rt/holdfast/server/internal/origin"
 	"github.com/holdfast-rt/holdfast/session"
 	"github.com/holdfast-rt/holdfast/transport"
@@ -57,11 +56,8 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.connLimit.Release(addr)
-	var conn transport.Conn
-	aside.Run(func() { conn = s.accept(w, r) }) // reading a request needs a deep stack
-	if conn != nil {
-		s.table.Serve(r.Context(), conn, s.peer(r, d, addr))
-	}
+	accept := func() transport.Conn { return s.accept(w, r) }
+	s.registry.ServeExchange(r.Context(), accept, s.peer(r, d, addr))
 }
 
 // accept reads a POST and turns it into a Conn. Nil means that it has been answered.
@@ -158,7 +154,7 @@ func (s *Server) serveSocket(ctx context.Context, conn transport.Conn, p *sessio
 			s.cfg.Logger.Error("panic serving a WebSocket", "address", addr, "panic", v)
 		}
 	}()
-	s.table.Serve(ctx, conn, p)
+	s.registry.Serve(ctx, conn, p)
 }
 
 // stream serves an EventSource that comes with a ticket (HF1-SSE-06).
@@ -174,17 +170,18 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	k, ok := s.tickets.Take(r.URL.Query().Get("ticket")) // used up, also when the request fails
-	if !ok || !s.table.Valid(k) || !s.mayUse(w, r, d, addr, k) {
+	if !ok || !s.registry.Valid(k) || !s.mayUse(w, r, d, addr, k) {
 		refuse(w, http.StatusNoContent)
 		return
 	}
-	var conn transport.Conn
-	aside.Run(func() { conn, err = sse.Accept(w, r, req, nil) })
-	if err != nil {
-		s.unserved(w, err)
-		return
-	}
-	s.table.ServeTicket(r.Context(), conn, k)
+	s.registry.ServeTicket(r.Context(), func() transport.Conn {
+		conn, err := sse.Accept(w, r, req, nil)
+		if err != nil {
+			s.unserved(w, err)
+			return nil
+		}
+		return conn
+	}, k)
 }
 
 // mayUse reports whether the holder of a ticket may have the stream of that session. A ticket
@@ -195,7 +192,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 func (s *Server) mayUse(
 	w http.ResponseWriter, r *http.Request, d origin.Decision, addr netip.Addr, k session.Ticket,
 ) bool {
-	x := s.table.Session(k.Session())
+	x := s.registry.Session(k.Session())
 	if x == nil {
 		return false
 	}

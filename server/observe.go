@@ -13,42 +13,50 @@ func (s *Server) Metrics() http.Handler { return s.metrics.Handler() }
 
 // observe counts what the sessions report.
 func (s *Server) observe(o session.Observation) {
-	switch o.What {
-	case "attach":
-		s.metrics.Attach(o.Transport, o.Other)
-	case "refuse":
+	switch o.Kind {
+	case session.ObservedAttach:
+		s.metrics.Attach(o.Transport, o.Outcome)
+	case session.ObservedRefuse:
 		s.metrics.Attach(o.Transport, "refused")
-		s.metrics.Refusal(o.Other)
-	case "select":
-		s.metrics.Switch(o.Other, o.Transport)
-		if o.Other == "none" { // it had no attachment before
+		s.metrics.Refusal(o.Reason)
+	case session.ObservedSelect:
+		s.metrics.Switch(o.From, o.Transport)
+		if o.From == "none" { // it had no attachment before
 			s.metrics.Resume()
 		}
-	case "replay":
-		s.metrics.Replayed(o.N)
-	case "rtt":
+	case session.ObservedReplay:
+		s.metrics.Replayed(o.Count)
+	case session.ObservedRTT:
 		s.metrics.RTT(o.Transport, o.RTT)
-	case "up":
-		s.metrics.Messages(metrics.Up, o.N)
-	case "down":
-		s.metrics.Messages(metrics.Down, o.N)
+	case session.ObservedUp:
+		s.metrics.Messages(metrics.Up, o.Count)
+	case session.ObservedDown:
+		s.metrics.Messages(metrics.Down, o.Count)
+	case session.ObservedDetach: // no metric
 	}
 }
 
 // states yields transport and state of each open session, for a scrape.
 func (s *Server) states(yield func(transport, state string) bool) {
-	for x := range s.table.Sessions() {
-		name, state := x.Transport(), x.State()
+	for x := range s.registry.Sessions() {
+		name, label := x.Transport(), stateLabels[x.State()]
 		if name == "" {
 			name = "none"
 		}
-		if state != session.StateEnded && !yield(name, string(state)) {
+		if label != "" && !yield(name, label) {
 			return
 		}
 	}
 }
 
-func (s *Server) retained() int64 { return s.table.Retained() }
+// stateLabels are the states as the metrics name them. They are older than the names of the API.
+var stateLabels = map[session.State]string{
+	session.StateConnecting: "detached",
+	session.StateOpen:       "attached",
+	session.StateClosing:    "closing",
+}
+
+func (s *Server) retained() int64 { return s.registry.Retained() }
 
 // start gives a new session to the application.
 func (s *Server) start(x *session.Session) {

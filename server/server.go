@@ -28,7 +28,7 @@ import (
 // Server holds the sessions of one process. Many goroutines may call its methods at the same time.
 type Server struct {
 	cfg          Config
-	table        *session.Table
+	registry     *session.Registry
 	origins      *origin.Policy
 	proxies      address.Proxies
 	sessionLimit *address.Limit // sessions
@@ -69,7 +69,7 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.table = session.NewTable(s.tableConfig())
+	s.registry = session.NewRegistry(s.registryConfig())
 	return s, nil
 }
 
@@ -82,9 +82,9 @@ func maxConns(sessions int) int {
 	return 4 * sessions
 }
 
-func (s *Server) tableConfig() session.TableConfig {
+func (s *Server) registryConfig() session.RegistryConfig {
 	l, t := s.cfg.Limits, s.cfg.Timers
-	return session.TableConfig{
+	return session.RegistryConfig{
 		Node:     s.cfg.Node,
 		MaxBatch: l.MaxBatch, MaxMessage: l.MaxMessage, Window: l.Window,
 		MaxSessions: l.MaxSessions, MaxRetained: l.MaxRetained,
@@ -141,11 +141,11 @@ func (s *Server) authenticate() func(context.Context, *session.Handshake) (strin
 }
 
 // Session returns the open session with this id, or nil.
-func (s *Server) Session(id string) *session.Session { return s.table.Session(id) }
+func (s *Server) Session(id string) *session.Session { return s.registry.Session(id) }
 
 // Sessions iterates over the open sessions; it may miss sessions that start or end during that
 // time.
-func (s *Server) Sessions() iter.Seq[*session.Session] { return s.table.Sessions() }
+func (s *Server) Sessions() iter.Seq[*session.Session] { return s.registry.Sessions() }
 
 // ServeHTTP serves the browser client where the path ends in /holdfast.js or /holdfast.mjs, and the
 // endpoint everywhere else. The caller that mounts the Server decides which paths come here.

@@ -16,10 +16,10 @@ import (
 // still serve during that time: close it afterwards.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.draining.Store(true)
-	s.table.Refuse()
+	s.registry.StopAccepting()
 	var all []*session.Session
-	for x := range s.table.Sessions() { // after Refuse there are no new ones
-		x.EndWith(transport.CodeDraining, "server drains")
+	for x := range s.registry.Sessions() { // after StopAccepting there are no new ones
+		_ = x.EndWith(transport.CodeDraining, "server drains") // a valid code
 		all = append(all, x)
 	}
 	for _, x := range all {

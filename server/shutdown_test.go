@@ -172,7 +172,7 @@ func TestShutdownGivesUp(t *testing.T) {
 		if err := h.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("shutdown: %v", err)
 		}
-		s.EndWith(transport.CodeDone, "")
+		_ = s.EndWith(transport.CodeDone, "")
 		<-s.Done()
 	})
 }

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/holdfast-rt/holdfast/transport"
@@ -16,9 +17,11 @@ type End struct {
 	Remote bool
 	// Sent is the number of the last message sent.
 	Sent uint64
-	// Delivered is the highest number that the peer's application is known to have taken: every message up to it was delivered.
+	// Delivered is the highest number that the peer's application is known to have taken: every
+	// message up to it was delivered.
 	Delivered uint64
-	// Exact says that every message above Delivered was not delivered. Otherwise their fate is unknown.
+	// Exact says that every message above Delivered was not delivered. Otherwise their fate is
+	// unknown.
 	Exact bool
 }
 
@@ -29,25 +32,10 @@ func (e *EndError) Error() string {
 	return fmt.Sprintf("session: ended %d %q (delivered %d of %d)", e.Code, e.Reason, e.Delivered, e.Sent)
 }
 
-// endOf reads the end. Under the lock.
-func (s *Session) endOf() End {
-	out, _ := s.m.logs()
-	e := s.m.ended()
-	if e == nil {
-		return End{Code: transport.CodeDone, Sent: out.last(), Delivered: out.base}
-	}
-	end := End{Code: e.code, Reason: e.reason, Remote: e.remote, Sent: out.last(), Delivered: out.base}
-	if s.client != nil && e.known { // the peer's final word; a server has none, since its client's last acks may be lost
-		end.Delivered, end.Exact = max(out.base, min(e.recv, out.last())), true
-	}
-	if out.closing != 0 && end.Sent == out.closing {
-		end.Sent--
-		end.Delivered = min(end.Delivered, end.Sent)
-	}
-	if end.Delivered == end.Sent {
-		end.Exact = true
-	}
-	return end
-}
-
-func (s *Session) endError() error { return &EndError{s.endOf()} }
+var (
+	// ErrCloseCode says that a session cannot be closed with that code: the application's are 4100
+	// to 4399 (HF1-CLO-01).
+	ErrCloseCode = errors.New("session: close code outside 4100 to 4399")
+	// ErrCloseReason says that the reason of a close is above 128 bytes, or not UTF-8 (HF1-CLO-01).
+	ErrCloseReason = errors.New("session: close reason above 128 bytes, or not UTF-8")
+)

@@ -8,12 +8,13 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// memory carries batches between a client and a Table without bytes on a wire, for tests of the Session itself.
+// memory passes batches between a client and a Registry without a network, for tests of the Session
+// itself.
 type memory struct {
-	table *Table
-	name  string
-	mu    sync.Mutex
-	conns []*memConn
+	registry *Registry
+	name     string
+	mu       sync.Mutex
+	conns    []*memConn
 }
 
 type memConn struct {
@@ -36,11 +37,11 @@ func (d *memory) Dial(ctx context.Context, kind transport.Kind, first transport.
 	d.mu.Unlock()
 	sctx, cancel := context.WithCancel(context.Background())
 	go func() { <-gone; cancel() }()
-	go d.table.Serve(sctx, s, &Peer{OriginOK: true})
+	go d.registry.Serve(sctx, s, &Peer{OriginOK: true})
 	return c, nil
 }
 
-// cut ends every carrier, as a network would.
+// cut ends every conn, as a network would.
 func (d *memory) cut() {
 	d.mu.Lock()
 	defer d.mu.Unlock()

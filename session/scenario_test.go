@@ -9,24 +9,28 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/holdfast-rt/holdfast/session/internal/clientmachine"
+	"github.com/holdfast-rt/holdfast/session/internal/logs"
+	"github.com/holdfast-rt/holdfast/session/internal/wire"
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-var rewrite = flag.Bool("rewrite", false, "write the outputs of the scenarios anew")
+var rewrite = flag.Bool("rewrite", false, "write the outputs of the scenarios again")
 
-// TestScenarios runs the scripts in testdata/scenarios, whose form is described there.
+// TestScenarios runs the scripts in testdata/scenarios. README.md there describes their form.
 func TestScenarios(t *testing.T) {
 	files, err := filepath.Glob("testdata/scenarios/*.txt")
 	if err != nil || len(files) == 0 {
-		t.Fatal("no scenarios", err)
+		t.Fatalf("there are no scenarios: %v", err)
 	}
 	for _, f := range files {
-		if filepath.Base(f) == "pending.txt" { // what the TypeScript runner leaves out
+		if filepath.Base(f) == "pending.txt" { // the list of scripts that the TypeScript runner skips
 			continue
 		}
 		t.Run(strings.TrimSuffix(filepath.Base(f), ".txt"), func(t *testing.T) {
@@ -56,27 +60,32 @@ func firstDifference(want, got string) string {
 	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
 	for i := range max(len(w), len(g)) {
 		if i >= len(w) || i >= len(g) || w[i] != g[i] {
-			return fmt.Sprintf("line %d\n got: %s\nwant: %s", i+1, strings.Join(g[min(i, len(g)):min(i+4, len(g))], "\n      "), strings.Join(w[min(i, len(w)):min(i+4, len(w))], "\n      "))
+			excerpt := func(lines []string) string {
+				return strings.Join(lines[min(i, len(lines)):min(i+4, len(lines))], "\n      ")
+			}
+			return fmt.Sprintf("line %d\n got: %s\nwant: %s", i+1, excerpt(g), excerpt(w))
 		}
 	}
 	return ""
 }
 
-// scenario is a run of a script: it writes the script again with the outputs that it sees.
+// scenario is a run of a script. It writes the script again, with the outputs that the machine
+// gives.
 type scenario struct {
 	out    strings.Builder
 	vars   []string
-	cfg    clientConfig
-	m      *clientMachine
+	cfg    clientmachine.Config
+	m      *clientmachine.Machine
 	now    time.Duration
-	packet packet
-	batch  outBatch
+	packet wire.Packet
+	batch  logs.Batch
 }
 
 func runScenario(text string) (string, error) {
-	s := &scenario{cfg: clientConfig{
-		key: testKey, transports: []string{transport.WebSocket, transport.SSE, transport.LongPoll}, maxBatch: 65536, maxMessage: 1 << 20, win: 2 << 20,
-		random: func() float64 { return 0.5 },
+	s := &scenario{cfg: clientmachine.Config{
+		Key: testKey, Transports: []string{transport.WebSocket, transport.SSE, transport.LongPoll},
+		MaxBatch: 65536, MaxMessage: 1 << 20, Window: 2 << 20,
+		Random: func() float64 { return 0.5 },
 	}}
 	lines := strings.SplitAfter(text, "\n")
 	for i := 0; i < len(lines); i++ {
@@ -100,7 +109,8 @@ func runScenario(text string) (string, error) {
 				s.out.WriteString(lines[i])
 				batch.WriteString(lines[i][2:])
 			}
-			err = s.input(name, strings.NewReplacer(s.vars...).Replace(rest), strings.NewReplacer(s.vars...).Replace(batch.String()))
+			vars := strings.NewReplacer(s.vars...)
+			err = s.input(name, vars.Replace(rest), vars.Replace(batch.String()))
 		}
 		if err != nil {
 			return "", fmt.Errorf("line %d, %q: %w", i+1, line, err)
@@ -115,19 +125,19 @@ func (s *scenario) config(rest string) error {
 		n, err := strconv.Atoi(v)
 		switch k {
 		case "transports":
-			s.cfg.transports, err = strings.Split(v, ","), nil
+			s.cfg.Transports, err = strings.Split(v, ","), nil
 		case "maxBatch":
-			s.cfg.maxBatch = n
+			s.cfg.MaxBatch = n
 		case "maxMessage":
-			s.cfg.maxMessage = n
+			s.cfg.MaxMessage = n
 		case "win":
-			s.cfg.win = int64(n)
+			s.cfg.Window = int64(n)
 		case "auth":
-			s.cfg.auth, err = json.RawMessage(v), nil
+			s.cfg.Auth, err = json.RawMessage(v), nil
 		case "meta":
-			s.cfg.meta, err = json.RawMessage(v), nil
+			s.cfg.Meta, err = json.RawMessage(v), nil
 		case "memory":
-			s.cfg.memory, s.cfg.remembers, err = []byte(v), true, nil
+			s.cfg.Memory, s.cfg.Remembers, err = []byte(v), true, nil
 		default:
 			return errors.New("no such setting")
 		}
@@ -143,18 +153,18 @@ func (s *scenario) time() time.Time { return simStart.Add(s.now) }
 // advance lets the deadlines up to t pass.
 func (s *scenario) advance(t time.Duration) {
 	for range 10_000 {
-		if s.m.deadline.IsZero() {
+		if s.m.Deadline().IsZero() {
 			break
 		}
-		at := max(s.m.deadline.Sub(simStart), s.now+time.Millisecond)
-		if s.m.deadline.Sub(simStart) > s.now {
-			at = s.m.deadline.Sub(simStart)
+		at := s.m.Deadline().Sub(simStart)
+		if at <= s.now {
+			at = s.now + time.Millisecond
 		}
 		if at > t {
 			break
 		}
 		s.now = at
-		s.m.tick(s.time())
+		s.m.Tick(s.time())
 		before := s.out.Len()
 		s.act()
 		if s.out.Len() > before {
@@ -178,7 +188,7 @@ func (s *scenario) input(at, rest, batch string) error {
 	t := time.Duration(ms * float64(time.Millisecond))
 	verb, rest, _ := strings.Cut(rest, " ")
 	if s.m == nil {
-		s.m = newClientMachine(s.cfg)
+		s.m = clientmachine.New(s.cfg)
 	}
 	if verb != "asleep" {
 		s.advance(t)
@@ -191,7 +201,7 @@ func (s *scenario) input(at, rest, batch string) error {
 	return nil
 }
 
-// scenarioFault is why a carrier failed; "status 429" is an HTTP answer of that status.
+// scenarioFault is why a conn failed; "status 429" is an HTTP answer with that status.
 type scenarioFault string
 
 func (f scenarioFault) Error() string { return string(f) }
@@ -210,15 +220,15 @@ func (s *scenario) do(verb, rest, batch string) error {
 	n, _ := strconv.Atoi(word)
 	switch verb {
 	case "start":
-		s.m.start(s.time())
+		s.m.Start(s.time())
 	case "send":
 		kind, data, err := payload(word, more)
 		if err != nil {
 			return err
 		}
-		s.printf("sent %d", s.m.send(kind, data, s.time()))
+		s.printf("sent %d", s.m.Send(logs.Encode(kind, data), s.time()))
 	case "batch":
-		s.m.received(n, simBatch(false, []byte(batch)), &s.packet, s.time())
+		s.m.Receive(n, simBatch(false, []byte(batch)), &s.packet, s.time())
 	case "binary":
 		quoted, body, _ := strings.Cut(more, `" `)
 		head, err := strconv.Unquote(quoted + `"`)
@@ -229,13 +239,13 @@ func (s *scenario) do(verb, rest, batch string) error {
 		if err != nil {
 			return err
 		}
-		s.m.received(n, simBatch(true, append([]byte(head+"\n"), data...)), &s.packet, s.time())
+		s.m.Receive(n, simBatch(true, append([]byte(head+"\n"), data...)), &s.packet, s.time())
 	case "closed":
-		s.m.closed(n, nil, s.time())
+		s.m.Closed(n, nil, s.time())
 	case "failed":
-		s.m.closed(n, scenarioFault(more), s.time())
+		s.m.Closed(n, scenarioFault(more), s.time())
 	case "auth":
-		s.m.authorized(json.RawMessage(rest), s.time())
+		s.m.Authorized(json.RawMessage(rest), s.time())
 	case "take":
 		s.take()
 	case "close":
@@ -243,13 +253,13 @@ func (s *scenario) do(verb, rest, batch string) error {
 		if err := json.Unmarshal([]byte(more), &reason); err != nil {
 			return err
 		}
-		s.m.end(transport.Code(n), reason, s.time())
+		s.m.Close(transport.Code(n), reason, s.time())
 	case "asleep":
-		s.m.tick(s.time())
+		s.m.Tick(s.time())
 	case "wake":
-		s.m.wake(s.time())
+		s.m.Wake(s.time())
 	case "online", "offline":
-		s.m.online(verb == "online", s.time())
+		s.m.SetOnline(verb == "online", s.time())
 	case "end":
 	default:
 		return errors.New("no such input")
@@ -258,7 +268,7 @@ func (s *scenario) do(verb, rest, batch string) error {
 }
 
 // payload reads `text "…" *3` or `binary AAEC *3`.
-func payload(kind, rest string) (lineKind, []byte, error) {
+func payload(kind, rest string) (wire.Kind, []byte, error) {
 	times := 1
 	if i := strings.LastIndex(rest, " *"); i >= 0 {
 		if n, err := strconv.Atoi(rest[i+2:]); err == nil {
@@ -267,24 +277,24 @@ func payload(kind, rest string) (lineKind, []byte, error) {
 	}
 	if kind == "binary" {
 		b, err := base64.StdEncoding.DecodeString(rest)
-		return lineBinary, bytes.Repeat(b, times), err
+		return wire.BinaryLine, bytes.Repeat(b, times), err
 	}
 	var text string
 	err := json.Unmarshal([]byte(rest), &text)
-	return lineText, bytes.Repeat([]byte(text), times), err
+	return wire.TextLine, bytes.Repeat([]byte(text), times), err
 }
 
 func (s *scenario) take() {
-	for r, ok := s.m.in.pop(); ok; r, ok = s.m.in.pop() {
+	for r, ok := s.m.Pop(); ok; r, ok = s.m.Pop() {
 		switch {
-		case r.close != nil:
-			s.printf("take close %d %s", r.close.Code, jsonText(r.close.Reason))
+		case r.Close != nil:
+			s.printf("take close %d %s", r.Close.Code, jsonText(r.Close.Reason))
 		case r.Binary:
 			s.printf("take %d binary %s", r.Number, short(base64.StdEncoding.EncodeToString(r.Data)))
 		default:
 			s.printf("take %d text %s", r.Number, short(jsonText(string(r.Data))))
 		}
-		s.m.taken(r, s.time())
+		s.m.Taken(r, s.time())
 	}
 }
 
@@ -297,7 +307,7 @@ func jsonText(text string) string {
 	return strings.NewReplacer(`\u2028`, "\u2028", `\u2029`, "\u2029").Replace(strings.TrimSuffix(b.String(), "\n"))
 }
 
-// short cuts what is too long to read.
+// short cuts a text that is too long to read.
 func short(text string) string {
 	if len(text) <= 200 {
 		return text
@@ -313,56 +323,55 @@ func (s *scenario) printf(format string, args ...any) {
 	s.out.WriteString("  " + fmt.Sprintf(format, args...) + "\n")
 }
 
-// act does what the machine asks and writes it down.
+// act does what the machine asks, and writes it to the script.
 func (s *scenario) act() {
-	for _, p := range s.m.paths {
-		if n := requests(s.m, p); n > 2 { // in no scenario, rotation and retries included (HF1-POL-04)
-			s.printf("%d requests on %s/%d", n, p.way.name, p.att)
-		}
+	if n := s.m.Snapshot().Requests; n > 2 { // must not happen, also not in a rotation or a retry (HF1-POL-04)
+		s.printf("%d requests on an attachment", n)
 	}
-	for _, a := range append([]action(nil), s.m.drain()...) {
-		switch a.kind {
-		case actDial:
-			s.printf("dial %d %s %s", a.conn, a.carrier, a.transport)
-			s.next(a.conn)
-		case actWrite:
-			for s.next(a.conn) {
+	for _, e := range slices.Clone(s.m.Effects()) {
+		switch e.Kind {
+		case clientmachine.Dial:
+			s.printf("dial %d %s %s", e.Conn, e.ConnKind, e.Transport)
+			s.next(e.Conn)
+		case clientmachine.Write:
+			for s.next(e.Conn) {
 				continue
 			}
-		case actHangup:
-			s.printf("hangup %d %d", a.conn, a.code)
-		case actAuth:
+		case clientmachine.HangUp:
+			s.printf("hangup %d %d", e.Conn, e.Code)
+		case clientmachine.AskAuth:
 			s.printf("auth")
-		case actTrace:
-			s.printf("; %s", strings.TrimSpace(fmt.Sprintf("%s %s/%d %s", a.trace.what, a.trace.transport, a.trace.att, a.trace.reason)))
-		case actOver:
+		case clientmachine.Traced:
+			t := traceOf(e.Trace)
+			s.printf("; %s", strings.TrimSpace(fmt.Sprintf("%s %s/%d %s", t.Kind, t.Transport, t.Att, t.Reason)))
+		case clientmachine.Over:
 			s.over()
-		case actRemember:
-			s.printf("remember %s", a.memory)
+		case clientmachine.Remember:
+			s.printf("remember %s", e.Memory)
 		}
 	}
 }
 
 func (s *scenario) over() {
 	side, exact := "local", "unknown"
-	if s.m.over.remote {
+	e := (&Session{core: s.m}).endOf()
+	if e.Remote {
 		side = "remote"
 	}
-	e := (&Session{m: s.m, client: &dialing{m: s.m}}).endOf()
 	if e.Exact {
 		exact = "exact"
 	}
 	s.printf("over %d %s %s delivered=%d of=%d %s", e.Code, jsonText(e.Reason), side, e.Delivered, e.Sent, exact)
 }
 
-// next writes down one batch of a carrier.
+// next writes one batch of a conn to the script.
 func (s *scenario) next(conn int) bool {
-	if !s.m.next(conn, &s.batch, s.time()) {
+	if !s.m.Next(conn, &s.batch, s.time()) {
 		return false
 	}
 	data := simBytes(&s.batch)
-	if s.batch.kind {
-		head, body, _ := bytes.Cut(data, newline)
+	if s.batch.Batch().Binary {
+		head, body, _ := bytes.Cut(data, []byte{10})
 		s.printf("%d> binary %s %s", conn, jsonText(string(head)), short(base64.StdEncoding.EncodeToString(body)))
 		return true
 	}

@@ -7,113 +7,63 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-rt/holdfast/session/internal/machine"
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-const testKey = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
-
-// bench is a Table that is given text and time by hand.
-type bench struct {
-	t   *testing.T
-	tab *Table
-	now time.Time
-	run string
-	s   *Session
-}
-
-func newBench(t *testing.T, cfg TableConfig) *bench {
-	b := &bench{t: t, tab: NewTable(cfg), now: simStart}
-	n := 0
-	b.tab.machine.random = func() string { n++; return fmt.Sprintf("random%016d", n) }
-	b.run = "random0000000000000001"
-	return b
-}
-
-// first gives the first batch of a new carrier, in which KEY and RUN stand for themselves.
-func (b *bench) first(kind transport.Kind, text string) *serverConn {
-	b.t.Helper()
-	c := &serverConn{kind: kind}
-	text = strings.NewReplacer("KEY", testKey, "RUN", b.run).Replace(text)
-	s, _ := b.tab.handle(context.Background(), c, simBatch(false, []byte(text)), new(packet), &Peer{OriginOK: true}, b.now)
-	if s != nil {
-		b.s = s
-	}
-	return c
-}
-
-// next is what the carrier has to say, "" if nothing.
-func (b *bench) next(c *serverConn) string {
-	if c.s == nil {
-		return string(c.ctl)
-	}
-	var out outBatch
-	if !c.s.server.next(c, &out, b.now) {
-		return ""
-	}
-	return string(simBytes(&out))
-}
-
-func (b *bench) wants(c *serverConn, parts ...string) {
-	b.t.Helper()
-	got := b.next(c)
-	for _, p := range parts {
-		if !strings.Contains(got, p) {
-			b.t.Fatalf("%.300q is without %q", got, p)
-		}
-	}
-}
-
-// HF1-BAT-05: a client that has not read opened goes by the default maxBatch.
+// HF1-BAT-05: a client that has not read opened uses the default maxBatch.
 func TestEarlyMessagesAboveMaxBatch(t *testing.T) {
-	b := newBench(t, TableConfig{MaxBatch: 2048})
+	b := newBench(t, RegistryConfig{MaxBatch: 2048})
 	line := "t" + strings.Repeat("x", 1500) + "\n"
 	c := b.first(transport.KindOpen, `@1 0
 !open {"v":[1],"key":"KEY","att":1,"u":1,"recv":0,"lim":{"maxBatch":65536}}
 `+strings.Repeat(line, 40))
-	b.wants(c, "!opened", `"recv":40`, `"maxBatch":2048`)
+	b.want(c, "!opened", `"recv":40`, `"maxBatch":2048`)
 }
 
-// HF1-CLO-05: what the final word calls not delivered is not delivered afterwards, and what the application was handed is delivered.
-func TestFinalWordHolds(t *testing.T) {
-	b := newBench(t, TableConfig{})
+// HF1-CLO-05: what closed counts as not delivered must not be delivered later. What the application
+// has taken counts as delivered.
+func TestClosedIsFinal(t *testing.T) {
+	b := newBench(t, RegistryConfig{})
 	c := b.first(transport.KindOpen, `@1 0
 !open {"v":[1],"key":"KEY","att":1,"u":1,"recv":0,"lim":{}}
 tone
 ttwo
 tthree
 `)
-	b.wants(c, `"recv":3`)
-	m := b.s.server
-	one, _ := m.in.pop() // the application is busy with it
-	m.end(transport.CodeApplication, "", b.now)
+	b.want(c, `"recv":3`)
+	m := &b.s.machine
+	one, _ := m.Pop() // the application is busy with it
+	m.Close(transport.CodeApplication, "", b.now)
 	b.now = b.now.Add(15 * time.Second)
-	m.step(b.now)
-	if m.over == nil {
-		t.Fatal("the session lives on after its close's grace")
+	b.tick()
+	if !ended(m) {
+		t.Fatal("the session did not end after the time that a close may take")
 	}
-	b.tab.bury(b.s, b.now)
-	b.wants(b.first(transport.KindUp, "@1 0\n!up {\"key\":\"KEY\",\"run\":\"RUN\",\"att\":1}\n"), "!closed", `"recv":1,`)
-	m.taken(one, b.now)
-	if two, ok := m.in.pop(); ok {
-		t.Fatalf("%q was delivered after the final word", two.Data)
+	b.registry.remove(b.s, b.now)
+	b.want(b.first(transport.KindUp, upOne), "!closed", `"recv":1,`)
+	m.Taken(one, b.now)
+	if two, ok := m.Pop(); ok {
+		t.Fatalf("%q was delivered after closed", two.Data)
 	}
-	b.wants(b.first(transport.KindUp, "@1 0\n!up {\"key\":\"KEY\",\"run\":\"RUN\",\"att\":1}\n"), "!closed", `"recv":1,`)
+	b.want(b.first(transport.KindUp, upOne), "!closed", `"recv":1,`)
 }
 
-// I7, HF1-ATT-07: before the client has shown that it knows the session, nothing above 2 KiB is sent: what a path dies of then is not
-// remembered, since the client cannot come back to a session that it was never told of.
+// I7, HF1-ATT-07: until the client has shown that it knows the run, batches have 2 KiB at most. If
+// a larger one ended the attachment, nothing could be learned from it: a client that has not read
+// opened does not come back to this session.
 func TestFirstBatchesAreSmall(t *testing.T) {
-	b := newBench(t, TableConfig{})
-	c := b.first(transport.KindSocket, "@1 0\n!open {\"v\":[1],\"key\":\"KEY\",\"att\":1,\"u\":1,\"recv\":0,\"lim\":{}}\n")
+	b := newBench(t, RegistryConfig{})
+	c := b.first(transport.KindSocket, openOne)
 	for range 10 {
-		b.s.server.send(lineText, []byte(strings.Repeat("x", 1500)), b.now)
+		b.send(strings.Repeat("x", 1500))
 	}
 	for n := 0; ; n++ {
 		switch got := b.next(c); {
 		case len(got) > 2048:
 			t.Fatalf("batch %d has %d bytes", n, len(got))
 		case n == 0 && !strings.Contains(got, "!opened"):
-			t.Fatalf("got %.60q first", got)
+			t.Fatalf("the first batch is %.60q, want opened", got)
 		case got == "" && n < 10:
 			t.Fatalf("%d batches for 10 lines", n)
 		case got != "":
@@ -121,267 +71,200 @@ func TestFirstBatchesAreSmall(t *testing.T) {
 		}
 		break
 	}
-	b.s.frame(c, simBatch(false, []byte("@1 0\n!ping {\"i\":1}\n")), new(packet), b.now)
+	b.frame(c, "@1 0\n!ping {\"i\":1}\n")
 	for range 10 {
-		b.s.server.send(lineText, []byte(strings.Repeat("x", 1500)), b.now)
+		b.send(strings.Repeat("x", 1500))
 	}
 	if got := b.next(c); len(got) < 10_000 {
-		t.Fatalf("a batch of %d bytes afterwards", len(got))
+		t.Fatalf("after the client's ping a batch has %d bytes, want 10,000 at least", len(got))
 	}
 }
 
-// HF1-LIV-01: lines that go out again after a time without any, on a new path, make the server ping every 5 s from then on.
+// HF1-LIV-01: lines that are sent again on a new attachment, after a silence, make the server ping
+// every 5 s from then on.
 func TestReplayPlansPings(t *testing.T) {
-	b := newBench(t, TableConfig{Ping: 20 * time.Second})
-	b.first(transport.KindOpen, "@1 0\n!open {\"v\":[1],\"key\":\"KEY\",\"att\":1,\"u\":1,\"recv\":0,\"lim\":{}}\n")
-	m := b.s.server
-	m.send(lineText, []byte("lost"), b.now)
+	b := newBench(t, RegistryConfig{Ping: 20 * time.Second})
+	b.first(transport.KindOpen, openOne)
+	m := &b.s.machine
+	b.send("lost")
 	b.next(b.first(transport.KindPoll, "@1 0\n!poll {\"key\":\"KEY\",\"run\":\"RUN\",\"att\":1,\"p\":1,\"recv\":0}\n"))
 	b.now = b.now.Add(40 * time.Second)
-	m.step(b.now)
-	c := b.first(transport.KindSocket, "@1 0\n!open {\"v\":[1],\"key\":\"KEY\",\"run\":\"RUN\",\"att\":2,\"u\":2,\"recv\":0,\"lim\":{}}\n")
-	b.wants(c, "!opened", "\ntlost\n")
-	if want := b.now.Add(activePing); m.deadline.After(want) {
-		t.Fatalf("the next look is in %v", m.deadline.Sub(b.now))
+	b.tick()
+	c := b.first(transport.KindSocket, openTwo)
+	b.want(c, "!opened", "\ntlost\n")
+	if want := b.now.Add(5 * time.Second); m.Deadline().After(want) {
+		t.Fatalf("the machine's deadline is in %v, want 5 s at most", m.Deadline().Sub(b.now))
 	}
 }
 
-const openOne = "@1 0\n!open {\"v\":[1],\"key\":\"KEY\",\"att\":1,\"u\":1,\"recv\":0,\"lim\":{}}\n"
-
-func pollText(p int, more string) string {
-	return fmt.Sprintf("@1 0\n!poll {\"key\":\"KEY\",\"run\":\"RUN\",\"att\":1,\"p\":%d,\"recv\":0}\n%s", p, more)
-}
-
-// HF1-LIV-03: a long-poll attachment that says nothing after its last poll was answered is ended.
-func TestIdleLongPollIsEnded(t *testing.T) {
-	b := newBench(t, TableConfig{})
-	b.next(b.first(transport.KindOpen, openOne))
-	c := b.first(transport.KindPoll, pollText(1, ""))
-	b.s.server.send(lineText, []byte("x"), b.now)
-	b.wants(c, "tx\n")
-	for range 100 {
-		if d := b.s.server.deadline; !d.IsZero() && d.Sub(simStart) < 61*time.Second {
-			b.now = d
-			b.s.server.step(b.now)
-		}
-	}
-	b.wants(b.first(transport.KindPoll, pollText(2, "")), "!detach", `"gone":true`)
-}
-
-// HF1-POL-03: a poll that carries a ping is answered soon, with the pong.
-func TestPollWithPing(t *testing.T) {
-	b := newBench(t, TableConfig{})
-	b.next(b.first(transport.KindOpen, openOne))
-	c := b.first(transport.KindPoll, pollText(1, "!ping {\"i\":7}\n"))
-	b.now = b.now.Add(50 * time.Millisecond)
-	b.s.server.step(b.now)
-	b.wants(c, `!pong {"i":7}`)
-}
-
-// HF1-ATT-02, HF1-POL-02: an open again of the same attachment ends its polls, and copies of a poll are bounded.
-func TestPollsAreOvertaken(t *testing.T) {
-	b := newBench(t, TableConfig{})
-	b.next(b.first(transport.KindOpen, openOne))
-	var hanging []*serverConn
-	for range maxCopies + 1 {
-		hanging = append(hanging, b.first(transport.KindPoll, pollText(1, "")))
-	}
-	for i, c := range hanging[:maxCopies] {
-		if b.next(c) == "" {
-			t.Errorf("copy %d still hangs", i)
-		}
-	}
-	last := hanging[maxCopies]
-	if got := b.next(last); got != "" {
-		t.Errorf("the newest copy was answered %q", got)
-	}
-	b.wants(b.first(transport.KindOpen, openOne), "!opened")
-	b.wants(last, "!reply")
-}
-
-// HF1-ERR-01: a fault on a WebSocket ends its attachment; one of an up request only that exchange.
-func TestFaultEndsWhatItShould(t *testing.T) {
-	b := newBench(t, TableConfig{})
+// HF1-ERR-01: a protocol error on a WebSocket ends its attachment, one in a POST only that POST.
+func TestFaultOnWebSocketEndsAttachment(t *testing.T) {
+	b := newBench(t, RegistryConfig{})
 	ws := b.first(transport.KindSocket, openOne)
-	b.wants(ws, "!opened")
-	b.s.frame(ws, simBatch(false, []byte("@1 99\n")), new(packet), b.now)
-	b.wants(ws, `!refused {"reason":"position"}`)
-	if ws.code() != transport.CodeFault {
-		t.Errorf("close code %d", ws.code())
+	b.want(ws, "!opened")
+	b.frame(ws, "@1 99\n")
+	b.want(ws, `!refused {"reason":"position"}`)
+	if ws.CloseCode() != transport.CodeFault {
+		t.Errorf("the WebSocket is closed with %d, want %d", ws.CloseCode(), transport.CodeFault)
 	}
-	b.wants(b.first(transport.KindSocket, strings.Replace(openOne, `"recv"`, `"run":"RUN","recv"`, 1)), "!detach", `"gone":true`)
+	again := strings.Replace(openOne, `"recv"`, `"run":"RUN","recv"`, 1)
+	b.want(b.first(transport.KindSocket, again), "!detach", `"gone":true`)
 }
 
-// HF1-ERR-02: only two attachments of two transports end the session, not a poll and an up of one.
+// HF1-ERR-02: the same error on two attachments of two transports ends the session. On a poll and a
+// POST of one attachment it does not.
 func TestSameFaultTwice(t *testing.T) {
-	b := newBench(t, TableConfig{})
+	b := newBench(t, RegistryConfig{})
 	b.next(b.first(transport.KindOpen, openOne))
-	up := "@1 99\n!up {\"key\":\"KEY\",\"run\":\"RUN\",\"att\":1}\n"
+	const refused = `!refused {"reason":"position"}`
+	up, poll := strings.Replace(upOne, "@1 0", "@1 99", 1), strings.Replace(pollText(1, ""), "@1 0", "@1 99", 1)
 	for range 2 {
-		b.wants(b.first(transport.KindUp, up), `!refused {"reason":"position"}`)
-		b.wants(b.first(transport.KindPoll, strings.Replace(pollText(1, ""), "@1 0", "@1 99", 1)), `!refused {"reason":"position"}`)
+		b.want(b.first(transport.KindUp, up), refused)
+		b.want(b.first(transport.KindPoll, poll), refused)
 	}
 	ws := b.first(transport.KindSocket, strings.Replace(openOne, `"att":1,"u":1`, `"run":"RUN","att":2`, 1))
 	b.next(ws)
-	b.wants(b.first(transport.KindUp, up), `!refused {"reason":"position"}`)
-	b.s.frame(ws, simBatch(false, []byte("@1 99\n")), new(packet), b.now)
-	b.wants(ws, "!closed", "4302")
+	b.want(b.first(transport.KindUp, up), refused)
+	b.frame(ws, "@1 99\n")
+	b.want(ws, "!closed", "4302")
 }
 
-// HF1-ERR-05: a control where it does not belong is an error of the batch.
+// HF1-ERR-05: a control in the wrong place is an error of the batch, and nothing of it acts.
 func TestMisplacedControls(t *testing.T) {
 	for _, line := range []string{
-		`!open {"v":[1],"key":"KEY","att":9,"recv":0,"lim":{}}`, `!reply {"recv":0,"sent":0,"sel":{"u":1,"att":1}}`,
-		`!up {"key":"KEY","run":"RUN","att":1}`, `!closed {"code":4100,"reason":"","recv":0,"ack":0}`, `!refused {"reason":"auth"}`,
+		`!open {"v":[1],"key":"KEY","att":9,"recv":0,"lim":{}}`,
+		`!reply {"recv":0,"sent":0,"sel":{"u":1,"att":1}}`,
+		`!up {"key":"KEY","run":"RUN","att":1}`,
+		`!closed {"code":4100,"reason":"","recv":0,"ack":0}`,
+		`!refused {"reason":"auth"}`,
 	} {
-		b := newBench(t, TableConfig{})
+		b := newBench(t, RegistryConfig{})
 		b.next(b.first(transport.KindOpen, openOne))
-		b.wants(b.first(transport.KindUp, "@1 0\n!up {\"key\":\"KEY\",\"run\":\"RUN\",\"att\":1}\n"+line+"\ntx\n"), `!refused {"reason":"malformed"}`)
-		if b.s.server.in.recv != 0 {
-			t.Errorf("%s: the batch acted", line)
+		b.want(b.first(transport.KindUp, upOne+line+"\ntx\n"), `!refused {"reason":"malformed"}`)
+		if b.s.machine.Snapshot().Received != 0 {
+			t.Errorf("a line after %s was received", line)
 		}
 	}
 }
 
-// HF1-CLO-01: the codes and the reason of !close have bounds.
+// HF1-CLO-01: the code and the reason of !close have limits.
 func TestCloseBounds(t *testing.T) {
 	for _, c := range []struct {
 		code   int
 		reason string
 		ok     bool
-	}{{4100, "", true}, {4399, strings.Repeat("é", 64), true}, {4099, "", false}, {9, "", false}, {4400, "", false}, {4100, strings.Repeat("r", 129), false}} {
-		b := newBench(t, TableConfig{})
+	}{
+		{4100, "", true},
+		{4399, strings.Repeat("é", 64), true},
+		{4099, "", false},
+		{9, "", false},
+		{4400, "", false},
+		{4100, strings.Repeat("r", 129), false},
+	} {
+		b := newBench(t, RegistryConfig{})
 		b.next(b.first(transport.KindOpen, openOne))
-		answer := b.next(b.first(transport.KindUp, fmt.Sprintf("@1 0\n!up {\"key\":\"KEY\",\"run\":\"RUN\",\"att\":1}\n!close {\"code\":%d,\"reason\":%q}\n", c.code, c.reason)))
+		line := fmt.Sprintf("!close {\"code\":%d,\"reason\":%q}\n", c.code, c.reason)
+		answer := b.next(b.first(transport.KindUp, upOne+line))
 		if ok := strings.Contains(answer, `"recv":1`); ok != c.ok {
-			t.Errorf("close %d %.10q…: %q", c.code, c.reason, answer)
+			t.Errorf("close %d %.10q… accepted: %v, want %v; the answer is %q", c.code, c.reason, ok, c.ok, answer)
 		}
 	}
 }
 
-// HF1-NUM-12: a message above maxMessage ends the session, since its numbers can never be taken.
+// HF1-NUM-12: a message above maxMessage ends the session, since it can never be delivered.
 func TestMessageAboveTheLimit(t *testing.T) {
-	b := newBench(t, TableConfig{MaxMessage: 1024})
+	b := newBench(t, RegistryConfig{MaxMessage: 1024})
 	b.next(b.first(transport.KindOpen, openOne))
-	b.wants(b.first(transport.KindUp, "@1 0\n!up {\"key\":\"KEY\",\"run\":\"RUN\",\"att\":1}\nt"+strings.Repeat("x", 1025)+"\n"), "!closed", "4304")
+	b.want(b.first(transport.KindUp, upOne+"t"+strings.Repeat("x", 1025)+"\n"), "!closed", "4304")
 }
 
-// A client that asks and does not read is not given memory without end.
-func TestPingsUnread(t *testing.T) {
-	b := newBench(t, TableConfig{})
+// A client that sends pings and does not read the pongs must not take up more and more memory.
+func TestPongsUnread(t *testing.T) {
+	b := newBench(t, RegistryConfig{})
 	ws := b.first(transport.KindSocket, openOne)
 	for i := range 10_000 {
-		b.s.frame(ws, simBatch(false, fmt.Appendf(nil, "@1 0\n!ping {\"i\":%d}\n", i)), new(packet), b.now)
+		b.frame(ws, fmt.Sprintf("@1 0\n!ping {\"i\":%d}\n", i))
 	}
-	if got := b.next(ws); len(got) > 2*maxUnsaid || !strings.Contains(got, "!pong") {
-		t.Fatalf("%d bytes of answers", len(got))
+	if got := b.next(ws); len(got) > 2*machine.MaxQueuedControls || !strings.Contains(got, "!pong") {
+		t.Fatalf("%d bytes of pongs are queued, want %d at most", len(got), 2*machine.MaxQueuedControls)
 	}
 }
 
-// HF1-NUM-10: the window holds also for batches that begin with old lines.
-func TestOverrunBehindAnOldLine(t *testing.T) {
-	b := newBench(t, TableConfig{MaxMessage: 1024, Window: 8192})
+// HF1-NUM-10: the window also limits batches that start with old lines.
+func TestWindowAfterAnOldLine(t *testing.T) {
+	b := newBench(t, RegistryConfig{MaxMessage: 1024, Window: 8192})
 	b.next(b.first(transport.KindOpen, openOne))
-	win, line := b.s.server.cfg.win, "t"+strings.Repeat("x", 1000)+"\n"
+	win, line := b.registry.machineConfig().Window, "t"+strings.Repeat("x", 1000)+"\n"
 	for n := 0; n < 100; n++ {
-		b.first(transport.KindUp, fmt.Sprintf("@%d 0\n!up {\"key\":\"KEY\",\"run\":\"RUN\",\"att\":1}\n%s%s", max(n, 1), line, line))
+		b.first(transport.KindUp, upFrom(max(n, 1))+line+line)
 	}
-	if held := b.s.server.in.held; held > 2*win {
-		t.Fatalf("%d bytes held with a window of %d", held, win)
-	}
-}
-
-// A reader that lags by one message does not make the queue grow.
-func TestQueueOfALaggingReader(t *testing.T) {
-	var l recvLog
-	for n := uint64(1); n < 10_000; n++ {
-		l.push(received{Message: Message{Number: n}})
-		if n > 1 {
-			if r, ok := l.pop(); !ok || r.Number != n-1 {
-				t.Fatalf("popped %d, want %d", r.Number, n-1)
-			}
-		}
-	}
-	if cap(l.queue) > 8 {
-		t.Fatalf("a queue of %d for one message", cap(l.queue))
+	if held := b.s.machine.Snapshot().Held; held > 2*win {
+		t.Fatalf("the server holds %d bytes, its window is %d", held, win)
 	}
 }
 
-// HF1-POL-03: a poll that ends its own attachment is answered.
-func TestPollThatDetaches(t *testing.T) {
-	b := newBench(t, TableConfig{})
-	b.next(b.first(transport.KindOpen, openOne))
-	b.wants(b.first(transport.KindPoll, pollText(1, "!detach {\"code\":4004}\n")), "!detach", `"gone":true`)
-}
-
-// HF1-POL-02: each copy of a poll gets what the path has to say.
-func TestCopiesOfAPollAgree(t *testing.T) {
-	b := newBench(t, TableConfig{})
-	b.next(b.first(transport.KindOpen, openOne))
-	one, two := b.first(transport.KindPoll, pollText(1, "")), b.first(transport.KindPoll, pollText(1, ""))
-	b.next(b.first(transport.KindSocket, strings.Replace(openOne, `"att":1,"u":1`, `"run":"RUN","att":2,"u":2`, 1)))
-	b.wants(one, `!detach {"code":4001}`)
-	b.wants(two, `!detach {"code":4001}`)
-}
-
-// HF1-WHO-11: an ended session has no second life, whoever asks.
-func TestNoSecondLife(t *testing.T) {
+// HF1-WHO-11: an ended session does not start again, whoever asks.
+func TestEndedStaysEnded(t *testing.T) {
 	who := "alice"
-	b := newBench(t, TableConfig{Authenticate: func(context.Context, *Handshake) (string, error) { return who, nil }})
+	b := newBench(t, RegistryConfig{
+		Authenticate: func(context.Context, *Handshake) (string, error) { return who, nil },
+	})
 	b.next(b.first(transport.KindOpen, openOne))
-	m := b.s.server
-	m.finish(ending{code: transport.CodeDone})
-	b.tab.bury(b.s, b.now)
+	m := &b.s.machine
+	m.End(transport.CodeDone, "")
+	b.registry.remove(b.s, b.now)
 	who = "bob"
-	b.wants(b.first(transport.KindOpen, openOne), `!refused {"reason":"unknown"}`)
+	b.want(b.first(transport.KindOpen, openOne), `!refused {"reason":"unknown"}`)
 	who = "alice"
-	b.wants(b.first(transport.KindOpen, openOne), "!closed")
+	b.want(b.first(transport.KindOpen, openOne), "!closed")
 }
 
-// HF1-NUM-09: an open with a position in a session that is not there makes none.
+// HF1-NUM-09: an open with an ack for a session that does not exist makes none.
 func TestImpossibleFirstPosition(t *testing.T) {
-	b := newBench(t, TableConfig{OnSession: func(*Session) { t.Error("a session was made") }})
-	b.wants(b.first(transport.KindOpen, strings.Replace(openOne, "@1 0", "@1 5", 1)), `!refused {"reason":"position"}`)
-	if b.tab.Len() != 0 {
-		t.Error("a session was made")
+	b := newBench(t, RegistryConfig{OnSession: func(*Session) { t.Error("a session was made") }})
+	b.want(b.first(transport.KindOpen, strings.Replace(openOne, "@1 0", "@1 5", 1)), `!refused {"reason":"position"}`)
+	if b.registry.Len() != 0 {
+		t.Errorf("there are %d sessions, want none", b.registry.Len())
 	}
 }
 
-// HF1-ATT-07: a path that is ended because its client was silent died with what was under way.
-func TestSilentPathShrinksBatches(t *testing.T) {
-	b := newBench(t, TableConfig{Ping: 5 * time.Second})
-	first := b.first(transport.KindSocket, "@1 0\n!open {\"v\":[1],\"key\":\"KEY\",\"att\":1,\"u\":1,\"recv\":0,\"lim\":{}}\n")
-	b.wants(first, "!opened")
-	b.s.frame(first, simBatch(false, []byte("@1 0\n!ping {\"i\":1}\n")), new(packet), b.now)
-	m := b.s.server
+// HF1-ATT-07: the server ends an attachment whose client is silent. What was in flight counts as
+// lost, so the next batches are smaller.
+func TestSilentAttachmentShrinksBatches(t *testing.T) {
+	b := newBench(t, RegistryConfig{Ping: 5 * time.Second})
+	first := b.first(transport.KindSocket, openOne)
+	b.want(first, "!opened")
+	b.frame(first, "@1 0\n!ping {\"i\":1}\n")
+	m := &b.s.machine
 	for range 20 {
-		m.send(lineText, []byte(strings.Repeat("x", 1500)), b.now)
+		b.send(strings.Repeat("x", 1500))
 	}
 	size := len(b.next(first))
 	for range 5 {
 		b.now = b.now.Add(5 * time.Second)
-		m.step(b.now)
+		b.tick()
 		b.next(first)
 	}
-	if m.sel != nil {
-		t.Fatal("the silent path is still there")
+	if m.Transport() != "" {
+		t.Fatal("the silent attachment has not ended")
 	}
-	second := b.first(transport.KindSocket, "@1 0\n!open {\"v\":[1],\"key\":\"KEY\",\"run\":\"RUN\",\"att\":2,\"u\":2,\"recv\":0,\"lim\":{}}\n")
+	second := b.first(transport.KindSocket, openTwo)
 	if got := len(b.next(second)); got > size/2 {
-		t.Fatalf("a batch of %d bytes after one of %d was lost", got, size)
+		t.Fatalf("a batch has %d bytes after one of %d was lost, want half at most", got, size)
 	}
 }
 
-// At the bound of MaxRetained a session that brings more while a quarter of its window is untaken is ended, and one that holds little goes on.
-func TestServerHoldsAllItMay(t *testing.T) {
-	b := newBench(t, TableConfig{MaxMessage: 1024, Window: 8192, MaxRetained: 1})
+// At the limit MaxRetained, a session ends when it receives more while its application has not
+// taken a quarter of its window. A session that holds little goes on.
+func TestServerAtMaxRetained(t *testing.T) {
+	b := newBench(t, RegistryConfig{MaxMessage: 1024, Window: 8192, MaxRetained: 1})
 	b.next(b.first(transport.KindOpen, openOne))
-	b.tab.retained.Store(2)
+	b.registry.retained.Store(2)
 	answer, n := "", 1
 	for ; n < 20 && !strings.Contains(answer, "!closed"); n++ {
-		answer = b.next(b.first(transport.KindUp, fmt.Sprintf("@%d 0\n!up {\"key\":\"KEY\",\"run\":\"RUN\",\"att\":1}\nt%s\n", n, strings.Repeat("x", 1000))))
+		answer = b.next(b.first(transport.KindUp, upFrom(n)+"t"+strings.Repeat("x", 1000)+"\n"))
 	}
 	if !strings.Contains(answer, "4203") || n < 3 {
-		t.Fatalf("after %d messages: %q", n-1, answer)
+		t.Fatalf("after %d messages the answer is %q, want the code 4203 after 2 or more", n-1, answer)
 	}
 }

@@ -12,12 +12,12 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// pair is a client and a server joined by memory.
-func pair(cfg TableConfig, transports ...string) (*Session, map[string]*memory) {
-	t := NewTable(cfg)
+// pair is a client and a server that exchange batches in memory.
+func pair(cfg RegistryConfig, transports ...string) (*Session, map[string]*memory) {
+	r := NewRegistry(cfg)
 	dialers, mems := map[string]transport.Dialer{}, map[string]*memory{}
 	for _, name := range []string{transport.WebSocket, transport.SSE, transport.LongPoll} {
-		m := &memory{table: t, name: name}
+		m := &memory{registry: r, name: name}
 		dialers[name], mems[name] = m, m
 	}
 	return Dial(DialConfig{Dialers: dialers, Transports: transports}), mems
@@ -28,7 +28,7 @@ func TestEcho(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx := context.Background()
-				c, _ := pair(TableConfig{OnSession: func(s *Session) {
+				c, _ := pair(RegistryConfig{OnSession: func(s *Session) {
 					s.OnMessage(func(m Message) {
 						if _, err := s.Send(ctx, m); err != nil {
 							t.Error(err)
@@ -50,7 +50,7 @@ func TestEcho(t *testing.T) {
 						t.Fatal(err)
 					}
 					if i%3 == 0 && len(m.Data) != i*10 || i%3 != 0 && string(m.Data) != fmt.Sprint("message ", i) {
-						t.Fatalf("message %d is %.40q", i, m.Data)
+						t.Fatalf("message %d has %d bytes, %.40q", i, len(m.Data), m.Data)
 					}
 				}
 				if got := c.Transport(); got != name {
@@ -68,7 +68,7 @@ func TestEcho(t *testing.T) {
 func TestCutsLoseNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := context.Background()
-		c, mems := pair(TableConfig{OnSession: func(s *Session) {
+		c, mems := pair(RegistryConfig{OnSession: func(s *Session) {
 			s.OnMessage(func(m Message) { _, _ = s.Send(ctx, m) })
 		}})
 		go func() {
@@ -107,39 +107,32 @@ func TestDialWithMetaThatIsNoJSONHasEnded(t *testing.T) {
 	}
 }
 
-func TestShorten(t *testing.T) {
-	for _, c := range []struct{ in, want string }{
-		{"short", "short"}, {"exactly8", "exactly8"}, {"nine byte", "nine byt"}, {"sevenbyé", "sevenby"}, {"a\xffb", "a\ufffdb"},
-	} {
-		if got := shorten(c.in, 8); got != c.want {
-			t.Errorf("shorten(%q, 8) = %q, want %q", c.in, got, c.want)
-		}
-	}
-}
-
-// Nothing goes out before the application has given its credentials.
+// Nothing is sent before the application has given its credentials.
 func TestNothingBeforeCredentials(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		table := NewTable(TableConfig{Authenticate: func(_ context.Context, h *Handshake) (string, error) {
+		registry := NewRegistry(RegistryConfig{Authenticate: func(_ context.Context, h *Handshake) (string, error) {
 			if string(h.Auth) != `"token"` {
 				t.Errorf("opened with auth %q", h.Auth)
 			}
 			return "alice", nil
 		}})
-		m := &memory{table: table}
-		c := Dial(DialConfig{Dialers: map[string]transport.Dialer{transport.WebSocket: m}, Auth: func(context.Context) (json.RawMessage, error) {
-			time.Sleep(time.Second)
-			return json.RawMessage(`"token"`), nil
-		}})
+		m := &memory{registry: registry}
+		c := Dial(DialConfig{
+			Dialers: map[string]transport.Dialer{transport.WebSocket: m},
+			Auth: func(context.Context) (json.RawMessage, error) {
+				time.Sleep(time.Second)
+				return json.RawMessage(`"token"`), nil
+			},
+		})
 		ctx := context.Background()
 		if _, err := c.Send(ctx, Text("early")); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(5 * time.Second)
 		if c.Transport() == "" {
-			t.Error("not open")
+			t.Error("the session is not open after 5 s")
 		}
-		for s := range table.Sessions() {
+		for s := range registry.Sessions() {
 			if msg, err := s.Receive(ctx); err != nil || string(msg.Data) != "early" {
 				t.Errorf("received %q, %v", msg.Data, err)
 			}

@@ -3,35 +3,42 @@ package session
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"time"
 
+	"github.com/holdfast-rt/holdfast/session/internal/clientmachine"
+	"github.com/holdfast-rt/holdfast/session/internal/machine"
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// simCarrier is one carrier as the network has it: bytes in flight both ways, in order, and what is wrong with it.
+// simCarrier is one carrier in the network, between a conn of the client and one of the server. It
+// has the bytes in flight in both directions, in order, and its faults.
 type simCarrier struct {
 	c     *simClient
 	w     *world
 	id    int
 	kind  transport.Kind
-	way   string // the transport of its path
 	route *simRoute
 	node  *simNode
 	pre   transport.Preamble
 	serve *simServe
 
-	open             bool // the client has it
+	transport string // of its attachment
+	att       uint64 // the attachment, once the first batch is written
+
+	open             bool // the client uses it
 	writing          bool
-	dead             bool // nothing arrives any more, either way
+	dead             bool // nothing arrives any more in any direction
 	holeUp, holeDown bool
-	held             bool // a proxy keeps the stream back
+	held             bool // a proxy holds the stream back
 	latency          time.Duration
 	rate             int           // bytes a second; 0: no limit
-	upAt, downAt     time.Duration // what is sent later arrives later
+	upAt, downAt     time.Duration // bytes sent later must not arrive before that
 	upSize, downSize int           // in flight
-	passed           time.Duration // when something last did
+	passed           time.Duration // when bytes last arrived at an end
 }
 
+// sendBuffer is how many bytes an end can write before the other end reads.
 const sendBuffer = 64 << 10
 
 var (
@@ -39,50 +46,71 @@ var (
 	errSimRefused = errors.New("connection refused")
 )
 
-func newSimCarrier(c *simClient, a action) *simCarrier {
+func newSimCarrier(c *simClient, e clientmachine.Effect) *simCarrier {
 	w := c.w
-	ca := &simCarrier{c: c, w: w, id: a.conn, kind: a.carrier, way: a.transport, node: w.nodes[0], open: true, latency: w.between(time.Millisecond/2, w.weather.latency), rate: w.weather.rate}
-	ca.pre = transport.Preamble{Kind: a.carrier, Nonce: w.nonce()}
-	ca.route = w.weather.routes[routeOf(a.carrier)]
-	c.carriers[a.conn] = ca
+	ca := &simCarrier{
+		c: c, w: w, id: e.Conn, kind: e.ConnKind, transport: e.Transport, node: w.nodes[0], open: true,
+		latency: w.between(time.Millisecond/2, w.profile.latency), rate: w.profile.rate,
+	}
+	ca.pre = transport.Preamble{Kind: e.ConnKind, Nonce: w.nonce()}
+	ca.route = w.profile.routes[machine.TransportOf(e.ConnKind)]
+	c.carriers[e.Conn] = ca
 	w.after(w.between(0, time.Millisecond), func() { c.do(ca.dial) })
 	return ca
 }
 
-func routeOf(k transport.Kind) string {
-	switch k {
-	case transport.KindSocket:
-		return transport.WebSocket
-	case transport.KindStream:
-		return transport.SSE
-	default:
-		return transport.LongPoll
-	}
-}
-
-// dial takes the first batch from the machine and meets what the route does to new carriers.
+// dial takes the first batch from the machine. The route may refuse the carrier or change it.
 func (ca *simCarrier) dial() {
 	if !ca.open {
 		return
 	}
 	b := &ca.c.batch
-	if !ca.c.m.next(ca.id, b, ca.w.now()) { // it was given up before it began
+	if !ca.c.m.Next(ca.id, b, ca.w.now()) { // it was given up before it started
 		ca.c.lost(ca, nil)
 		return
 	}
 	data, round := simBytes(b), 2*ca.latency
+	ca.att = attOf(data)
 	if !ca.route.meet(ca) {
 		ca.w.after(round, func() { ca.c.do(func() { ca.c.lost(ca, errSimRefused) }) })
 		return
 	}
 	ca.upAt = ca.w.at + round // the handshake
 	ca.passed = ca.upAt
-	ca.grow()
-	ca.stray()
+	ca.applyPolicy()
+	ca.misroute()
 	ca.serve = &simServe{n: ca.node, ca: ca, pre: ca.pre}
-	ca.up(b.kind, data, true)
+	ca.up(b.Batch().Binary, ca.addForeign(data), true)
 	ca.c.check()
 }
+
+// attOf reads the attachment that a first batch names.
+func attOf(data []byte) (att uint64) {
+	_, rest, _ := bytes.Cut(data, []byte(`"att":`))
+	for _, c := range rest {
+		if c < '0' || c > '9' {
+			break
+		}
+		att = att*10 + uint64(c-'0')
+	}
+	return att
+}
+
+// addForeign adds the controls of simClient.inject to a POST of the attachment, after its address.
+func (ca *simCarrier) addForeign(data []byte) []byte {
+	foreign := ca.c.foreign[ca.att]
+	if ca.kind != transport.KindUp || len(foreign) == 0 || len(data)+len(foreign) > maxForeign || ca.w.quiet {
+		return data
+	}
+	delete(ca.c.foreign, ca.att)
+	address := bytes.IndexByte(data, '\n') + 1
+	address += bytes.IndexByte(data[address:], '\n') + 1
+	return slices.Insert(data, address, foreign...)
+}
+
+// maxForeign is how large a batch may be with a control that no machine has written. Every end
+// accepts that much.
+const maxForeign = 2048
 
 // up sends one batch towards the server.
 func (ca *simCarrier) up(binary bool, data []byte, first bool) {
@@ -94,16 +122,16 @@ func (ca *simCarrier) up(binary bool, data []byte, first bool) {
 	if first && ca.kind != transport.KindSocket {
 		data = append(append(ca.pre.AppendTo(nil), data...), transport.End...)
 	}
-	data = w.breach(ca, data, binary)
+	data = w.corrupt(ca, data, binary)
 	at := ca.arrival(&ca.upAt, len(data))
 	v := ca.serve
-	switch ca.harmUp(v, data, binary, first, &at, &data) {
-	case harmLost:
+	switch ca.disturbUp(v, data, binary, first, &at, &data) {
+	case batchLost:
 		return
-	case harmCut:
-		ca.severed(true, true)
+	case batchCuts:
+		ca.cut(true, true)
 		return
-	case harmNone:
+	case batchPasses:
 	}
 	ca.upSize += len(data)
 	w.when(at, func() {
@@ -118,7 +146,7 @@ func (ca *simCarrier) up(binary bool, data []byte, first bool) {
 	})
 }
 
-// arrive is the server's transport: it takes the bytes apart.
+// arrive is the server's transport: it decodes the bytes.
 func (ca *simCarrier) arrive(v *simServe, binary bool, data []byte, first bool) {
 	ca.passed = max(ca.passed, ca.w.at)
 	switch {
@@ -130,7 +158,7 @@ func (ca *simCarrier) arrive(v *simServe, binary bool, data []byte, first bool) 
 			lines, err = transport.DecodeText(data)
 		}
 		switch {
-		case err != nil && v.c == nil: // it never spoke
+		case err != nil && v.c == nil: // it is the first batch
 			v.ended = true
 			v.ca.down(v, false, nil, true)
 		case err != nil:
@@ -138,7 +166,7 @@ func (ca *simCarrier) arrive(v *simServe, binary bool, data []byte, first bool) 
 			v.ca.down(v, false, nil, true)
 		case first:
 			v.accept(simBatch(binary, lines))
-			ca.left(v)
+			ca.checkLeft(v)
 		case v.c != nil:
 			v.receive(simBatch(binary, lines))
 		}
@@ -151,18 +179,18 @@ func (ca *simCarrier) arrive(v *simServe, binary bool, data []byte, first bool) 
 		}
 		v.pre = pre
 		v.accept(simBatch(false, lines))
-		ca.left(v)
+		ca.checkLeft(v)
 	}
 }
 
-// left: a request whose client has gone meanwhile is found to have nobody at its other end.
-func (ca *simCarrier) left(v *simServe) {
+// checkLeft ends a request whose client has closed it meanwhile.
+func (ca *simCarrier) checkLeft(v *simServe) {
 	if !ca.open && !ca.dead {
 		ca.w.after(ca.latency, func() { ca.node.do(func() { v.finish(true) }) })
 	}
 }
 
-// answer is a bare HTTP status.
+// answer gives the client an HTTP status without a batch.
 func (ca *simCarrier) answer(v *simServe, err error) {
 	if ca == nil || ca.serve != v || ca.dead || ca.holeDown {
 		return
@@ -174,7 +202,7 @@ func (ca *simCarrier) answer(v *simServe, err error) {
 // down sends one batch towards the client; last: the carrier ends after it.
 func (ca *simCarrier) down(v *simServe, binary bool, data []byte, last bool) {
 	if ca == nil || ca.serve != v {
-		return // a copy that nobody reads
+		return // a copy of a request: nobody reads the answer
 	}
 	w := ca.w
 	if len(data) > 0 {
@@ -189,18 +217,18 @@ func (ca *simCarrier) down(v *simServe, binary bool, data []byte, last bool) {
 			}
 			data = append(append(pre, data...), transport.End...)
 		}
-		harm := ca.harmDown(&data)
+		outcome := ca.disturbDown(&data)
 		at := ca.arrival(&ca.downAt, len(data))
-		switch harm {
-		case harmLost:
+		switch outcome {
+		case batchLost:
 			if ca.holeDown {
 				ca.downSize += len(data)
 			}
 			return
-		case harmCut:
-			ca.severed(true, true)
+		case batchCuts:
+			ca.cut(true, true)
 			return
-		case harmNone:
+		case batchPasses:
 		}
 		if ca.held {
 			at = max(at, w.at+w.between(2*time.Second, 30*time.Second))
@@ -214,14 +242,14 @@ func (ca *simCarrier) down(v *simServe, binary bool, data []byte, last bool) {
 			}
 			ca.c.do(func() { ca.deliver(binary, data) })
 			if !v.ended && v.s != nil {
-				v.wake(nil)
+				v.Wake()
 			}
 		})
 	}
 	if last && !ca.holeDown {
 		var fault error
 		if len(data) == 0 && ca.kind != transport.KindSocket && ca.kind != transport.KindStream {
-			fault = transport.ErrTruncated // an answer without a batch is none
+			fault = transport.ErrTruncated // an answer must have a batch
 		}
 		w.when(max(ca.downAt, w.at)+ca.latency, func() {
 			ca.c.do(func() {
@@ -233,7 +261,7 @@ func (ca *simCarrier) down(v *simServe, binary bool, data []byte, last bool) {
 	}
 }
 
-// deliver is the client's transport.
+// deliver is the client's transport: it decodes the bytes.
 func (ca *simCarrier) deliver(binary bool, data []byte) {
 	ca.passed = max(ca.passed, ca.w.at)
 	if !ca.open || ca.dead {
@@ -254,13 +282,13 @@ func (ca *simCarrier) deliver(binary bool, data []byte) {
 	}
 	if err != nil {
 		ca.c.lost(ca, err)
-		ca.part(true)
+		ca.closeUp(true)
 		return
 	}
 	ca.c.read(ca, simBatch(binary, lines))
 }
 
-// arrival is when bytes sent now arrive, after all that was sent before.
+// arrival is when bytes sent now arrive: after all bytes sent before.
 func (ca *simCarrier) arrival(before *time.Duration, size int) time.Duration {
 	at := max(*before, ca.w.at)
 	if ca.rate > 0 {
@@ -270,7 +298,8 @@ func (ca *simCarrier) arrival(before *time.Duration, size int) time.Duration {
 	return at + ca.latency
 }
 
-// stuck: the send buffer of the server's end is full. A writer that is stuck for long gives up, as one with a write deadline does.
+// stuck reports whether the send buffer of the server's end is full. A writer that is stuck for
+// long gives up, as one with a write deadline does.
 func (ca *simCarrier) stuck(v *simServe) bool {
 	if !ca.full(v) {
 		return false
@@ -285,7 +314,7 @@ func (ca *simCarrier) full(v *simServe) bool {
 	return ca != nil && ca.serve == v && ca.downSize >= sendBuffer
 }
 
-// wakeWriter has the client write a WebSocket's frames in a moment.
+// wakeWriter lets the client write the frames of a WebSocket soon.
 func (ca *simCarrier) wakeWriter() {
 	if ca == nil || ca.writing || !ca.open || ca.kind != transport.KindSocket {
 		return
@@ -294,31 +323,32 @@ func (ca *simCarrier) wakeWriter() {
 	ca.w.after(ca.w.between(0, time.Millisecond), func() {
 		ca.c.do(func() {
 			ca.writing = false
-			for ca.open && ca.upSize < sendBuffer && ca.c.m.next(ca.id, &ca.c.batch, ca.w.now()) {
-				ca.up(ca.c.batch.kind, simBytes(&ca.c.batch), false)
+			b := &ca.c.batch
+			for ca.open && ca.upSize < sendBuffer && ca.c.m.Next(ca.id, b, ca.w.now()) {
+				ca.up(b.Batch().Binary, simBytes(b), false)
 				ca.c.check()
 			}
 		})
 	})
 }
 
-// drop takes the carrier from the client.
+// drop removes the carrier from the client.
 func (ca *simCarrier) drop() {
 	ca.open = false
 	delete(ca.c.carriers, ca.id)
 }
 
-// hangup is the client's end closing: the server hears of it, if anything still passes.
-func (ca *simCarrier) hangup() {
+// hangUp closes the client's end. The server learns it unless the carrier is dead.
+func (ca *simCarrier) hangUp() {
 	if !ca.open {
 		return
 	}
 	ca.drop()
-	ca.part(ca.kind != transport.KindSocket || ca.w.rng.IntN(2) == 0)
+	ca.closeUp(ca.kind != transport.KindSocket || ca.w.rng.IntN(2) == 0)
 }
 
-// part lets the server see that the client's end is gone.
-func (ca *simCarrier) part(broken bool) {
+// closeUp lets the server see that the client's end is closed.
+func (ca *simCarrier) closeUp(broken bool) {
 	v := ca.serve
 	if v == nil || ca.dead || ca.holeUp {
 		return
@@ -332,17 +362,17 @@ func (ca *simCarrier) part(broken bool) {
 	})
 }
 
-// abandon is the client's process dying; quiet: the server does not hear of it.
+// abandon ends the client's process; quiet: the server does not learn it.
 func (ca *simCarrier) abandon(quiet bool) {
 	if !quiet {
-		ca.part(true)
+		ca.closeUp(true)
 	}
 	ca.drop()
 	ca.dead = ca.dead || quiet
 }
 
-// severed cuts the carrier; each end sees it, or does not.
-func (ca *simCarrier) severed(client, server bool) {
+// cut breaks the carrier. The arguments say which ends see it.
+func (ca *simCarrier) cut(client, server bool) {
 	if ca.dead {
 		return
 	}

@@ -5,60 +5,77 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/holdfast-rt/holdfast/session/internal/clientmachine"
+	"github.com/holdfast-rt/holdfast/session/internal/logs"
+	"github.com/holdfast-rt/holdfast/session/internal/machine"
+	"github.com/holdfast-rt/holdfast/session/internal/wire"
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-func closeCodeOf(n uint64) transport.Code { return transport.Code(n) }
-
-// simClient is a client's process: its machine, its carriers, its application.
+// simClient is the process of a client: its machine, its carriers, its application.
 type simClient struct {
-	w         *world
-	name      string
-	m         *clientMachine
-	id        string // of its session
-	app       *simApp
-	carriers  map[int]*simCarrier
-	tickAt    time.Duration // when the machine is next woken; 0: never
-	frozen    time.Duration // asleep until then
-	gone      bool          // restarted: this process is no more
-	doomed    map[transport.Code]bool
-	epoch     int  // of its first credentials
-	stale     bool // its credentials are never good
-	breaching bool // some of its batches are changed
-	packet    packet
-	batch     outBatch
-	checked   bool
+	w          *world
+	name       string
+	m          *clientmachine.Machine
+	cfg        clientmachine.Config // of the machine
+	id         string               // of its session
+	app        *simApp
+	carriers   map[int]*simCarrier
+	tickAt     time.Duration           // when the machine is next woken; 0: never
+	frozen     time.Duration           // asleep until then
+	gone       bool                    // restarted: this process has ended
+	expected   map[transport.Code]bool // how its session may end, because of a fault that happened
+	epoch      int                     // of its first credentials
+	stale      bool                    // its credentials are always refused
+	corrupting bool                    // some of its batches are changed
+	foreign    map[uint64][]byte       // controls for the next POST of an attachment, by its number: see inject
+	packet     wire.Packet
+	batch      logs.Batch
+	checked    bool
 }
 
 func newSimClient(w *world) *simClient {
 	w.uids++
 	uid := w.seed<<20 | w.uids
-	raw := make([]byte, keyBytes)
+	raw := make([]byte, wire.KeyBytes)
 	for i := range raw {
 		raw[i] = byte(mix(uid + uint64(i)))
 	}
 	key := base64.RawURLEncoding.EncodeToString(raw)
-	c := &simClient{w: w, name: fmt.Sprintf("c%d", w.uids), carriers: map[int]*simCarrier{}, doomed: map[transport.Code]bool{}}
-	c.id, _ = idOf(key)
-	cfg := clientConfig{key: key, transports: w.weather.transports, maxBatch: w.weather.clientBatch, maxMessage: 1 << 20, win: w.weather.clientWindow, random: w.rng.Float64}
-	cfg.memory, cfg.remembers = w.memory(), true
-	cfg.auth, c.epoch = c.credentials(), w.weather.epoch
+	c := &simClient{
+		w: w, name: fmt.Sprintf("c%d", w.uids), carriers: map[int]*simCarrier{},
+		expected: map[transport.Code]bool{}, foreign: map[uint64][]byte{},
+	}
+	c.id, _ = wire.SessionID(key)
+	c.cfg = clientmachine.Config{
+		Key: key, Transports: w.profile.transports, MaxBatch: w.profile.clientBatch, MaxMessage: 1 << 20,
+		Buffer: w.profile.clientWindow, Window: w.profile.clientWindow, Random: w.rng.Float64,
+	}
+	c.cfg.Memory, c.cfg.Remembers = w.memory(), true
+	c.cfg.Auth, c.epoch = c.credentials(), w.profile.epoch
 	if w.rng.IntN(4) == 0 {
-		cfg.meta = json.RawMessage(`{"path":"/a b","n":[1,2,{"x":null}]}`)
+		c.cfg.Meta = json.RawMessage(`{"path":"/a b","n":[1,2,{"x":null}]}`)
 	}
-	c.m = newClientMachine(cfg)
 	c.app = &simApp{
-		w: w, name: c.name, m: c.m, uid: uid<<1 | 1, s: &Session{m: c.m, client: &dialing{m: c.m}}, changed: c.act, peer: c.peer, ends: c.ends,
-		plan: w.weather.plan(w), patient: w.weather.patience,
+		w: w, name: c.name, uid: uid<<1 | 1, changed: c.act, peer: c.peer, ends: c.ends,
+		plan: w.profile.plan(w), maxHandling: w.profile.maxHandling,
 	}
+	c.makeMachine()
 	w.clients = append(w.clients, c)
 	w.counts.sessions++
 	return c
 }
 
-// memory is what an earlier client of this world has left, or what somebody else has written there.
+// makeMachine makes the machine, and does not start it.
+func (c *simClient) makeMachine() {
+	c.m = clientmachine.New(c.cfg)
+	c.app.m = c.m
+}
+
+// memory is what an earlier client of this world has learned, sometimes damaged.
 func (w *world) memory() []byte {
 	memory := w.remembered
 	if len(memory) > 0 && w.rng.IntN(3) == 0 {
@@ -74,10 +91,10 @@ func (c *simClient) credentials() json.RawMessage {
 	if c.stale {
 		return json.RawMessage(`{"user":"nobody","epoch":-1}`)
 	}
-	return json.RawMessage(fmt.Sprintf(`{"user":%q,"epoch":%d}`, c.name, c.w.weather.epoch))
+	return json.RawMessage(fmt.Sprintf(`{"user":%q,"epoch":%d}`, c.name, c.w.profile.epoch))
 }
 
-// peer is the application of the run that this client was told of.
+// peer is the server's application of the run that this client knows.
 func (c *simClient) peer() *simApp {
 	if s := c.session(); s != nil {
 		return s.app
@@ -85,21 +102,22 @@ func (c *simClient) peer() *simApp {
 	return nil
 }
 
-// session is what the client is attached to: whatever node has, or had, the run.
+// session is the session that the client is attached to, at the node that has or had the run.
 func (c *simClient) session() *simSession {
 	for _, n := range c.w.nodes {
-		if s := n.runs[c.m.run]; s != nil {
+		if s := n.runs[c.m.Run()]; s != nil {
 			return s
 		}
 	}
 	return nil
 }
 
-// ends is who may have been handed what this client sent: a client that was told of no run may have been heard all the same.
+// ends are the applications that may have received what this client sent. If it knows no run yet,
+// every session with its key may have received it.
 func (c *simClient) ends() (apps []*simApp) {
 	for _, n := range c.w.nodes {
 		for _, s := range n.sessions {
-			if s.s.id == c.id && (c.m.run == "" || c.m.run == s.s.server.run) {
+			if s.m.ID() == c.id && (c.m.Run() == "" || c.m.Run() == s.m.Run()) {
 				apps = append(apps, s.app)
 			}
 		}
@@ -109,14 +127,14 @@ func (c *simClient) ends() (apps []*simApp) {
 
 func (c *simClient) start() {
 	c.w.tracef("%s starts", c.name)
-	c.m.start(c.w.now())
+	c.m.Start(c.w.now())
 	c.act()
 	c.app.pace()
 }
 
-func (c *simClient) over() bool { return c.m.over != nil }
+func (c *simClient) over() bool { return c.app.over() }
 
-// do lets something happen at the client, when it is awake.
+// do runs f at the client, when it is awake.
 func (c *simClient) do(f func()) {
 	switch {
 	case c.gone:
@@ -127,44 +145,49 @@ func (c *simClient) do(f func()) {
 	}
 }
 
-// act does what the machine asks, and looks at the invariants.
+// act does what the machine asks, and checks the invariants.
 func (c *simClient) act() {
 	if c.gone {
 		return
 	}
-	for _, a := range append([]action(nil), c.m.drain()...) {
-		switch a.kind {
-		case actDial:
-			newSimCarrier(c, a)
-		case actWrite:
-			c.carriers[a.conn].wakeWriter()
-		case actHangup:
-			if ca := c.carriers[a.conn]; ca != nil {
-				ca.hangup()
-			}
-		case actAuth:
-			c.w.after(c.w.between(0, 300*time.Millisecond), func() {
-				c.do(func() { c.m.authorized(c.credentials(), c.w.now()); c.act() })
-			})
-		case actTrace:
-			c.w.tracef("%s %s %s/%d %s", c.name, a.trace.what, a.trace.transport, a.trace.att, a.trace.reason)
-		case actOver:
-			c.ended()
-		case actRemember:
-			c.w.remembered = a.memory
-		}
+	for _, e := range slices.Clone(c.m.Effects()) {
+		c.actOne(e)
 	}
 	c.plan()
 	c.check()
 	c.app.take()
 }
 
-// plan wakes the machine at its deadline, as a timer of the platform would: a little late.
+func (c *simClient) actOne(e clientmachine.Effect) {
+	switch e.Kind {
+	case clientmachine.Dial:
+		newSimCarrier(c, e)
+	case clientmachine.Write:
+		c.carriers[e.Conn].wakeWriter()
+	case clientmachine.HangUp:
+		if ca := c.carriers[e.Conn]; ca != nil {
+			ca.hangUp()
+		}
+	case clientmachine.AskAuth:
+		c.w.after(c.w.between(0, 300*time.Millisecond), func() {
+			c.do(func() { c.m.Authorized(c.credentials(), c.w.now()); c.act() })
+		})
+	case clientmachine.Traced:
+		t := traceOf(e.Trace)
+		c.w.tracef("%s %s %s/%d %s", c.name, t.What, t.Transport, t.Att, t.Reason)
+	case clientmachine.Over:
+		c.ended()
+	case clientmachine.Remember:
+		c.w.remembered = e.Memory
+	}
+}
+
+// plan wakes the machine at its deadline, or a little later, as a timer of the platform does.
 func (c *simClient) plan() {
-	if c.m.deadline.IsZero() {
+	if c.m.Deadline().IsZero() {
 		return
 	}
-	due := max(c.m.deadline.Sub(simStart), c.w.at+time.Millisecond)
+	due := max(c.m.Deadline().Sub(simStart), c.w.at+time.Millisecond)
 	if c.tickAt > c.w.at && c.tickAt <= due {
 		return
 	}
@@ -174,8 +197,8 @@ func (c *simClient) plan() {
 			if c.tickAt == due {
 				c.tickAt = 0
 			}
-			if c.m.over == nil {
-				c.m.tick(c.w.now())
+			if !c.over() {
+				c.m.Tick(c.w.now())
 				c.act()
 			}
 		})
@@ -187,7 +210,7 @@ func (c *simClient) read(ca *simCarrier, b transport.Batch) {
 	if !ca.open {
 		return
 	}
-	c.m.received(ca.id, b, &c.packet, c.w.now())
+	c.m.Receive(ca.id, b, &c.packet, c.w.now())
 	c.act()
 }
 
@@ -197,120 +220,117 @@ func (c *simClient) lost(ca *simCarrier, fault error) {
 		return
 	}
 	ca.drop()
-	c.m.closed(ca.id, fault, c.w.now())
+	c.m.Closed(ca.id, fault, c.w.now())
 	c.act()
 }
 
-// check is I2, I6 and what must hold between the two ends, after every event.
-func (c *simClient) check() {
-	m := c.m
-	if s := c.session(); s != nil {
-		s.checkWith(c)
-	} else if m.out.base > 0 && m.over == nil {
-		c.w.fail("I2: %s has freed up to %d before any session took it", c.name, m.out.base)
-	}
-	ctl := 0
-	for _, p := range m.paths {
-		ctl = max(ctl, len(p.ctl))
-		if n := requests(m, p); n > 2 {
-			c.w.fail("POL-04: %s has %d requests under way on %s/%d", c.name, n, p.way.name, p.att)
+// inject sends a control that the client's machine has not written: at once on a WebSocket, else
+// with the next POST of the attachment.
+func (c *simClient) inject(att uint64, v wire.Control) {
+	for _, ca := range c.sorted() {
+		if ca.att == att && ca.kind == transport.KindSocket {
+			ca.up(false, wire.AppendControl(wire.AppendHead(nil, 1, 0), v), false)
+			return
 		}
+	}
+	c.foreign[att] = wire.AppendControl(c.foreign[att], v)
+}
+
+// check checks I2, I6 and what must be true of the two ends together, after every event.
+func (c *simClient) check() {
+	m := c.m.Snapshot()
+	if s := c.session(); s != nil {
+		s.checkWith(c, s.m.Snapshot(), m)
+	} else if m.Acked > 0 && !c.over() {
+		c.w.fail("I2: %s has freed lines up to %d before any session took them", c.name, m.Acked)
 	}
 	switch {
-	case len(m.paths) > maxPaths:
-		c.w.fail("I6: %s has %d paths", c.name, len(m.paths))
-	case len(m.conns) > 3*maxPaths:
-		c.w.fail("I6: %s has %d carriers", c.name, len(m.conns))
-	case ctl > 8<<10:
-		c.w.fail("I6: %s has %d bytes of controls to write", c.name, ctl)
-	case m.in.held > c.w.weather.heldBound:
-		c.w.fail("I6: %s holds %d bytes", c.name, m.in.held)
+	case m.Requests > 2: // of one attachment; during a switch the old and the new one have two each
+		c.w.fail("POL-04: %s has %d requests in flight on one attachment", c.name, m.Requests)
+	case m.Attachments > machine.MaxAttachments:
+		c.w.fail("I6: %s has %d attachments", c.name, m.Attachments)
+	case m.Conns > 3*machine.MaxAttachments:
+		c.w.fail("I6: %s has %d conns", c.name, m.Conns)
+	case m.QueuedControls > 8<<10:
+		c.w.fail("I6: %s has %d bytes of controls to write", c.name, m.QueuedControls)
+	case m.Held > c.w.profile.heldBound:
+		c.w.fail("I6: %s holds %d received bytes", c.name, m.Held)
 	}
-	c.punctual()
-	if win := m.cfg.win; m.out.bytes() > win+(64<<10) { // the window that opened tells may be less than what was kept before
-		c.w.fail("I6: %s keeps %d bytes, its window is %d", c.name, m.out.bytes(), win)
+	c.checkPunctual(m)
+	if n := c.m.Buffered(); n > c.cfg.Buffer+(64<<10) {
+		c.w.fail("I6: %s buffers %d bytes, its buffer is %d", c.name, n, c.cfg.Buffer)
 	}
 }
 
-// requests counts the carriers of a path (HF1-POL-04): a session that switches has those of the old path and of the new.
-func requests(m *clientMachine, p *clientPath) (n int) {
-	for _, c := range m.conns {
-		if c.path == p {
-			n++
-		}
-	}
-	return n
-}
-
-// punctual: a machine that is woken for no reason must find nothing to do, and no deadline that it had not planned.
-func (c *simClient) punctual() {
-	m, now := c.m, c.w.now()
-	if c.w.rng.IntN(16) > 0 || m.over != nil || len(m.actions) > 0 || !m.deadline.IsZero() && !m.deadline.After(now) {
+// checkPunctual wakes the machine between two deadlines. It must have nothing to do then, and must
+// not plan an earlier deadline.
+func (c *simClient) checkPunctual(m clientmachine.Snapshot) {
+	before, now := c.m.Deadline(), c.w.now()
+	if c.w.rng.IntN(16) > 0 || c.over() || m.Effects > 0 || !before.IsZero() && !before.After(now) {
 		return
 	}
-	before := m.deadline
-	m.tick(now)
-	for _, a := range m.drain() {
-		if a.kind != actWrite {
-			c.w.fail("LIV-07: %s would have slept until %v, and had %+v to do", c.name, before.Sub(simStart), a)
+	c.m.Tick(now)
+	for _, e := range c.m.Effects() {
+		if e.Kind != clientmachine.Write {
+			c.w.fail("LIV-07: the next deadline of %s was %v, and it had this to do before: %+v",
+				c.name, before.Sub(simStart), e)
 		}
-		c.carriers[a.conn].wakeWriter()
+		c.carriers[e.Conn].wakeWriter()
 	}
-	if at := m.deadline; !at.IsZero() && (before.IsZero() || at.Before(before)) {
-		c.w.fail("LIV-07: %s would have slept until %v, and has something to do at %v", c.name, before.Sub(simStart), at.Sub(simStart))
+	if at := c.m.Deadline(); !at.IsZero() && (before.IsZero() || at.Before(before)) {
+		c.w.fail("LIV-07: the next deadline of %s was %v, and after a tick it is %v",
+			c.name, before.Sub(simStart), at.Sub(simStart))
 	}
 }
 
-// ended looks at how the session ended (I4), and starts anew if the storm is not over.
+// ended checks how the session ended (I4), and starts a new client in the fault phase.
 func (c *simClient) ended() {
 	if c.checked {
 		return
 	}
 	c.checked = true
-	for _, way := range c.m.ways {
-		if way.idle > 0 {
-			c.w.counts.learned++
-		}
-		if way.age > 0 {
-			c.w.counts.learned++
-		}
+	c.w.counts.learned += c.m.Snapshot().Learned
+	e, _ := c.m.Ending()
+	c.w.tracef("%s over: %d %q known=%v remote=%v", c.name, e.Code, e.Reason, e.Known, e.Remote)
+	c.w.counts.ends[e.Code]++
+	if !c.explained(e.Code) {
+		c.w.fail("I4: %s ended with %d %q, and no fault or close explains that", c.name, e.Code, e.Reason)
 	}
-	e := *c.m.over
-	c.w.tracef("%s over: %d %q known=%v remote=%v", c.name, e.code, e.reason, e.known, e.remote)
-	c.w.counts.ends[e.code]++
-	if !c.explained(e.code) {
-		c.w.fail("I4: %s ended with %d %q, and nothing that happened accounts for it", c.name, e.code, e.reason)
-	}
-	for _, ca := range c.carriers {
-		ca.hangup()
+	for _, ca := range c.sorted() {
+		ca.hangUp()
 	}
 	c.app.checkFates()
-	if !c.w.calm && !c.app.closed && len(c.w.clients) < 40 {
+	if !c.w.quiet && !c.app.closed && len(c.w.clients) < 40 {
 		c.w.after(c.w.between(0, time.Second), newSimClient(c.w).start)
 	}
 }
 
-// explained: a session ends by its application's will, its server's, or a thing that the rules let end it.
+// explained reports whether the session may end with the code: one of the applications closed it,
+// or a fault happened that may end it.
 func (c *simClient) explained(code transport.Code) bool {
-	if c.doomed[code] || c.app.closed {
+	if c.expected[code] || c.app.closed {
 		return true
 	}
 	s := c.session()
 	switch code {
 	case transport.CodeDone, transport.CodeApplication, transport.CodeDraining:
 		return s != nil && s.app.closed
-	case transport.CodeLost: // its server forgot it, or a request for it reached another more than once
-		return s != nil && (s.lost || s.n != c.w.nodes[0] || c.w.strays > 1 || s.s.server.over != nil)
-	case transport.CodeAuth: // its credentials were refused, and so were the next
-		return c.w.weather.epoch >= c.epoch+2
+	case transport.CodeLost: // its server lost it, or requests for it reached another server
+		return s != nil && (s.lost || s.n != c.w.nodes[0] || c.w.misrouted > 1 || s.over())
+	case transport.CodeAuth: // its credentials were refused twice
+		return c.w.profile.epoch >= c.epoch+2
 	case transport.CodeExpired:
-		return s != nil && s.s.server.over != nil && s.s.server.over.code == code
+		if s == nil {
+			return false
+		}
+		e, over := s.m.Ending()
+		return over && e.Code == code
 	default:
 		return false
 	}
 }
 
-// restart ends this process without a word, and starts another.
+// restart ends this process at once, and starts another one.
 func (c *simClient) restart() {
 	c.gone, c.app.dead = true, true
 	for _, ca := range c.sorted() {
@@ -321,10 +341,10 @@ func (c *simClient) restart() {
 	}
 }
 
-// sorted lists the carriers in an order that does not depend on the map.
+// sorted lists the carriers in the order of their ids: that of a map is random.
 func (c *simClient) sorted() []*simCarrier {
 	all := make([]*simCarrier, 0, len(c.carriers))
-	for id := range c.m.ids {
+	for id := range c.m.Snapshot().LastConn {
 		if ca := c.carriers[id+1]; ca != nil {
 			all = append(all, ca)
 		}
@@ -332,7 +352,7 @@ func (c *simClient) sorted() []*simCarrier {
 	return all
 }
 
-// close is the end of the world: either side closes.
+// close closes the session from one end or both, when the world ends.
 func (c *simClient) close() {
 	if c.gone || c.over() {
 		return
@@ -340,35 +360,37 @@ func (c *simClient) close() {
 	peer := c.peer()
 	switch c.w.rng.IntN(3) {
 	case 0:
-		peer.close(uint64(transport.CodeDone))
+		peer.close(transport.CodeDone)
 	case 1:
-		peer.close(uint64(transport.CodeApplication))
+		peer.close(transport.CodeApplication)
 		fallthrough
 	default:
-		c.app.close(uint64(transport.CodeDone))
+		c.app.close(transport.CodeDone)
 	}
 }
 
-// unsettled says what has not arrived.
-func (c *simClient) unsettled() string {
+// undelivered says what has not arrived.
+func (c *simClient) undelivered() string {
 	if c.gone || c.over() {
 		return ""
 	}
-	if c.m.run == "" {
+	if c.m.Run() == "" {
 		return c.name + " never attached"
 	}
 	s := c.session()
 	switch m := c.m; {
 	case !c.app.sentAll() && !c.app.closed:
 		return fmt.Sprintf("%s has sent %d of %d", c.name, c.app.sent, c.app.plan)
-	case m.out.base < m.out.last():
-		return fmt.Sprintf("%s: %d of %d up lines are acknowledged, the server has %d", c.name, m.out.base, m.out.last(), s.s.server.in.recv)
+	case m.Acked() < m.Sent():
+		return fmt.Sprintf("%s: %d of %d up lines are acknowledged, the server has %d",
+			c.name, m.Acked(), m.Sent(), s.m.Snapshot().Received)
 	case s == nil:
 		return ""
-	case !s.app.sentAll() && !s.app.closed && !s.lost && s.s.server.over == nil:
+	case !s.app.sentAll() && !s.app.closed && !s.lost && !s.over():
 		return fmt.Sprintf("%s: the server's application has sent %d of %d", c.name, s.app.sent, s.app.plan)
-	case s.s.server.out.base < s.s.server.out.last():
-		return fmt.Sprintf("%s: %d of %d down lines are acknowledged, the client has %d", c.name, s.s.server.out.base, s.s.server.out.last(), m.in.recv)
+	case s.m.Acked() < s.m.Sent():
+		return fmt.Sprintf("%s: %d of %d down lines are acknowledged, the client has %d",
+			c.name, s.m.Acked(), s.m.Sent(), m.Snapshot().Received)
 	}
 	return ""
 }

@@ -8,7 +8,8 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// simFault is a kind of harm. The first ones happen to single batches, by rates; the others in storms, to carriers, routes and processes.
+// simFault is a kind of fault. The first kinds happen to single batches, each with a rate. The
+// others happen to carriers, routes and processes, at random times in the fault phase.
 type simFault uint8
 
 const (
@@ -22,13 +23,13 @@ const (
 	faultTruncate
 	faultGarble
 	faultWrongReply
-	faultStray
+	faultMisrouted
 
-	simStorms // the storms begin here
+	phaseFaults // from here on: faults of carriers, routes and processes
 )
 
 const (
-	faultCut simFault = iota + simStorms
+	faultCut simFault = iota + phaseFaults
 	faultZombie
 	faultDeaf
 	faultHoleUp
@@ -39,7 +40,7 @@ const (
 	faultDialRefused
 	faultStatus
 	faultSwallow
-	faultYoung
+	faultKilledEarly
 	faultHeld
 	faultCap
 	faultSlowReader
@@ -59,92 +60,127 @@ const (
 
 func (f simFault) String() string {
 	return [simFaults]string{
-		faultFrameLost: "frame lost", faultRequestLost: "request lost", faultReplyLost: "reply lost", faultDuplicate: "duplicated request", faultLateCopy: "late copy",
-		faultReorder: "reordered", faultDelay: "delayed", faultTruncate: "truncated", faultGarble: "garbled", faultWrongReply: "reply to another request", faultStray: "stray to another node",
-		simStorms: "cut", faultZombie: "half-open zombie", faultDeaf: "half-open at the client", faultHoleUp: "black hole up", faultHoleDown: "black hole down",
-		faultHoleBoth: "black hole both ways", faultOutage: "network away", faultForce: "transport change forced", faultDialRefused: "connection refused", faultStatus: "HTTP status",
-		faultSwallow: "opened and swallowed", faultYoung: "killed at 200 ms", faultHeld: "stream held back", faultCap: "batch above the cap", faultSlowReader: "slow reader",
-		faultSleep: "client asleep", faultPause: "server pause", faultRefuse: "server refuses", faultMove: "move", faultClose: "close in the storm",
-		faultRestartClient: "client restart", faultRestartServer: "server restart", faultMalformed: "malformed on purpose", faultForgedUse: "use without its challenge", faultWake: "woken, offline",
+		faultFrameLost:     "frame lost",
+		faultRequestLost:   "request lost",
+		faultReplyLost:     "reply lost",
+		faultDuplicate:     "duplicated request",
+		faultLateCopy:      "late copy",
+		faultReorder:       "reordered",
+		faultDelay:         "delayed",
+		faultTruncate:      "truncated",
+		faultGarble:        "garbled",
+		faultWrongReply:    "reply to another request",
+		faultMisrouted:     "misrouted to another node",
+		faultCut:           "cut",
+		faultZombie:        "half-open zombie",
+		faultDeaf:          "half-open at the client",
+		faultHoleUp:        "black hole up",
+		faultHoleDown:      "black hole down",
+		faultHoleBoth:      "black hole both ways",
+		faultOutage:        "network away",
+		faultForce:         "transport change forced",
+		faultDialRefused:   "connection refused",
+		faultStatus:        "HTTP status",
+		faultSwallow:       "opened and swallowed",
+		faultKilledEarly:   "killed at 200 ms",
+		faultHeld:          "stream held back",
+		faultCap:           "batch above the cap",
+		faultSlowReader:    "slow reader",
+		faultSleep:         "client asleep",
+		faultPause:         "server pause",
+		faultRefuse:        "server refuses",
+		faultMove:          "move",
+		faultClose:         "close in the fault phase",
+		faultRestartClient: "client restart",
+		faultRestartServer: "server restart",
+		faultMalformed:     "malformed on purpose",
+		faultForgedUse:     "use without its challenge",
+		faultWake:          "woken, offline",
 	}[f]
 }
 
-type harm uint8
+// batchOutcome is what happens to one batch on its carrier.
+type batchOutcome uint8
 
 const (
-	harmNone harm = iota
-	harmLost
-	harmCut
+	batchPasses batchOutcome = iota
+	batchLost
+	batchCuts // it breaks the carrier
 )
 
-func (w *world) strike(f simFault) bool { return w.chance(w.weather.rates[f]) }
+// occurs decides at random whether a fault happens to a batch.
+func (w *world) occurs(f simFault) bool { return w.chance(w.profile.rates[f]) }
 
-// tooBig kills a carrier that a batch above its route's cap goes over, the way middleboxes do: with or without a word.
-func (ca *simCarrier) tooBig(size int, way string) bool {
-	most := ca.route.most
-	if most == 0 || size <= most {
+// tooBig ends a carrier when a batch is above the limit of its route, as middleboxes do. The ends
+// may see that or not.
+func (ca *simCarrier) tooBig(size int, direction string) bool {
+	limit := ca.route.maxBatch
+	if limit == 0 || size <= limit {
 		return false
 	}
-	ca.w.fault(faultCap, "%d bytes %s, above %d, on %s %d of %s", size, way, most, ca.kind, ca.id, ca.c.name)
+	ca.w.fault(faultCap, "%d bytes %s, above %d, on %s %d of %s", size, direction, limit, ca.kind, ca.id, ca.c.name)
 	switch ca.w.rng.IntN(3) {
 	case 0:
 		ca.holeUp, ca.holeDown = true, true
 	case 1:
-		ca.severed(true, false)
+		ca.cut(true, false)
 	default:
-		ca.severed(true, true)
+		ca.cut(true, true)
 	}
 	return true
 }
 
-// harmUp is what happens to one batch on its way to the server.
-func (ca *simCarrier) harmUp(v *simServe, wire []byte, binary, first bool, at *time.Duration, data *[]byte) harm {
+// disturbUp applies the faults to one batch to the server.
+func (ca *simCarrier) disturbUp(
+	v *simServe, sent []byte, binary, first bool, at *time.Duration, data *[]byte,
+) batchOutcome {
 	w, post := ca.w, ca.kind != transport.KindSocket
 	if ca.dead || ca.holeUp {
-		return harmLost
+		return batchLost
 	}
-	if w.strike(faultDelay) {
+	if w.occurs(faultDelay) {
 		w.fault(faultDelay, "%s %d of %s", ca.kind, ca.id, ca.c.name)
 		*at += w.between(100*time.Millisecond, 12*time.Second)
 		ca.upAt = *at
 	}
 	switch {
-	case post && w.strike(faultReorder):
+	case post && w.occurs(faultReorder):
 		w.fault(faultReorder, "%s %d of %s", ca.kind, ca.id, ca.c.name)
 		*at += w.between(0, time.Second)
-	case post && w.strike(faultRequestLost):
+	case post && w.occurs(faultRequestLost):
 		w.fault(faultRequestLost, "%s %d of %s", ca.kind, ca.id, ca.c.name)
 		if w.rng.IntN(2) == 0 {
-			return harmCut
+			return batchCuts
 		}
-		return harmLost
-	case !post && w.strike(faultFrameLost):
+		return batchLost
+	case !post && w.occurs(faultFrameLost):
 		w.fault(faultFrameLost, "up on %d of %s", ca.id, ca.c.name)
-		return harmLost
-	case w.strike(faultTruncate):
+		return batchLost
+	case w.occurs(faultTruncate):
 		w.fault(faultTruncate, "%s %d of %s", ca.kind, ca.id, ca.c.name)
-		if !post { // a frame that is not whole is none: the connection broke
-			return harmCut
+		if !post { // half a frame means that the connection broke
+			return batchCuts
 		}
-		*data = wire[:w.rng.IntN(len(wire)-2)]
-	case w.strike(faultGarble):
+		*data = sent[:w.rng.IntN(len(sent)-2)]
+	case w.occurs(faultGarble):
 		w.fault(faultGarble, "%s %d of %s", ca.kind, ca.id, ca.c.name)
 		if binary {
-			return harmCut // what is garbled on TLS ends the connection
+			return batchCuts // with TLS a changed byte ends the connection
 		}
-		*data = garbled(w, wire)
+		*data = garbled(w, sent)
 	}
 	if post && first {
-		ca.copyRequest(v, wire, *at)
+		ca.copyRequest(v, sent, *at)
 	}
-	return harmNone
+	return batchPasses
 }
 
-// copyRequest makes copies of a request, as a proxy that tries again does, or whoever holds one up for a long time.
-func (ca *simCarrier) copyRequest(v *simServe, wire []byte, at time.Duration) {
+// copyRequest makes copies of a request, as a proxy does that tries again, or that delays one for
+// a long time.
+func (ca *simCarrier) copyRequest(v *simServe, sent []byte, at time.Duration) {
 	w := ca.w
 	for _, f := range []simFault{faultDuplicate, faultLateCopy} {
-		if !w.strike(f) {
+		if !w.occurs(f) {
 			continue
 		}
 		w.fault(f, "%s %d of %s", ca.kind, ca.id, ca.c.name)
@@ -152,12 +188,12 @@ func (ca *simCarrier) copyRequest(v *simServe, wire []byte, at time.Duration) {
 		again := at + w.between(0, 300*time.Millisecond)
 		if f == faultLateCopy {
 			again = at + w.between(time.Second, 60*time.Second)
-		} else if w.rng.IntN(3) == 0 { // it is the copy's answer that is handed on
+		} else if w.rng.IntN(3) == 0 { // the client gets the answer to the copy
 			twin.ca, ca.serve = ca, twin
 		}
 		w.when(again, func() {
 			twin.n.do(func() {
-				ca.arrive(twin, false, wire, true)
+				ca.arrive(twin, false, sent, true)
 				if twin.c != nil && twin.ca == nil {
 					w.after(w.between(0, 40*time.Second), func() { twin.n.do(func() { twin.finish(true) }) })
 				}
@@ -166,73 +202,74 @@ func (ca *simCarrier) copyRequest(v *simServe, wire []byte, at time.Duration) {
 	}
 }
 
-// garbled is a change that shows: not UTF-8, or a page of somebody else's.
-func garbled(w *world, wire []byte) []byte {
+// garbled is a batch with a change that can be seen: it is not UTF-8, or another page.
+func garbled(w *world, sent []byte) []byte {
 	if w.rng.IntN(3) == 0 {
 		return []byte("<!doctype html>\n<p>Please log in to this network.\n")
 	}
-	out := bytes.Clone(wire)
+	out := bytes.Clone(sent)
 	out[w.rng.IntN(len(out))] = 0xff
 	return out
 }
 
-// harmDown is what happens to one batch on its way to the client.
-func (ca *simCarrier) harmDown(data *[]byte) harm {
+// disturbDown applies the faults to one batch to the client.
+func (ca *simCarrier) disturbDown(data *[]byte) batchOutcome {
 	w := ca.w
 	reply := ca.kind != transport.KindSocket && ca.kind != transport.KindStream
 	if ca.dead || ca.holeDown {
-		return harmLost
+		return batchLost
 	}
-	if w.strike(faultDelay) {
+	if w.occurs(faultDelay) {
 		w.fault(faultDelay, "down on %s %d of %s", ca.kind, ca.id, ca.c.name)
 		ca.downAt += w.between(100*time.Millisecond, 12*time.Second)
 	}
 	switch {
-	case reply && w.strike(faultReplyLost):
+	case reply && w.occurs(faultReplyLost):
 		w.fault(faultReplyLost, "%s %d of %s", ca.kind, ca.id, ca.c.name)
 		if w.rng.IntN(2) == 0 {
-			return harmCut
+			return batchCuts
 		}
 		ca.dead = true
-		return harmLost
-	case reply && w.strike(faultWrongReply): // a cache, or a proxy that mixes up
+		return batchLost
+	case reply && w.occurs(faultWrongReply): // from a cache, or a proxy that mixes up requests
 		w.fault(faultWrongReply, "%s %d of %s", ca.kind, ca.id, ca.c.name)
 		*data = bytes.Replace(*data, []byte(ca.pre.Nonce), []byte(w.draw()), 1)
-	case ca.kind == transport.KindSocket && w.strike(faultFrameLost):
+	case ca.kind == transport.KindSocket && w.occurs(faultFrameLost):
 		w.fault(faultFrameLost, "down on %d of %s", ca.id, ca.c.name)
-		return harmLost
-	case w.strike(faultTruncate):
+		return batchLost
+	case w.occurs(faultTruncate):
 		w.fault(faultTruncate, "down on %s %d of %s", ca.kind, ca.id, ca.c.name)
 		if !reply {
-			return harmCut
+			return batchCuts
 		}
 		*data = (*data)[:w.rng.IntN(len(*data)-2)]
-	case w.strike(faultGarble):
+	case w.occurs(faultGarble):
 		w.fault(faultGarble, "down on %s %d of %s", ca.kind, ca.id, ca.c.name)
 		if !reply {
-			return harmCut
+			return batchCuts
 		}
 		*data = garbled(w, *data)
 	}
-	return harmNone
+	return batchPasses
 }
 
-// stray sends a carrier to the other node.
-func (ca *simCarrier) stray() {
-	if ca.w.strike(faultStray) {
-		ca.w.strays++
-		ca.w.fault(faultStray, "%s %d of %s", ca.kind, ca.id, ca.c.name)
+// misroute sends a carrier to the other node.
+func (ca *simCarrier) misroute() {
+	if ca.w.occurs(faultMisrouted) {
+		ca.w.misrouted++
+		ca.w.fault(faultMisrouted, "%s %d of %s", ca.kind, ca.id, ca.c.name)
 		ca.node = ca.w.nodes[1]
 	}
 }
 
-// breach changes a batch into one that is well transmitted and wrong. That may end the session (HF1-ERR-02), so it is done to few.
-func (w *world) breach(ca *simCarrier, data []byte, binary bool) []byte {
+// corrupt makes a batch break a rule of the protocol. That may end the session (HF1-ERR-02), so it
+// happens to few clients.
+func (w *world) corrupt(ca *simCarrier, data []byte, binary bool) []byte {
 	c := ca.c
-	if c.doomed[transport.CodeVersion] {
+	if c.expected[transport.CodeVersion] {
 		return bytes.Replace(data, []byte(`"v":[1]`), []byte(`"v":[9]`), 1)
 	}
-	if !c.breaching || binary || w.calm || w.rng.IntN(3) > 0 {
+	if !c.corrupting || binary || w.quiet || w.rng.IntN(3) > 0 {
 		return data
 	}
 	w.fault(faultMalformed, "%s %d of %s", ca.kind, ca.id, c.name)
@@ -241,11 +278,11 @@ func (w *world) breach(ca *simCarrier, data []byte, binary bool) []byte {
 		end = bytes.IndexByte(data, '\n') + 2
 	}
 	if w.rng.IntN(2) == 0 {
-		c.doomed[transport.CodePosition] = true
+		c.expected[transport.CodePosition] = true
 		space := end + bytes.IndexByte(data[end:], ' ')
 		return []byte(fmt.Sprintf("%s 99%s", data[:space], data[space+1:]))
 	}
-	c.doomed[transport.CodeMalformed] = true
+	c.expected[transport.CodeMalformed] = true
 	if i := bytes.IndexByte(data[end:], '\n'); i >= 0 {
 		return append(append(bytes.Clone(data[:end+i+1]), "x\n"...), data[end+i+1:]...)
 	}

@@ -4,7 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"runtime"
+	goruntime "runtime" // this package has a type with the name runtime
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,16 +13,17 @@ import (
 )
 
 var (
-	simSeed    = flag.Uint64("sim.seed", 0, "run this one seed of the simulation and trace it")
+	simSeed    = flag.Uint64("sim.seed", 0, "run this one seed of the simulation, with a trace")
 	simSeeds   = flag.Uint64("sim.seeds", 100, "how many seeds the simulation runs")
-	simFirst   = flag.Uint64("sim.first", 1, "the first of them")
-	simMinutes = flag.Float64("sim.minutes", 0, "run seeds for so long instead; 0: by their number")
-	simWorkers = flag.Int("sim.workers", runtime.GOMAXPROCS(0), "how many seeds run at the same time")
-	simStop    = flag.Int64("sim.stop", 5, "stop after so many seeds have failed")
-	simFull    = flag.Bool("sim.full", false, "fail when something that must happen often has not")
+	simFirst   = flag.Uint64("sim.first", 1, "the first seed")
+	simMinutes = flag.Float64("sim.minutes", 0, "run seeds for this many minutes; 0: run sim.seeds")
+	simWorkers = flag.Int("sim.workers", goruntime.GOMAXPROCS(0), "how many seeds run at the same time")
+	simStop    = flag.Int64("sim.stop", 5, "stop when this many seeds have failed")
+	simFull    = flag.Bool("sim.full", false, "fail when a fault or a control has not happened often enough")
 )
 
-// TestSim runs seeded schedules of faults over both machines, the Table and the Session. docs/testing.md tells how to use it.
+// TestSim runs both machines, the Registry and the Session with random faults; a seed gives the
+// same run each time. docs/testing.md describes how to use it.
 func TestSim(t *testing.T) {
 	if *simSeed != 0 {
 		if why := runSeed(*simSeed, new(simCounts), true); why != "" {
@@ -42,12 +43,14 @@ func TestSim(t *testing.T) {
 			var own simCounts
 			for failed.Load() < *simStop {
 				seed := next.Add(1) - 1
-				if *simMinutes > 0 && time.Since(start).Minutes() >= *simMinutes || *simMinutes == 0 && seed >= *simFirst+*simSeeds {
+				timeOver := *simMinutes > 0 && time.Since(start).Minutes() >= *simMinutes
+				if timeOver || *simMinutes == 0 && seed >= *simFirst+*simSeeds {
 					break
 				}
 				if why := runSeed(seed, &own, false); why != "" {
 					failed.Add(1)
-					t.Errorf("seed %d: %s\n    repeat with: go test ./session -run '^TestSim$' -sim.seed=%d", seed, why, seed)
+					t.Errorf("seed %d: %s\n    repeat with: go test ./session -run '^TestSim$' -sim.seed=%d",
+						seed, why, seed)
 				}
 				own.seeds++
 			}
@@ -65,7 +68,7 @@ func TestSim(t *testing.T) {
 	}
 }
 
-// runSeed runs one world and says what broke, "" if nothing did.
+// runSeed runs one world and returns what failed, "" if nothing did.
 func runSeed(seed uint64, counts *simCounts, trace bool) (why string) {
 	counts.init()
 	var w *world
@@ -74,7 +77,7 @@ func runSeed(seed uint64, counts *simCounts, trace bool) (why string) {
 			f, ok := r.(simFailure)
 			if !ok {
 				var buf [16 << 10]byte
-				f.what = fmt.Sprintf("panic: %v\n%s", r, buf[:runtime.Stack(buf[:], false)])
+				f.what = fmt.Sprintf("panic: %v\n%s", r, buf[:goruntime.Stack(buf[:], false)])
 			}
 			why = strings.TrimSpace(f.what)
 			if w != nil {

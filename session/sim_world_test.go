@@ -7,13 +7,15 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/holdfast-rt/holdfast/session/internal/logs"
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// The simulation: one goroutine, virtual time, one seed. Real client machines and real Tables with their Sessions exchange encoded bytes over
-// a network that does them harm. A world is one seed's run: a stormy time, then a calm one in which everything must arrive (I7).
+// The simulation has one goroutine, virtual time, and one seed. Real client machines and real
+// Registries with their Sessions exchange encoded bytes over a network with faults. A world is the
+// run of one seed: a fault phase, then a quiet phase in which everything must arrive (I7).
 
-// simStart is when every world begins.
+// simStart is when every world starts.
 var simStart = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 
 type world struct {
@@ -25,14 +27,14 @@ type world struct {
 	steps      int
 	counts     *simCounts
 	log        io.Writer // nil: no trace
-	weather    weather
-	calm       bool
+	profile    faultProfile
+	quiet      bool // the fault phase is over
 	nodes      []*simNode
 	clients    []*simClient
 	uids       uint64
 	nonces     uint64
 	remembered []byte // by the last client that learned something
-	strays     int    // requests that reached another node than the session's
+	misrouted  int    // requests that went to a node other than the session's
 }
 
 type simEvent struct {
@@ -57,13 +59,13 @@ func (q *simQueue) Pop() any {
 	return e
 }
 
-// simFailure is what a world panics with when an invariant is broken.
+// simFailure is the panic of a world in which an invariant does not hold.
 type simFailure struct{ what string }
 
 func newWorld(seed uint64, counts *simCounts, log io.Writer) *world {
 	w := &world{seed: seed, rng: rand.New(rand.NewPCG(seed, 0x686f6c6466617374)), counts: counts, log: log}
-	w.weather = w.drawWeather()
-	w.weather.habits = w.drawHabits()
+	w.profile = w.drawProfile()
+	w.profile.policies = w.drawPolicies()
 	for i := range 2 {
 		w.nodes = append(w.nodes, newSimNode(w, i))
 	}
@@ -72,7 +74,7 @@ func newWorld(seed uint64, counts *simCounts, log io.Writer) *world {
 
 func (w *world) now() time.Time { return simStart.Add(w.at) }
 
-// after runs f once d has passed.
+// after runs f when d has passed.
 func (w *world) after(d time.Duration, f func()) { w.when(w.at+max(d, 0), f) }
 
 func (w *world) when(at time.Duration, f func()) {
@@ -80,10 +82,10 @@ func (w *world) when(at time.Duration, f func()) {
 	heap.Push(&w.queue, simEvent{max(at, w.at), w.order, f})
 }
 
-// maxSteps is far above what the busiest world needs: more is a loop without end.
+// maxSteps is far more than the busiest world needs, so more steps are an endless loop.
 const maxSteps = 3_000_000
 
-// runUntil lets events happen until done says so or the time has come, and reports which.
+// runUntil runs events until done is true or the time is over. It reports whether done is true.
 func (w *world) runUntil(end time.Duration, done func() bool) bool {
 	for len(w.queue) > 0 && w.queue[0].at <= end {
 		if done != nil && done() {
@@ -93,7 +95,7 @@ func (w *world) runUntil(end time.Duration, done func() bool) bool {
 		w.at = e.at
 		e.run()
 		if w.steps++; w.steps > maxSteps {
-			w.fail("busy: %d events by %v of virtual time", w.steps, w.at)
+			w.fail("endless: %d events in %v of virtual time", w.steps, w.at)
 		}
 	}
 	if done != nil && done() {
@@ -124,15 +126,15 @@ func (w *world) fault(kind simFault, format string, args ...any) {
 	}
 }
 
-// chance is true with probability p, never when it is calm.
-func (w *world) chance(p float64) bool { return p > 0 && !w.calm && w.rng.Float64() < p }
+// chance is true with probability p, never in the quiet phase.
+func (w *world) chance(p float64) bool { return p > 0 && !w.quiet && w.rng.Float64() < p }
 
-// between draws a time.
+// between is a random time.
 func (w *world) between(low, high time.Duration) time.Duration {
 	return low + time.Duration(w.rng.Int64N(int64(high-low)+1))
 }
 
-// draw makes an id of 22 characters.
+// draw is a random id of 22 characters.
 func (w *world) draw() string {
 	return fmt.Sprintf("%06x%016x", w.rng.Uint32()&0xffffff, w.rng.Uint64())
 }
@@ -143,14 +145,18 @@ func (w *world) nonce() string {
 }
 
 const (
-	stormAtMost = 150 * time.Second
-	calmBound   = 90 * time.Second // I7: after the faults have stopped something arrives within that time, until all has
-	calmAtMost  = 2 * time.Hour
-	closeBound  = 150 * time.Second // two attempts to reach a server that has forgotten the session, behind the longest back-off
-	leakBound   = 400 * time.Second // ttl, grace and idle times are over by then
+	maxFaultPhase = 150 * time.Second
+	// progressBound is I7: in the quiet phase something arrives within that time, until all has
+	// arrived.
+	progressBound = 90 * time.Second
+	maxQuietPhase = 2 * time.Hour
+	// closeBound is enough for the longest back-off and two attempts. A server that has lost the
+	// session must say so twice.
+	closeBound = 150 * time.Second
+	leakBound  = 400 * time.Second // longer than the ttl, close and idle timeouts
 )
 
-// run is the whole life of a world.
+// run runs a world from its start to its end.
 func (w *world) run() {
 	clients := 1
 	if w.rng.IntN(3) == 0 {
@@ -160,13 +166,13 @@ func (w *world) run() {
 		c := newSimClient(w)
 		w.after(w.between(0, time.Second), c.start)
 	}
-	w.storms()
-	w.runUntil(w.between(10*time.Second, stormAtMost), w.allSent)
-	w.tracef("---- calm: the faults stop")
-	w.becomeCalm()
-	for sum := w.arrived(); !w.runUntil(w.at+calmBound, w.settled); sum = w.arrived() {
-		if w.arrived() == sum || w.at > calmAtMost {
-			w.fail("no progress (I7): %s", w.unsettled())
+	w.faultPhase()
+	w.runUntil(w.between(10*time.Second, maxFaultPhase), w.allSent)
+	w.tracef("---- quiet: the faults stop")
+	w.stopFaults()
+	for sum := w.arrived(); !w.runUntil(w.at+progressBound, w.delivered); sum = w.arrived() {
+		if w.arrived() == sum || w.at > maxQuietPhase {
+			w.fail("no progress (I7): %s", w.undelivered())
 		}
 	}
 	w.tracef("---- closing")
@@ -174,13 +180,13 @@ func (w *world) run() {
 		w.after(w.between(0, 200*time.Millisecond), c.close)
 	}
 	if !w.runUntil(w.at+closeBound, w.allOver) {
-		w.fail("no end: a session that was closed lives on")
+		w.fail("no end: a session was closed and is not over")
 	}
 	w.runUntil(w.at+leakBound, nil)
 	w.checkEnds()
 }
 
-// allSent: a storm may end early when everybody has sent everything, so that few seeds idle.
+// allSent reports that everything was sent. Then the fault phase may end early, which saves time.
 func (w *world) allSent() bool {
 	if w.at < 8*time.Second {
 		return false
@@ -193,23 +199,23 @@ func (w *world) allSent() bool {
 	return w.rng.IntN(400) == 0
 }
 
-// arrived grows with every line that is received or acknowledged.
+// arrived is the number of lines that were received or acknowledged.
 func (w *world) arrived() (sum uint64) {
 	for _, c := range w.clients {
-		sum += c.m.in.recv + c.m.out.base
+		sum += c.m.Snapshot().Received + c.m.Acked()
 		if s := c.session(); s != nil {
-			sum += s.s.server.in.recv + s.s.server.out.base
+			sum += s.m.Snapshot().Received + s.m.Acked()
 		}
 	}
 	return sum
 }
 
-func (w *world) settled() bool { return w.unsettled() == "" }
+func (w *world) delivered() bool { return w.undelivered() == "" }
 
-// unsettled names the first session that has not yet delivered everything.
-func (w *world) unsettled() string {
+// undelivered names the first session that has not yet delivered everything.
+func (w *world) undelivered() string {
 	for _, c := range w.clients {
-		if why := c.unsettled(); why != "" {
+		if why := c.undelivered(); why != "" {
 			return why
 		}
 	}
@@ -225,7 +231,8 @@ func (w *world) allOver() bool {
 	return true
 }
 
-// checkEnds looks at what is left: fates that were told must still be true, and nothing may be kept for sessions that are over (I6).
+// checkEnds checks the world at its end. What a session's end said must still be true, and nothing
+// may be kept for sessions that are over (I6).
 func (w *world) checkEnds() {
 	for _, c := range w.clients {
 		c.app.checkFates()
@@ -234,16 +241,17 @@ func (w *world) checkEnds() {
 		for _, a := range n.apps {
 			a.checkFates()
 		}
-		if n.t.Len() != 0 || n.t.Retained() != 0 {
-			w.fail("I6: %s keeps %d sessions and %d bytes although every client has gone", n.name, n.t.Len(), n.t.Retained())
+		if n.r.Len() != 0 || n.r.Retained() != 0 {
+			w.fail("I6: %s keeps %d sessions and %d bytes although no client is left",
+				n.name, n.r.Len(), n.r.Retained())
 		}
 	}
 }
 
-// simBytes copies a batch as the network sees it.
-func simBytes(b *outBatch) []byte {
-	out := make([]byte, 0, b.size)
-	for _, p := range b.parts {
+// simBytes is a copy of the batch's bytes.
+func simBytes(b *logs.Batch) []byte {
+	out := make([]byte, 0, b.Size())
+	for _, p := range b.Batch().Parts {
 		out = append(out, p...)
 	}
 	return out

@@ -1,56 +1,57 @@
 package session
 
-// State is what a session is doing, for people and metrics.
+import "github.com/holdfast-rt/holdfast/transport"
+
+// State is what a session is doing, for people and metrics. The browser's client has the same
+// states.
 type State string
 
 // The states of a session.
 const (
-	StateConnecting State = "connecting" // a client's, before it is open
-	StateAttached   State = "attached"   // a path carries it
-	StateDetached   State = "detached"   // no path carries it at this moment
-	StateClosing    State = "closing"    // an end was asked for, and its last messages are under way
-	StateEnded      State = "ended"
+	// StateConnecting: no transport carries it, for the first time or again.
+	StateConnecting State = "connecting"
+	// StateOpen: a transport carries it.
+	StateOpen State = "open"
+	// StateClosing: this side has closed it, and its last messages are in flight.
+	StateClosing State = "closing"
+	// StateClosed: it has ended.
+	StateClosed State = "closed"
 )
 
 // State tells what the session is doing at this moment.
 func (s *Session) State() State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out, _ := s.m.logs()
 	switch {
-	case s.m.ended() != nil:
-		return StateEnded
-	case out.closing != 0:
+	case s.core.Ended():
+		return StateClosed
+	case s.core.Closing():
 		return StateClosing
-	case s.m.transport() != "":
-		return StateAttached
-	case s.client != nil && s.client.m.run == "":
-		return StateConnecting
+	case s.core.Transport() != "":
+		return StateOpen
 	}
-	return StateDetached
+	return StateConnecting
 }
+
+// endOf reads the end. Of a session that has not ended it is the end that it would have by its own
+// close. Under the lock.
+func (s *Session) endOf() End {
+	end := End{Code: transport.CodeDone}
+	if e, ok := s.core.Ending(); ok {
+		end.Code, end.Reason, end.Remote = e.Code, e.Reason, e.Remote
+	}
+	end.Sent, end.Delivered, end.Exact = s.core.Fate()
+	return end
+}
+
+func (s *Session) endError() error { return &EndError{s.endOf()} }
 
 // Ended tells how the session ended; false: it has not.
 func (s *Session) Ended() (End, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.m.ended() == nil {
+	if !s.core.Ended() {
 		return End{}, false
 	}
 	return s.endOf(), true
-}
-
-// Origin is the Origin of the request that created a server's session, "" if it had none, and every client's.
-func (s *Session) Origin() string {
-	if s.server == nil {
-		return ""
-	}
-	return s.server.origin
-}
-
-// count tells the table of n messages that went up or down.
-func (s *Session) count(what string) {
-	if s.table != nil && s.table.cfg.Observe != nil {
-		s.table.cfg.Observe(Observation{What: what, N: 1})
-	}
 }

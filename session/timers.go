@@ -7,119 +7,126 @@ import (
 	"unsafe"
 )
 
-// timers wakes many sessions with one clock: a heap of the time at which each wants to look at its deadlines. A session whose deadline moves
-// later is not moved: it is woken early, looks, and goes back. So an event costs a comparison, and an idle session no timer.
+// clock wakes many sessions at their deadlines. It spreads them over heaps that have a lock each.
+type clock struct{ heaps [8]timers }
+
+// timers wakes many sessions with one timer: a heap of the time at which each wants to look at its
+// deadlines. A session whose deadline moves later is not moved: it is woken early, looks, and goes
+// back. So an event costs a comparison, and an idle session no timer.
 type timers struct {
 	mu    sync.Mutex
 	heap  timerHeap
-	clock *time.Timer
-	next  time.Time // when clock rings; zero: it does not
+	timer *time.Timer
+	next  time.Time // when timer rings; zero: it does not
 }
 
-// timerEntry is a session's place in the heap.
+// timerEntry is a session's place in a heap.
 type timerEntry struct {
-	at    time.Time // zero: not in the heap
-	index int
-	over  bool // the end was booked
+	at      time.Time // zero: not in the heap
+	index   int
+	session interface{ tick(now time.Time) }
 }
 
-type timerHeap []*Session
+type timerHeap []*timerEntry
 
 func (h timerHeap) Len() int           { return len(h) }
-func (h timerHeap) Less(i, j int) bool { return h[i].timer.at.Before(h[j].timer.at) }
+func (h timerHeap) Less(i, j int) bool { return h[i].at.Before(h[j].at) }
 func (h timerHeap) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
-	h[i].timer.index, h[j].timer.index = i, j
+	h[i].index, h[j].index = i, j
 }
-func (h *timerHeap) Push(x any) { s := x.(*Session); s.timer.index = len(*h); *h = append(*h, s) }
+
+// Push is for container/heap.
+func (h *timerHeap) Push(x any) {
+	e := x.(*timerEntry)
+	e.index = len(*h)
+	*h = append(*h, e)
+}
+
+// Pop is for container/heap.
 func (h *timerHeap) Pop() any {
 	old := *h
-	s := old[len(old)-1]
+	e := old[len(old)-1]
 	old[len(old)-1] = nil
 	*h = old[:len(old)-1]
-	return s
+	return e
 }
 
-// timersOf spreads sessions over the heaps.
-func (t *Table) timersOf(s *Session) *timers {
-	return &t.timers[uintptr(unsafe.Pointer(s))>>10%uintptr(len(t.timers))]
+func (c *clock) of(e *timerEntry) *timers {
+	return &c.heaps[uintptr(unsafe.Pointer(e))>>10%uintptr(len(c.heaps))]
 }
 
-// setTimer has the session look at its deadlines at due, or before.
-func (t *Table) setTimer(s *Session, due time.Time) {
+// set has a session look at its deadlines at due, or before.
+func (c *clock) set(e *timerEntry, due time.Time) {
 	if due.IsZero() {
 		return
 	}
-	ts := t.timersOf(s)
+	ts := c.of(e)
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	switch {
-	case s.timer.index < 0: // stopped
+	case e.index < 0: // stopped
 		return
-	case s.timer.at.IsZero():
-		s.timer.at = due
-		heap.Push(&ts.heap, s)
-	case due.Before(s.timer.at):
-		s.timer.at = due
-		heap.Fix(&ts.heap, s.timer.index)
+	case e.at.IsZero():
+		e.at = due
+		heap.Push(&ts.heap, e)
+	case due.Before(e.at):
+		e.at = due
+		heap.Fix(&ts.heap, e.index)
 	default:
 		return
 	}
-	ts.arm(t)
+	ts.arm()
 }
 
-// stopTimer takes an ended session out.
-func (t *Table) stopTimer(s *Session) {
-	ts := t.timersOf(s)
+// stop takes an ended session out.
+func (c *clock) stop(e *timerEntry) {
+	ts := c.of(e)
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
-	if !s.timer.at.IsZero() {
-		heap.Remove(&ts.heap, s.timer.index)
-		s.timer.at = time.Time{}
+	if !e.at.IsZero() {
+		heap.Remove(&ts.heap, e.index)
+		e.at = time.Time{}
 	}
-	s.timer.index = -1
-	if len(ts.heap) == 0 && ts.clock != nil { // leaves nothing behind
-		ts.clock.Stop()
+	e.index = -1
+	if len(ts.heap) == 0 && ts.timer != nil { // leaves nothing behind
+		ts.timer.Stop()
 		ts.next = time.Time{}
 	}
 }
 
-// arm sets the clock to the earliest session. Under the lock.
-func (ts *timers) arm(t *Table) {
+// arm sets the timer to the earliest session. Under the lock.
+func (ts *timers) arm() {
 	if len(ts.heap) == 0 {
 		return
 	}
-	at := ts.heap[0].timer.at
+	at := ts.heap[0].at
 	if !ts.next.IsZero() && !at.Before(ts.next) {
 		return
 	}
 	ts.next = at
 	wait := max(time.Until(at), time.Millisecond)
-	if ts.clock == nil {
-		ts.clock = time.AfterFunc(wait, func() { ts.ring(t) })
+	if ts.timer == nil {
+		ts.timer = time.AfterFunc(wait, ts.ring)
 		return
 	}
-	ts.clock.Reset(wait)
+	ts.timer.Reset(wait)
 }
 
 // ring lets every session that is due look at its deadlines.
-func (ts *timers) ring(t *Table) {
+func (ts *timers) ring() {
 	now := time.Now()
-	var due []*Session
+	var due []*timerEntry
 	ts.mu.Lock()
 	ts.next = time.Time{}
-	for len(ts.heap) > 0 && !ts.heap[0].timer.at.After(now) {
-		s := heap.Pop(&ts.heap).(*Session)
-		s.timer.at, s.timer.index = time.Time{}, 0
-		due = append(due, s)
+	for len(ts.heap) > 0 && !ts.heap[0].at.After(now) {
+		e := heap.Pop(&ts.heap).(*timerEntry)
+		e.at, e.index = time.Time{}, 0
+		due = append(due, e)
 	}
-	ts.arm(t)
+	ts.arm()
 	ts.mu.Unlock()
-	for _, s := range due {
-		s.mu.Lock()
-		s.server.step(now)
-		f := s.settle()
-		s.mu.Unlock()
-		f.run()
+	for _, e := range due {
+		e.session.tick(now)
 	}
 }

@@ -72,7 +72,7 @@ func start(s *session.Session, ends *ends) {
 	case "close":
 		s.OnMessage(func(got session.Message) {
 			send(s, got)
-			s.EndWith(m.Code, m.Reason)
+			_ = s.EndWith(m.Code, m.Reason) // a code that is none ends nothing
 		})
 	case "illformed":
 		attempt(s, session.Text("\xed\xa0\x80")) // U+D800, as some languages would write it

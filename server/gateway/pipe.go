@@ -102,7 +102,10 @@ func closedWith(err error) (code int, reason string) {
 // end ends the session with a WebSocket's close code and reason. What was sent before is delivered
 // first.
 func (p *pipe) end(code int, reason string) {
-	p.s.EndWith(sessionEnds, strconv.Itoa(code)+" "+reason)
+	reason = strings.ToValidUTF8(strconv.Itoa(code)+" "+reason, "\ufffd")
+	if p.s.EndWith(sessionEnds, reason) != nil { // the reason is too long
+		_ = p.s.EndWith(sessionEnds, strconv.Itoa(code))
+	}
 }
 
 func (p *pipe) endBoth(code int, reason string) {

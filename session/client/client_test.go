@@ -26,7 +26,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// changing is a network address behind which the server changes.
+// changing is a network address whose server can be replaced, as in a restart.
 type changing struct {
 	*transporttest.Server
 	now atomic.Pointer[server.Server]
@@ -67,8 +67,8 @@ func newNetwork(t *testing.T, first *server.Server) *changing {
 	return c
 }
 
-// say sends a message and waits for its echo.
-func say(t *testing.T, s *session.Session, text string) {
+// sendAndReceive sends a message and waits for its echo.
+func sendAndReceive(t *testing.T, s *session.Session, text string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -76,7 +76,7 @@ func say(t *testing.T, s *session.Session, text string) {
 		t.Fatal(err)
 	}
 	if m, err := s.Receive(ctx); err != nil || string(m.Data) != text {
-		t.Fatalf("%q, %v", m.Data, err)
+		t.Fatalf("sent %q, received %q, error %v", text, m.Data, err)
 	}
 }
 
@@ -87,10 +87,10 @@ func TestDialWaitsForOpen(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if s.ID() == "" || s.State() != session.StateAttached {
+		if s.ID() == "" || s.State() != session.StateOpen {
 			t.Errorf("after Dial the session %q is %s", s.ID(), s.State())
 		}
-		say(t, s, "hello")
+		sendAndReceive(t, s, "hello")
 		if err := s.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
@@ -98,24 +98,41 @@ func TestDialWaitsForOpen(t *testing.T) {
 }
 
 func TestDialFails(t *testing.T) {
+	isURLError := func(err error) bool { return errors.Is(err, client.ErrURL) }
 	for name, c := range map[string]struct {
 		url  string
 		cfg  server.Config
 		o    client.Options
 		want func(error) bool
 	}{
-		"scheme": {"ftp://holdfast.test/", server.Config{}, client.Options{}, func(err error) bool { return errors.Is(err, client.ErrURL) }},
-		"user":   {"http://me:secret@holdfast.test/", server.Config{}, client.Options{}, func(err error) bool { return errors.Is(err, client.ErrURL) }},
-		"no network": {"http://holdfast.test/", server.Config{}, client.Options{DialContext: func(context.Context, string, string) (net.Conn, error) {
-			return nil, errors.New("no network")
-		}}, func(err error) bool { return errors.Is(err, context.DeadlineExceeded) }},
-		"credentials refused": {"http://holdfast.test/", server.Config{Authenticate: func(context.Context, *session.Handshake) (string, error) {
-			return "", errors.New("no")
-		}}, client.Options{}, endsWith(transport.CodeAuth)},
-		"no credentials": {"http://holdfast.test/", server.Config{}, client.Options{Auth: func(context.Context) (json.RawMessage, error) {
-			return nil, errors.New("forgotten")
-		}}, endsWith(transport.CodeAuth)},
-		"foreign Origin": {"http://holdfast.test/", server.Config{}, client.Options{Header: http.Header{"Origin": {"https://evil.example"}}}, endsWith(transport.CodePolicy)},
+		"scheme": {url: "ftp://holdfast.test/", want: isURLError},
+		"user":   {url: "http://me:secret@holdfast.test/", want: isURLError},
+		"no network": {
+			url: "http://holdfast.test/",
+			o: client.Options{DialContext: func(context.Context, string, string) (net.Conn, error) {
+				return nil, errors.New("no network")
+			}},
+			want: func(err error) bool { return errors.Is(err, context.DeadlineExceeded) },
+		},
+		"credentials refused": {
+			url: "http://holdfast.test/",
+			cfg: server.Config{Authenticate: func(context.Context, *session.Handshake) (string, error) {
+				return "", errors.New("no")
+			}},
+			want: endsWith(transport.CodeAuth),
+		},
+		"no credentials": {
+			url: "http://holdfast.test/",
+			o: client.Options{Auth: func(context.Context) (json.RawMessage, error) {
+				return nil, errors.New("forgotten")
+			}},
+			want: endsWith(transport.CodeAuth),
+		},
+		"Origin rejected": {
+			url:  "http://holdfast.test/",
+			o:    client.Options{Header: http.Header{"Origin": {"https://evil.example"}}},
+			want: endsWith(transport.CodePolicy),
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -126,7 +143,7 @@ func TestDialFails(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 				defer cancel()
 				if s, err := client.Dial(ctx, c.url, &c.o); s != nil || !c.want(err) {
-					t.Errorf("%v, %v", s, err)
+					t.Errorf("Dial returned the session %v and the error %v", s, err)
 				}
 				time.Sleep(20 * time.Second)
 			})
@@ -141,7 +158,7 @@ func endsWith(code transport.Code) func(error) bool {
 	}
 }
 
-// TestCredentials: the principal is what Auth says, also when the first credentials had expired.
+// TestCredentials: the principal comes from Auth, also when the first credentials had expired.
 func TestCredentials(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		principals := make(chan string, 1)
@@ -156,7 +173,8 @@ func TestCredentials(t *testing.T) {
 		}))
 		asked := 0
 		s, err := client.Dial(t.Context(), n.URL, &client.Options{
-			DialContext: n.Dial, Transports: []string{transport.SSE}, Meta: json.RawMessage(`{"room":1}`), Header: http.Header{"X-Test": {"yes"}},
+			DialContext: n.Dial, Transports: []string{transport.SSE},
+			Meta: json.RawMessage(`{"room":1}`), Header: http.Header{"X-Test": {"yes"}},
 			Auth: func(context.Context) (json.RawMessage, error) {
 				if asked++; asked == 1 {
 					return json.RawMessage(`"stale"`), nil
@@ -168,17 +186,17 @@ func TestCredentials(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := <-principals; got != `"fresh"{"room":1}yes` || asked != 2 {
-			t.Errorf("principal %s after %d times", got, asked)
+			t.Errorf("the principal is %s, Auth was called %d times", got, asked)
 		}
-		say(t, s, "hello")
+		sendAndReceive(t, s, "hello")
 		if err := s.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
 	})
 }
 
-// TestRenew: when the server drains, or comes back without memory, a new session takes the old one's place, and the application learns what
-// became of its messages.
+// TestRenew: when the server drains, or restarts and has lost its sessions, a new session replaces
+// the old one, and the application learns which messages were delivered.
 func TestRenew(t *testing.T) {
 	for name, c := range map[string]struct {
 		end  func(t *testing.T, old *server.Server, n *changing)
@@ -189,7 +207,7 @@ func TestRenew(t *testing.T) {
 				t.Error(err)
 			}
 		}, transport.CodeDraining},
-		"restart without memory": {func(*testing.T, *server.Server, *changing) {}, transport.CodeLost},
+		"restart": {func(*testing.T, *server.Server, *changing) {}, transport.CodeLost},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -201,13 +219,13 @@ func TestRenew(t *testing.T) {
 				}
 				renewals := make(chan renewal, 1)
 				var mu sync.Mutex
-				var wires []net.Conn
+				var conns []net.Conn
 				s, err := client.Dial(t.Context(), n.URL, &client.Options{
 					DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 						c, err := n.Dial(ctx, network, addr)
 						mu.Lock()
 						defer mu.Unlock()
-						wires = append(wires, c)
+						conns = append(conns, c)
 						return c, err
 					},
 					Transports: []string{transport.WebSocket},
@@ -216,21 +234,21 @@ func TestRenew(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				say(t, s, "hello")
+				sendAndReceive(t, s, "hello")
 				time.Sleep(time.Second)
 				c.end(t, old, n)
-				synctest.Wait() // the last words are read before the connections go
+				synctest.Wait() // the client reads closed before its connections are cut
 				n.now.Store(newServer(t, server.Config{}))
 				mu.Lock()
-				for _, w := range wires {
-					_ = w.Close()
+				for _, c := range conns {
+					_ = c.Close()
 				}
 				mu.Unlock()
 				got := <-renewals
 				if got.end.Code != c.code || got.end.Sent != 1 || got.end.Delivered != 1 {
 					t.Errorf("the old session ended with %+v", got.end)
 				}
-				say(t, got.fresh, "again")
+				sendAndReceive(t, got.fresh, "again")
 				if got.fresh.ID() == s.ID() {
 					t.Error("the new session is the old one")
 				}
@@ -246,34 +264,39 @@ func TestRenew(t *testing.T) {
 	}
 }
 
-// TestRenewalsSlowDown: a server that ends every session at once is not asked in a tight loop.
+// TestRenewalsSlowDown: a server ends every session at once. The client must not renew in a tight
+// loop.
 func TestRenewalsSlowDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var begun atomic.Int32
+		var started atomic.Int32
 		n := newNetwork(t, newServer(t, server.Config{OnSession: func(s *session.Session) {
-			begun.Add(1)
-			s.EndWith(transport.CodeContinuity, "no")
+			started.Add(1)
+			_ = s.EndWith(transport.CodeContinuity, "no")
 		}}))
-		_, err := client.Start(n.URL, &client.Options{DialContext: n.Dial, Renew: func(_ session.End, fresh *session.Session) {
-			if begun.Load() > 40 {
-				fresh.EndWith(transport.CodeDone, "")
-			}
-		}})
+		_, err := client.Start(n.URL, &client.Options{
+			DialContext: n.Dial,
+			Renew: func(_ session.End, fresh *session.Session) {
+				if started.Load() > 40 {
+					_ = fresh.EndWith(transport.CodeDone, "")
+				}
+			},
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		start := time.Now()
-		for begun.Load() <= 40 && time.Since(start) < time.Hour {
+		for started.Load() <= 40 && time.Since(start) < time.Hour {
 			time.Sleep(time.Second)
 		}
 		time.Sleep(time.Minute)
-		if took := time.Since(start); begun.Load() < 40 || took < 3*time.Minute {
-			t.Errorf("%d sessions in %v", begun.Load(), took)
+		if took := time.Since(start); started.Load() < 40 || took < 3*time.Minute {
+			t.Errorf("%d sessions in %v", started.Load(), took)
 		}
 	})
 }
 
-// TestNothingIsLeft: the session's own HTTP client is let go with it, over a real network too.
+// TestNothingIsLeft: the session closes its own HTTP client when it ends, over a real network too.
+// TestMain finds the goroutines that it would leave.
 func TestNothingIsLeft(t *testing.T) {
 	web := httptest.NewServer(newServer(t, server.Config{}))
 	defer web.Close()
@@ -282,7 +305,7 @@ func TestNothingIsLeft(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		say(t, s, "hello")
+		sendAndReceive(t, s, "hello")
 		if err := s.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
@@ -292,7 +315,7 @@ func TestNothingIsLeft(t *testing.T) {
 	}
 }
 
-// TestOverTLS: WebSockets over TLS, and the others over HTTP/2.
+// TestOverTLS: WebSockets use TLS over HTTP/1.1, the other transports HTTP/2.
 func TestOverTLS(t *testing.T) {
 	var protocols sync.Map
 	srv := newServer(t, server.Config{})
@@ -303,16 +326,19 @@ func TestOverTLS(t *testing.T) {
 	web.EnableHTTP2 = true
 	web.StartTLS()
 	defer web.Close()
-	for name, proto := range map[string]string{transport.WebSocket: "HTTP/1.1", transport.SSE: "HTTP/2.0", transport.LongPoll: "HTTP/2.0"} {
+	for name, proto := range map[string]string{
+		transport.WebSocket: "HTTP/1.1", transport.SSE: "HTTP/2.0", transport.LongPoll: "HTTP/2.0",
+	} {
 		protocols.Clear()
 		s, err := client.Dial(t.Context(), "wss"+strings.TrimPrefix(web.URL, "https"), &client.Options{
-			Transports: []string{name}, TLSClientConfig: web.Client().Transport.(*http.Transport).TLSClientConfig.Clone(),
+			Transports:      []string{name},
+			TLSClientConfig: web.Client().Transport.(*http.Transport).TLSClientConfig.Clone(),
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for range 20 {
-			say(t, s, "hello")
+			sendAndReceive(t, s, "hello")
 		}
 		if err := s.Close(t.Context()); err != nil {
 			t.Error(err)

@@ -13,7 +13,7 @@ import (
 	"github.com/holdfast-rt/holdfast/session/client"
 )
 
-// shouting answers every message, as an application of its own would.
+// shouting is a server whose application answers every message with the same text and a "!".
 func shouting() *httptest.Server {
 	srv, err := server.New(server.Config{OnSession: func(s *session.Session) {
 		s.OnMessage(func(m session.Message) { _, _ = s.Send(context.Background(), session.Text(string(m.Data)+"!")) })
@@ -45,7 +45,7 @@ func ExampleDial() {
 	}
 	fmt.Printf("%s\n", m.Data)
 
-	// Close delivers what was sent, and tells what became of it.
+	// Close waits until what was sent is delivered. Ended says how much was.
 	if err := s.Close(ctx); err != nil {
 		panic(err)
 	}
@@ -56,7 +56,8 @@ func ExampleDial() {
 	// 4100 1 of 1
 }
 
-// Messages may be sent before there is a connection, and a session that the server gives up is followed by another.
+// Messages may be sent before there is a connection. When the server ends the session, Renew gets a
+// new one.
 func ExampleStart() {
 	web := shouting()
 	defer web.Close()

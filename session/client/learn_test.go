@@ -14,7 +14,8 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// mortal is a connection over which a middlebox keeps watch: it closes it when it has been silent for idle, and when it is age old.
+// mortal is a connection through a middlebox, which closes it after a silence of idle, and at the
+// latest after age.
 type mortal struct {
 	net.Conn
 	idle  time.Duration
@@ -38,7 +39,8 @@ func (m *mortal) Write(b []byte) (int, error) {
 	return m.Conn.Write(b)
 }
 
-// TestLearns: two paths die of what the network does to all of them, and no third one does in ten minutes (HF1-LIV-16, HF1-LIV-17).
+// TestLearns: the network ends every attachment in the same way. Two attachments end so; then the
+// client has learned the limit, and no third one does in ten minutes (HF1-LIV-16, HF1-LIV-17).
 func TestLearns(t *testing.T) {
 	const never = time.Hour
 	for name, c := range map[string]struct {
@@ -53,8 +55,8 @@ func TestLearns(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := newNetwork(t, newServer(t, server.Config{}))
-				var deaths, early atomic.Int32
-				begun := time.Now()
+				var failures, early atomic.Int32
+				start := time.Now()
 				s, err := client.Dial(t.Context(), n.URL, &client.Options{
 					Transports: []string{c.transport},
 					DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -65,9 +67,10 @@ func TestLearns(t *testing.T) {
 						return newMortal(conn, c.idle, c.age), nil
 					},
 					Trace: func(step session.Trace) {
-						if step.What == "died" && step.Reason != "left" || step.What == "suspect" && step.Reason != "age" {
-							deaths.Add(1)
-							if time.Since(begun) < 2*time.Minute {
+						died := step.What == "died" && step.Reason != "left"
+						if died || step.What == "suspect" && step.Reason != "age" {
+							failures.Add(1)
+							if time.Since(start) < 2*time.Minute {
 								early.Add(1)
 							}
 						}
@@ -83,14 +86,15 @@ func TestLearns(t *testing.T) {
 					select {
 					case <-tick.C:
 						if c.talk {
-							say(t, s, "hello")
+							sendAndReceive(t, s, "hello")
 						}
 					case <-end:
 						done = true
 					}
 				}
-				if deaths.Load() != 2 || early.Load() != 2 {
-					t.Errorf("%d paths died, %d of them in the first two minutes, want the first two only", deaths.Load(), early.Load())
+				if failures.Load() != 2 || early.Load() != 2 {
+					t.Errorf("%d attachments failed, %d of them in the first two minutes; want 2 and 2",
+						failures.Load(), early.Load())
 				}
 				if err := s.Close(t.Context()); err != nil {
 					t.Error(err)

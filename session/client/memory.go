@@ -9,10 +9,12 @@ import (
 	"github.com/holdfast-rt/holdfast/session"
 )
 
-// Memory keeps what sessions learn of the networks on their way, by endpoint: which transport carried the last one, which rest after early
-// deaths, at which silence and at which age paths die, which size of batch passes. It only changes what is tried first and how soon a path is
-// pinged or replaced, excludes nothing, and is forgotten after a day. It holds no secret. Several sessions may share one, and it may be used by
-// many goroutines at once. Its text ([Memory.MarshalText], [Memory.UnmarshalText]) may be kept in a file between runs. The zero value is ready.
+// Memory keeps what sessions learn of the networks on their way, by endpoint: which transport
+// carried the last one, which rest after early deaths, at which silence and at which age paths die,
+// which size of batch passes. It only changes what is tried first and how soon a path is pinged or
+// replaced, excludes nothing, and is forgotten after a day. It holds no secret. Several sessions
+// may share one, and it may be used by many goroutines at once. Its text ([Memory.MarshalText],
+// [Memory.UnmarshalText]) may be kept in a file between runs. The zero value is ready.
 type Memory struct {
 	mu    sync.Mutex
 	known []remembered // the longest unchanged first
@@ -23,7 +25,8 @@ type remembered struct {
 	Learned  json.RawMessage `json:"learned"`
 }
 
-// memoryBound is how many endpoints are remembered; the one whose memory has not changed for longest makes room.
+// memoryBound is how many endpoints are remembered; the one whose memory has not changed for
+// longest makes room.
 const memoryBound = 64
 
 // MarshalText gives all that is known, as JSON.
@@ -33,7 +36,8 @@ func (m *Memory) MarshalText() ([]byte, error) {
 	return json.Marshal(append([]remembered{}, m.known...))
 }
 
-// UnmarshalText takes what MarshalText gave in place of all that is known. The error says that it is no such text; then nothing changes.
+// UnmarshalText takes what MarshalText gave in place of all that is known. The error says that it
+// is no such text; then nothing changes.
 func (m *Memory) UnmarshalText(text []byte) error {
 	var known []remembered
 	if err := json.Unmarshal(text, &known); err != nil {

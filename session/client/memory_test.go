@@ -14,8 +14,8 @@ import (
 	"github.com/holdfast-rt/holdfast/transport/transporttest"
 )
 
-// TestMemory: where WebSockets are refused the first session finds that out, and the next, in a program that was started anew, begins with
-// the stream that carried it (HF1-LIV-19).
+// TestMemory: WebSockets are refused, and the first session finds that out. The next session, in a
+// program that was restarted, starts with the stream that worked (HF1-LIV-19).
 func TestMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := newServer(t, server.Config{})
@@ -29,19 +29,22 @@ func TestMemory(t *testing.T) {
 		t.Cleanup(n.Close)
 		// firstAttach is the transport that a session tries first.
 		firstAttach := func(memory *client.Memory) string {
-			first, proven := make(chan string, 1), make(chan struct{})
-			s, err := client.Dial(t.Context(), n.URL, &client.Options{DialContext: n.Dial, Memory: memory, Trace: func(step session.Trace) {
-				switch {
-				case step.What == "attach" && len(first) == 0:
-					first <- step.Transport
-				case step.What == "proven":
-					close(proven)
-				}
-			}})
+			first, validated := make(chan string, 1), make(chan struct{})
+			s, err := client.Dial(t.Context(), n.URL, &client.Options{
+				DialContext: n.Dial, Memory: memory,
+				Trace: func(step session.Trace) {
+					switch {
+					case step.What == "attach" && len(first) == 0:
+						first <- step.Transport
+					case step.What == "validated":
+						close(validated)
+					}
+				},
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
-			<-proven
+			<-validated
 			synctest.Wait()
 			if err := s.Close(t.Context()); err != nil {
 				t.Error(err)
@@ -50,7 +53,7 @@ func TestMemory(t *testing.T) {
 		}
 		var memory client.Memory
 		if got := firstAttach(&memory); got != transport.WebSocket {
-			t.Errorf("without memory %s is tried first", got)
+			t.Errorf("without a memory, %s is tried first", got)
 		}
 		text, err := memory.MarshalText()
 		if err != nil {
@@ -61,7 +64,7 @@ func TestMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := firstAttach(&again); got != transport.SSE {
-			t.Errorf("with %s %s is tried first", text, got)
+			t.Errorf("with the memory %s, %s is tried first", text, got)
 		}
 	})
 }
@@ -69,10 +72,10 @@ func TestMemory(t *testing.T) {
 func TestMemoryText(t *testing.T) {
 	var m client.Memory
 	if err := m.UnmarshalText([]byte("{")); err == nil {
-		t.Error("nonsense was taken")
+		t.Error("a text that is no memory was accepted")
 	}
 	if text, err := m.MarshalText(); err != nil || string(text) != "[]" {
-		t.Errorf("an empty memory is %s, %v", text, err)
+		t.Errorf("an empty memory is written as %s, %v; want []", text, err)
 	}
 	var many []string
 	for i := range 100 {
@@ -81,7 +84,8 @@ func TestMemoryText(t *testing.T) {
 	if err := m.UnmarshalText([]byte("[" + strings.Join(many, ",") + "]")); err != nil {
 		t.Fatal(err)
 	}
-	if text, _ := m.MarshalText(); strings.Count(string(text), "endpoint") != 64 || !strings.Contains(string(text), "//e99/") { // I6
-		t.Errorf("kept %s", text)
+	text, _ := m.MarshalText()
+	if strings.Count(string(text), "endpoint") != 64 || !strings.Contains(string(text), "//e99/") { // I6
+		t.Errorf("the memory has %s, want the last 64 endpoints", text)
 	}
 }

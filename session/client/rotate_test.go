@@ -12,7 +12,8 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-// TestStreamRotates: a stream that has carried 4 MiB is replaced beside the traffic, before the server ends it (HF1-SSE-07, HF1-SEL-10).
+// TestStreamRotates: after 4 MiB a stream is replaced by a new one while messages go on, before the
+// server ends it (HF1-SSE-07, HF1-SEL-10).
 func TestStreamRotates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const messages, size = 24, 512 << 10
@@ -49,7 +50,7 @@ func TestStreamRotates(t *testing.T) {
 			}
 		}
 		if streams.Load() < 3 || ended.Load() > 0 { // base64 makes 16 MiB of 12
-			t.Errorf("%d streams, of which %d ended before another had taken their place", streams.Load(), ended.Load())
+			t.Errorf("%d streams, %d of them ended before the next one was in use", streams.Load(), ended.Load())
 		}
 		if err := s.Close(t.Context()); err != nil {
 			t.Error(err)

@@ -25,14 +25,14 @@ import (
 	ws "github.com/holdfast-rt/holdfast/transport/websocket"
 )
 
-// The default keeps `go test` quick, also under the race detector; `task sim` cuts after every byte.
+// The default keeps `go test` quick, also with the race detector. `task sim` cuts after every byte.
 var sweepStep = flag.Int64("sweep.step", 101, "cut after every n-th byte")
 
-// endpoint serves a Table and nothing else.
+// endpoint serves a Registry and nothing else.
 type endpoint struct {
-	table *session.Table
-	mu    sync.Mutex
-	shut  bool // WebSockets are refused
+	registry *session.Registry
+	mu       sync.Mutex
+	shut     bool // WebSockets are refused
 }
 
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -46,7 +46,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		if conn, err := ws.Accept(w, r, &ws.Options{}); err == nil {
-			go e.table.Serve(context.Background(), conn, who)
+			go e.registry.Serve(context.Background(), conn, who)
 		}
 		return
 	}
@@ -62,7 +62,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		conn, err = longpoll.Accept(w, req, nil)
 	}
 	if err == nil {
-		e.table.Serve(r.Context(), conn, who)
+		e.registry.Serve(r.Context(), conn, who)
 	}
 }
 
@@ -108,7 +108,7 @@ func (n *cutting) dial(ctx context.Context, network, addr string) (net.Conn, err
 	return c, nil
 }
 
-// cutAll ends every connection there is, as a change of network does.
+// cutAll ends every connection, as a change of network does.
 func (n *cutting) cutAll() {
 	n.mu.Lock()
 	all := n.count
@@ -136,9 +136,11 @@ type procedure struct {
 	do         func(r *run)
 }
 
-const sweepBound = 100 * time.Second // of virtual time: far below what a cut may cost, and a loss would cost for ever
+// sweepBound is virtual time. It is far more than any cut may take, while a lost message would
+// never arrive.
+const sweepBound = 100 * time.Second
 
-// send sends messages, and waits at the bound.
+// send sends messages, and gives up at the bound.
 func (r *run) send(s *session.Session, messages ...session.Message) {
 	r.t.Helper()
 	ctx, stop := context.WithTimeout(r.t.Context(), sweepBound)
@@ -164,7 +166,8 @@ func (r *run) want(s *session.Session, messages ...session.Message) {
 	}
 }
 
-// close ends the session from one end and looks at what both are told (HF1-CLO-05).
+// close ends the session from one end. The client must learn that everything was delivered
+// (HF1-CLO-05).
 func (r *run) close(by *session.Session) {
 	r.t.Helper()
 	ctx, stop := context.WithTimeout(r.t.Context(), sweepBound)
@@ -173,14 +176,18 @@ func (r *run) close(by *session.Session) {
 		r.t.Errorf("close: %v", err)
 		return
 	}
-	if _, err := r.client.Receive(ctx); err == nil {
-		r.t.Error("a message after the last one")
-	} else if end := new(session.EndError); !errors.As(err, &end) || end.Code != transport.CodeDone || end.Delivered != end.Sent || !end.Exact {
-		r.t.Errorf("the client is told %v", err)
+	_, err := r.client.Receive(ctx)
+	if err == nil {
+		r.t.Error("the client received a message after the last one")
+		return
+	}
+	end := new(session.EndError)
+	if !errors.As(err, &end) || end.Code != transport.CodeDone || end.Delivered != end.Sent || !end.Exact {
+		r.t.Errorf("the client's session ended with %v", err)
 	}
 }
 
-// serverEnd is the session at the server: there is one for a key (HF1-WHO-04).
+// serverEnd is the session at the server: one for each key (HF1-WHO-04).
 func (r *run) serverEnd() *session.Session {
 	r.t.Helper()
 	select {
@@ -193,9 +200,13 @@ func (r *run) serverEnd() *session.Session {
 }
 
 var (
-	ups   = []session.Message{session.Text("one\n\\two\r"), session.Text(""), session.Binary([]byte{0, 255, 10}), session.Text("naïve 🦭")}
+	ups = []session.Message{
+		session.Text("one\n\\two\r"), session.Text(""), session.Binary([]byte{0, 255, 10}), session.Text("naïve 🦭"),
+	}
 	downs = []session.Message{session.Binary(nil), session.Text("eins"), session.Text("zwei\u2028")}
-	large = []session.Message{session.Text(strings.Repeat("large ", 300)), session.Binary(bytes.Repeat([]byte{1, 2, 3}, 400))}
+	large = []session.Message{
+		session.Text(strings.Repeat("large ", 300)), session.Binary(bytes.Repeat([]byte{1, 2, 3}, 400)),
+	}
 )
 
 func exchange(r *run, up, down []session.Message) *session.Session {
@@ -248,9 +259,10 @@ func procedures() (all []procedure) {
 			}},
 		)
 	}
+	both := []string{transport.WebSocket, transport.LongPoll}
 	slow := transporttest.Faults{Up: transporttest.Fault{Delay: 400 * time.Millisecond}}
 	all = append(all,
-		procedure{name: "raced open", transports: []string{transport.WebSocket, transport.LongPoll}, first: slow, do: func(r *run) {
+		procedure{name: "raced open", transports: both, first: slow, do: func(r *run) {
 			if exchange(r, ups[:1], downs[:1]) != nil {
 				r.close(r.client)
 			}
@@ -270,7 +282,7 @@ func procedures() (all []procedure) {
 			r.want(r.client, downs[0])
 			r.close(r.client)
 		}},
-		procedure{name: "standby to use", transports: []string{transport.WebSocket, transport.LongPoll}, shut: true, do: func(r *run) {
+		procedure{name: "standby to use", transports: both, shut: true, do: func(r *run) {
 			s := r.serverEndAfterOpen()
 			if s == nil {
 				return
@@ -278,7 +290,7 @@ func procedures() (all []procedure) {
 			r.end.mu.Lock()
 			r.end.shut = false
 			r.end.mu.Unlock()
-			for range 4 { // the WebSocket's rest ends after 20 s, it is proven 10 s later
+			for range 4 { // the WebSocket's cooldown is 20 s, and it is validated 10 s later
 				time.Sleep(9 * time.Second)
 				go r.send(r.client, ups[0])
 				go r.send(s, downs[1])
@@ -300,17 +312,19 @@ func (r *run) serverEndAfterOpen() *session.Session {
 	return s
 }
 
-// run runs the procedure over a network that cuts connection conn in the way of f, as how tells, and returns the bytes that each connection
-// carried.
+// run runs the procedure over a network in which connection conn has the fault f. It returns the
+// bytes that each connection carried. how describes the fault for the log.
 func (p *procedure) run(t *testing.T, conn int, f transporttest.Faults, how string) (bytes [][2]int64) {
-	synctest.Test(t, func(t *testing.T) { // ends the test around it when it fails
+	synctest.Test(t, func(t *testing.T) { // when it fails, the test around it ends too
 		defer func() {
 			if t.Failed() {
 				t.Log(how)
 			}
 		}()
 		r := &run{t: t, server: make(chan *session.Session, 8)}
-		r.end = &endpoint{shut: p.shut, table: session.NewTable(session.TableConfig{OnSession: func(s *session.Session) { r.server <- s }})}
+		r.end = &endpoint{shut: p.shut, registry: session.NewRegistry(session.RegistryConfig{
+			OnSession: func(s *session.Session) { r.server <- s },
+		})}
 		r.net = &cutting{Server: transporttest.NewServer(r.end)}
 		r.net.Faults = func(n int) transporttest.Faults {
 			switch n {
@@ -332,16 +346,16 @@ func (p *procedure) run(t *testing.T, conn int, f transporttest.Faults, how stri
 		}
 		p.do(r)
 		if t.Failed() {
-			r.client.EndWith(transport.CodeDone, "")
+			_ = r.client.EndWith(transport.CodeDone, "")
 		}
-		time.Sleep(5 * time.Minute) // whatever may come late has come, and ttl is over
-		if n := r.end.table.Len(); n != 0 {
-			t.Errorf("I6: %d sessions are left", n)
+		time.Sleep(5 * time.Minute) // longer than any delay and than ttl
+		if n := r.end.registry.Len(); n != 0 {
+			t.Errorf("I6: %d sessions are left at the server", n)
 		}
 		select {
 		case s := <-r.server:
 			if s.Transport() != "" {
-				t.Error("WHO-04: a second session lives")
+				t.Error("WHO-04: there is a second session for the key")
 			}
 		default:
 		}
@@ -357,15 +371,17 @@ func (p *procedure) run(t *testing.T, conn int, f transporttest.Faults, how stri
 	return bytes
 }
 
-// ends are the ways in which a connection dies. A cut is seen at both ends; the others have no edge, and some bytes stand for all.
+// ends are the ways in which a connection can end. A cut is tried after every byte. For the others
+// the exact byte matters less, so some are enough.
 var ends = []struct {
 	name   string
 	action transporttest.Action
 	step   int64
 }{{"cut", transporttest.Cut, 1}, {"ended", transporttest.End, 7}, {"black hole", transporttest.Hole, 7}}
 
-// TestKillSweep cuts each connection of each procedure after each of its bytes, in each direction. Whatever was sent arrives, once and in
-// order, within the bound; the fates are exact; nothing is left (I1, I2, I6, I7).
+// TestKillSweep cuts each connection of each procedure after each of its bytes, in each direction.
+// All that was sent arrives, once and in order, within the bound. Both ends know what was
+// delivered, and nothing is left at the server (I1, I2, I6, I7).
 func TestKillSweep(t *testing.T) {
 	for _, p := range procedures() {
 		t.Run(p.name, func(t *testing.T) {
@@ -381,7 +397,8 @@ func TestKillSweep(t *testing.T) {
 							if dir == 1 {
 								f = transporttest.Faults{Down: fault}
 							}
-							p.run(t, conn, f, fmt.Sprintf("connection %d: %s %s after %d of %d bytes", conn, end.name, name, n, total[dir]))
+							p.run(t, conn, f, fmt.Sprintf("connection %d: %s %s after %d of %d bytes",
+								conn, end.name, name, n, total[dir]))
 							runs++
 						}
 					}

@@ -136,7 +136,7 @@ func (d *driven) sends() {
 		m := session.Binary(c.Base64)
 		switch {
 		case c.Do == "close":
-			d.EndWith(cmp.Or(transport.Code(c.Code), transport.CodeDone), c.Reason)
+			_ = d.EndWith(cmp.Or(transport.Code(c.Code), transport.CodeDone), c.Reason)
 			continue
 		case c.Malformed:
 			m = session.Text("a\xed\xa0\x80") // what WTF-8 makes of a lone surrogate

@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// network is what is between client and server in a test.
+// network is what lies between client and server in a test.
 type network func(server http.Handler) http.Handler
 
 // place is a real server behind a network.
@@ -49,7 +49,7 @@ func open(t *testing.T, cfg server.Config, n network) *place {
 		defer cancel()
 		_ = s.Shutdown(ctx)
 		p.Close()
-		time.Sleep(time.Minute) // of the bubble: for networks that sleep
+		time.Sleep(time.Minute) // virtual time, until the networks that sleep are done
 		synctest.Wait()
 	})
 	return p
@@ -68,7 +68,7 @@ func (p *place) diagnose(t *testing.T, o doctor.Options) *doctor.Report {
 		limit = 95 * time.Second
 	}
 	if took := time.Since(began); took > limit {
-		t.Errorf("it took %s", took)
+		t.Errorf("the diagnosis took %s, want %s at most", took, limit)
 	}
 	text := r.Text()
 	for _, secret := range []string{"token=", "hunter2"} {
@@ -79,26 +79,26 @@ func (p *place) diagnose(t *testing.T, o doctor.Options) *doctor.Report {
 	return r
 }
 
-// check asserts that these findings are there, no other faults and warnings, and the states of
-// websocket, sse and longpoll.
+// check checks that the report has these findings and no others, and the states of websocket, sse
+// and longpoll.
 func check(t *testing.T, r *doctor.Report, verdict doctor.Verdict, states string, want map[string]string) {
 	t.Helper()
 	for id, evidence := range want {
 		if !r.Has(id) {
-			t.Errorf("no finding %s", id)
+			t.Errorf("the finding %s is missing", id)
 		}
 		for _, f := range r.Findings {
 			if f.ID == id && !strings.Contains(strings.Join(f.Evidence, "\n"), evidence) {
-				t.Errorf("%s: the evidence %q has no %q", id, f.Evidence, evidence)
+				t.Errorf("%s: the evidence %q does not contain %q", id, f.Evidence, evidence)
 			}
 		}
 	}
 	for _, f := range r.Findings {
 		if _, ok := want[f.ID]; !ok {
-			t.Errorf("finding %s, %q", f.ID, f.Evidence)
+			t.Errorf("the finding %s is wrong: %q", f.ID, f.Evidence)
 		}
 		if f.Title == "" || f.Advice == "" || len(f.Evidence) == 0 {
-			t.Errorf("finding %+v says too little", f)
+			t.Errorf("the finding %+v has no title, advice or evidence", f)
 		}
 	}
 	var got []string
@@ -106,7 +106,7 @@ func check(t *testing.T, r *doctor.Report, verdict doctor.Verdict, states string
 		got = append(got, x.State)
 	}
 	if strings.Join(got, " ") != states || r.Verdict != verdict {
-		t.Errorf("%s: %v, want %s: %s", r.Verdict, got, verdict, states)
+		t.Errorf("the verdict is %s, with the states %v; want %s, %s", r.Verdict, got, verdict, states)
 	}
 	if t.Failed() {
 		t.Log(r.Text())
@@ -142,11 +142,11 @@ func TestClean(t *testing.T) {
 					r := p.diagnose(t, doctor.Options{Long: long})
 					check(t, r, doctor.Good, "fits fits fits", nil)
 					if app == nil {
-						return // it does not read the close
+						return // it does not read the close, so the session stays
 					}
 					synctest.Wait() // until the application has read the close
 					for s := range p.server.Sessions() {
-						t.Errorf("session %s is left", s.ID())
+						t.Errorf("the session %s is still open", s.ID())
 					}
 				})
 			})
@@ -154,14 +154,14 @@ func TestClean(t *testing.T) {
 	}
 }
 
-// holding is a ResponseWriter whose network decides when the bytes pass.
+// holding is a ResponseWriter that decides when the bytes go on to the client.
 type holding struct {
 	http.ResponseWriter
-	eager bool           // the header passes at once
+	eager bool           // the header goes on at once
 	write func(p []byte) // instead of Write
 }
 
-// WriteHeader passes the header on at once, with the first byte of what is kept or not at all.
+// WriteHeader sends the header at once if eager, else with the first bytes of the body.
 func (h *holding) WriteHeader(status int) {
 	if h.ResponseWriter.WriteHeader(status); h.eager {
 		_ = http.NewResponseController(h.ResponseWriter).Flush()
@@ -312,10 +312,10 @@ func TestDocs(t *testing.T) {
 		row := regexp.MustCompile("(?m)^\\| `" + id + "` .*$").FindString(string(docs))
 		if !strings.Contains(row, f.Title) || !strings.Contains(row, f.Advice) ||
 			!strings.Contains(row, "| "+strings.Join(f.Class, " ")+" |") {
-			t.Errorf("%s: the row is %q", id, row)
+			t.Errorf("%s: its row in docs/doctor.md is %q, which is not its text", id, row)
 		}
 	}
 	if rows := strings.Count(string(docs), "<br>"); rows != len(findings) {
-		t.Errorf("%d rows for %d findings", rows, len(findings))
+		t.Errorf("docs/doctor.md has %d rows for %d findings", rows, len(findings))
 	}
 }

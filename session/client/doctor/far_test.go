@@ -18,8 +18,8 @@ type piece struct {
 	at time.Time
 }
 
-// carry copies what comes from one connection to the other, each piece after the delay.
-func carry(from, to net.Conn, delay time.Duration) {
+// copyLate copies bytes from one connection to the other, each piece after the delay.
+func copyLate(from, to net.Conn, delay time.Duration) {
 	late := make(chan piece, 10_000)
 	go func() {
 		for x := range late {
@@ -41,7 +41,8 @@ func carry(from, to net.Conn, delay time.Duration) {
 	}
 }
 
-// A long delay is not a fault, and must not give a false finding: 20 runs each.
+// A long delay is not a fault, and must not give a finding. 20 runs each, as goroutines run in
+// another order each time.
 func TestFar(t *testing.T) {
 	for _, delay := range []time.Duration{0, 20 * time.Millisecond, 250 * time.Millisecond, 450 * time.Millisecond} {
 		for range 20 {
@@ -56,8 +57,8 @@ func TestFar(t *testing.T) {
 						}
 						time.Sleep(2 * delay)
 						near, away := transporttest.Pipe()
-						wg.Go(func() { carry(c, away, delay) })
-						wg.Go(func() { carry(away, c, delay) })
+						wg.Go(func() { copyLate(c, away, delay) })
+						wg.Go(func() { copyLate(away, c, delay) })
 						return near, nil
 					}})
 				if err != nil {

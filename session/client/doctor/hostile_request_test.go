@@ -16,7 +16,7 @@ import (
 	"github.com/holdfast-rt/holdfast/session/client/doctor"
 )
 
-// savedAnswer is an answer of the server, stored.
+// savedAnswer is a stored answer of the server.
 type savedAnswer struct {
 	status int
 	header http.Header

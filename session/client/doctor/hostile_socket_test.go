@@ -56,16 +56,17 @@ func handshakes(f func(next http.Handler, w http.ResponseWriter, r *http.Request
 	}
 }
 
-// line is a connection that passes only some bytes. The first write is the answer to the handshake.
-type line struct {
+// filter is a connection that lets only some bytes through. The first write is the answer to the
+// handshake.
+type filter struct {
 	net.Conn
 	started     time.Time
 	reads       int
 	writes      int
-	read, write func(l *line, p []byte) bool // whether these bytes pass
+	read, write func(l *filter, p []byte) bool // whether it lets these bytes through
 }
 
-func (l *line) Read(p []byte) (int, error) {
+func (l *filter) Read(p []byte) (int, error) {
 	for {
 		n, err := l.Conn.Read(p)
 		l.reads++
@@ -75,7 +76,7 @@ func (l *line) Read(p []byte) (int, error) {
 	}
 }
 
-func (l *line) Write(p []byte) (int, error) {
+func (l *filter) Write(p []byte) (int, error) {
 	l.writes++
 	if l.write != nil && !l.write(l, p) {
 		return len(p), nil
@@ -84,9 +85,9 @@ func (l *line) Write(p []byte) (int, error) {
 }
 
 func TestSockets(t *testing.T) {
-	passing := func(read, write func(l *line, p []byte) bool) network {
+	passing := func(read, write func(l *filter, p []byte) bool) network {
 		return sockets(func(c net.Conn) net.Conn {
-			return &line{Conn: c, started: time.Now(), read: read, write: write}
+			return &filter{Conn: c, started: time.Now(), read: read, write: write}
 		})
 	}
 	for name, c := range map[string]struct {
@@ -114,19 +115,19 @@ func TestSockets(t *testing.T) {
 			"fails", "ws-refused", "broke during the handshake",
 		},
 		"swallows all": {
-			passing(nil, func(l *line, _ []byte) bool { return l.writes == 1 }), "fails",
+			passing(nil, func(l *filter, _ []byte) bool { return l.writes == 1 }), "fails",
 			"ws-swallowed", "no frame within 5000 ms",
 		},
 		"swallows what follows": {
-			passing(nil, func(l *line, _ []byte) bool { return l.writes <= 2 }), "fails",
+			passing(nil, func(l *filter, _ []byte) bool { return l.writes <= 2 }), "fails",
 			"ws-swallowed", "none to a ping",
 		},
 		"loses the server's first frame": {
-			passing(nil, func(l *line, _ []byte) bool { return l.writes != 2 }),
+			passing(nil, func(l *filter, _ []byte) bool { return l.writes != 2 }),
 			"fails", "ws-first-frame", "the answer to the second frame came",
 		},
 		"loses the client's first frame": {
-			passing(func(l *line, _ []byte) bool { return l.reads != 1 }, nil),
+			passing(func(l *filter, _ []byte) bool { return l.reads != 1 }, nil),
 			"fails", "ws-first-frame", "refused malformed",
 		},
 		"kills at 200 ms": {sockets(func(c net.Conn) net.Conn {
@@ -134,7 +135,7 @@ func TestSockets(t *testing.T) {
 			return c
 		}), "fails", "ws-killed", "cut 200 ms after the handshake"},
 		"kills before the first word": {sockets(func(c net.Conn) net.Conn {
-			return &line{Conn: c, write: func(l *line, _ []byte) bool {
+			return &filter{Conn: c, write: func(l *filter, _ []byte) bool {
 				if l.writes == 2 {
 					_ = c.Close()
 				}
@@ -142,13 +143,13 @@ func TestSockets(t *testing.T) {
 			}}
 		}), "fails", "ws-killed", "before the server's first word"},
 		"falls silent": {
-			passing(nil, func(l *line, _ []byte) bool { return time.Since(l.started) < 3*time.Second }),
+			passing(nil, func(l *filter, _ []byte) bool { return time.Since(l.started) < 3*time.Second }),
 			"fails", "ws-silent", "no answer to a ping",
 		},
 		"one behind": {
 			sockets(func(c net.Conn) net.Conn {
 				var kept []byte
-				return &line{Conn: c, write: func(l *line, p []byte) bool {
+				return &filter{Conn: c, write: func(l *filter, p []byte) bool {
 					if l.writes == 1 {
 						return true
 					}
@@ -159,13 +160,13 @@ func TestSockets(t *testing.T) {
 			}), "fails", "ws-one-behind", "came when a second was sent",
 		},
 		"cuts frames above 16 KiB": {
-			passing(func(l *line, p []byte) bool {
-				l.reads += len(p) - 1 // bytes, not reads
+			passing(func(l *filter, p []byte) bool {
+				l.reads += len(p) - 1 // counts bytes here, not reads
 				if l.reads > 17<<10 {
 					_ = l.Conn.Close()
 				}
 				return true
-			}, func(l *line, _ []byte) bool { l.reads = 0; return true }), "impaired", "size-cap",
+			}, func(l *filter, _ []byte) bool { l.reads = 0; return true }), "impaired", "size-cap",
 			"a frame of 32768 bytes ended the socket",
 		},
 	} {

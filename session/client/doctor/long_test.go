@@ -12,7 +12,7 @@ import (
 	"github.com/holdfast-rt/holdfast/session/client/doctor"
 )
 
-// shortLived is a connection that breaks after a time of silence, or at an age.
+// shortLived is a connection that breaks after a silence, or at an age.
 type shortLived struct {
 	net.Conn
 	idle  time.Duration
@@ -26,7 +26,8 @@ func newShortLived(c net.Conn, idle, age time.Duration) *shortLived {
 	return m
 }
 
-func (m *shortLived) stir(n int) {
+// restart starts the idle time again.
+func (m *shortLived) restart(n int) {
 	if m.mu.Lock(); n > 0 && m.idle > 0 && m.timer.Stop() {
 		m.timer.Reset(m.idle)
 	}
@@ -35,12 +36,12 @@ func (m *shortLived) stir(n int) {
 
 func (m *shortLived) Read(p []byte) (int, error) {
 	n, err := m.Conn.Read(p)
-	m.stir(n)
+	m.restart(n)
 	return n, err
 }
 
 func (m *shortLived) Write(p []byte) (int, error) {
-	m.stir(len(p))
+	m.restart(len(p))
 	return m.Conn.Write(p)
 }
 
@@ -75,11 +76,11 @@ func TestLong(t *testing.T) {
 						},
 					})
 				if err != nil || time.Since(began) > 95*time.Second {
-					t.Fatalf("%v after %s", err, time.Since(began))
+					t.Fatalf("Diagnose returned %v after %s", err, time.Since(began))
 				}
 				states := "impaired impaired impaired"
 				if c.idle == 0 {
-					states = "impaired impaired fits" // a poll does not last that long
+					states = "impaired impaired fits" // no poll lasts that long
 				}
 				check(t, r, doctor.Degraded, states, c.want)
 			})
@@ -87,7 +88,7 @@ func TestLong(t *testing.T) {
 	}
 }
 
-// When ctx ends, the diagnosis ends within a second, with what it knows.
+// When ctx ends, the diagnosis ends within a second, and reports what it knows.
 func TestAbort(t *testing.T) {
 	for _, after := range []time.Duration{0, time.Millisecond, 700 * time.Millisecond, 4 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {
@@ -97,10 +98,10 @@ func TestAbort(t *testing.T) {
 			began := time.Now()
 			r, err := doctor.Diagnose(ctx, p.URL, &doctor.Options{DialContext: p.Dial})
 			if took := time.Since(began); err != nil || took > after+time.Second {
-				t.Fatalf("%v, took %s", err, took)
+				t.Fatalf("Diagnose returned %v after %s", err, took)
 			}
 			if len(r.Findings) > 0 {
-				t.Errorf("after %s: %v", after, r.Findings)
+				t.Errorf("stopped after %s, it has the findings %v", after, r.Findings)
 			}
 		})
 	}
@@ -112,8 +113,8 @@ func TestWrongURL(t *testing.T) {
 		"http://[::1",
 	} {
 		_, err := doctor.Diagnose(t.Context(), u, nil)
-		if err != doctor.ErrURL { //nolint:errorlint // returned as it is, so that it shows nothing of the URL
-			t.Errorf("%q: %v", u, err)
+		if err != doctor.ErrURL { //nolint:errorlint // not wrapped, so that it shows nothing of the URL
+			t.Errorf("the error of %q is %v", u, err)
 		}
 	}
 }

@@ -22,8 +22,8 @@ import (
 	"github.com/holdfast-rt/holdfast/transport/transporttest"
 )
 
-// certificate is a self-signed one for holdfast.test with this issuer name. sct adds the extension
-// of public authorities.
+// certificate is a self-signed certificate for holdfast.test with this issuer. sct adds the
+// extension that shows it is in a public log.
 func certificate(t *testing.T, name string, sct bool) (tls.Certificate, *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -51,7 +51,7 @@ func certificate(t *testing.T, name string, sct bool) (tls.Certificate, *x509.Ce
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pool
 }
 
-// pipes is a listener; Dial makes its connections.
+// pipes is a listener in memory. Dial makes its connections.
 type pipes struct {
 	conns chan net.Conn
 	once  sync.Once

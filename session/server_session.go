@@ -1,0 +1,100 @@
+package session
+
+import (
+	"net/http"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/holdfast-rt/holdfast/session/internal/servermachine"
+	"github.com/holdfast-rt/holdfast/transport"
+)
+
+// shared is what all sessions of a registry have in common.
+type shared struct {
+	cfg      RegistryConfig
+	rules    *servermachine.Rules
+	retained atomic.Int64 // bytes that the sessions keep
+	clock    clock
+	remove   func(*serverSession, time.Time) // takes an ended session out of the registry
+}
+
+// isFull: all sessions together keep more than they may.
+func (s *shared) isFull() bool { return s.retained.Load() > s.cfg.MaxRetained }
+
+// serverSession is the server's end of a session: one allocation holds all of it.
+type serverSession struct {
+	Session
+	machine servermachine.Machine
+	shared  *shared
+	addr    netip.Addr
+	meta    []byte
+	header  http.Header // what RegistryConfig.KeepHeaders names
+	booked  int64       // bytes booked as retained; under the session's lock
+	timer   timerEntry
+}
+
+// start hands a new session to the application. One that the application did not take, as OnSession
+// panicked, is ended at once: it would be found by the client's next open, and nobody would ever
+// read it.
+func (s *serverSession) start() {
+	started := false
+	defer func() {
+		if !started {
+			s.update(func(time.Time) { s.machine.End(transport.CodeContinuity, "") })
+		}
+	}()
+	s.mu.Lock()
+	deadline := s.machine.Deadline()
+	s.mu.Unlock()
+	s.shared.clock.set(&s.timer, deadline) // OnSession may take long
+	s.shared.cfg.OnSession(&s.Session)
+	started = true
+}
+
+func (s *serverSession) take() effects {
+	s.book()
+	return effects{server: s.machine.Effects(), deadline: s.machine.Deadline()}
+}
+
+// book keeps the registry's sum of retained bytes.
+func (s *serverSession) book() {
+	if n := s.machine.Retained(); n != s.booked {
+		s.shared.retained.Add(n - s.booked)
+		s.booked = n
+	}
+}
+
+func (s *serverSession) do(e effects) {
+	e.server.Wake()
+	for _, o := range e.server.Observations {
+		s.shared.cfg.Observe(observationOf(o))
+	}
+	if e.ended {
+		s.shared.clock.stop(&s.timer)
+		s.shared.remove(s, time.Now())
+	} else {
+		s.shared.clock.set(&s.timer, e.deadline)
+	}
+}
+
+// tick lets the machine look at its deadlines.
+func (s *serverSession) tick(now time.Time) {
+	s.update(func(time.Time) { s.machine.Tick(now) })
+}
+
+func (s *serverSession) admits() bool { return !s.shared.isFull() }
+
+func (s *serverSession) counted(kind ObservationKind) {
+	if observe := s.shared.cfg.Observe; observe != nil {
+		observe(Observation{Kind: kind, Count: 1})
+	}
+}
+
+func (s *serverSession) about() about {
+	return about{s.machine.Principal(), s.machine.Origin(), s.meta, s.header}
+}
+
+func (s *serverSession) wake() {}
+
+func (s *serverSession) setOnline(bool) {}
