@@ -32,6 +32,8 @@ var (
 	refusedUnknown = &refusal{reason: "unknown"}
 	refusedOrigin  = &refusal{reason: "origin"}
 	refusedBusy    = &refusal{reason: "busy", retry: busyRetry}
+
+	refusedDraining = &refusal{reason: "draining", retry: drainingRetry}
 )
 
 // admit finds the session that a request is for, or makes it. A nil session without an error was
@@ -57,16 +59,20 @@ func (r *Registry) admit(
 			c.AnswerClosed(*last)
 			return nil, false, nil
 		}
-		if err := r.mayCreate(ctx, asked); err != nil {
+		if err := r.mayCreate(asked); err != nil {
 			return nil, false, err
 		}
-		if err := r.reserve(who); err != nil {
-			return nil, false, err
+		switch mine, other := r.claim(id, now); {
+		case mine:
+			s, err := r.create(ctx, asked, now)
+			return s, s != nil, err
+		case other != nil: // racing opens of one client: the first makes the session, the others find it
+			select {
+			case <-other:
+			case <-ctx.Done():
+				return nil, false, refusedBusy
+			}
 		}
-		if s := r.create(asked, now); s != nil {
-			return s, true, nil
-		}
-		r.release(who.Addr) // a request beside this one was faster, or the server drains by now
 	}
 }
 
@@ -126,20 +132,73 @@ func (r *Registry) lookup(q request, now time.Time) (*serverSession, *wire.Close
 }
 
 // mayCreate tells whether a request may make a session.
-func (r *Registry) mayCreate(ctx context.Context, q request) error {
+func (r *Registry) mayCreate(q request) error {
 	switch {
 	case q.Open() == nil || q.Run() != "":
 		return refusedUnknown
 	case !q.who.OriginOK:
 		return refusedOrigin
 	}
-	if err := q.CheckNew(r.cfg.MaxMessage); err != nil {
-		return err
+	return q.CheckNew(r.cfg.MaxMessage)
+}
+
+// claim makes the caller the only one who makes a session of that id. If somebody else does, other
+// is closed when that is decided. Neither: the session is there, or was, by now.
+func (r *Registry) claim(id string, now time.Time) (mine bool, other <-chan struct{}) {
+	sh := r.shard(id)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if sh.live[id] != nil {
+		return false, nil
 	}
+	if t, ok := sh.tombstones.Peek(id); ok && now.Before(t.until) {
+		return false, nil
+	}
+	if decided := sh.creating[id]; decided != nil {
+		return false, decided
+	}
+	if sh.creating == nil {
+		sh.creating = map[string]chan struct{}{}
+	}
+	sh.creating[id] = make(chan struct{})
+	return true, nil
+}
+
+// create makes a session for whoever has claimed its id, and gives the claim back.
+func (r *Registry) create(ctx context.Context, q request, now time.Time) (*serverSession, error) {
+	sh := r.shard(q.id)
+	defer func() { // also when the application panics
+		sh.mu.Lock()
+		defer sh.mu.Unlock()
+		close(sh.creating[q.id])
+		delete(sh.creating, q.id)
+	}()
+	if err := r.checkOwner(ctx, q.id); err != nil {
+		return nil, err
+	}
+	if err := r.reserve(q.who); err != nil {
+		return nil, err
+	}
+	s := newServerSession(r, q, now)
+	sh.mu.Lock()
+	draining := r.draining.Load() // whoever walks the sessions after StopAccepting misses none
+	if !draining {
+		sh.live[q.id] = s
+	}
+	sh.mu.Unlock()
+	if draining {
+		r.release(q.who.Addr)
+		return nil, refusedDraining
+	}
+	return s, nil
+}
+
+// checkOwner asks which node has the session.
+func (r *Registry) checkOwner(ctx context.Context, id string) error {
 	if r.owner == nil {
 		return nil
 	}
-	node, err := r.owner(ctx, q.id)
+	node, err := r.owner(ctx, id)
 	switch {
 	case err != nil:
 		return refusedBusy
@@ -152,30 +211,22 @@ func (r *Registry) mayCreate(ctx context.Context, q request) error {
 // reserve takes room for one more session. It is given back with release.
 func (r *Registry) reserve(who *Peer) error {
 	if r.draining.Load() {
-		return &refusal{reason: "draining", retry: drainingRetry}
+		return refusedDraining
 	}
 	if r.retained.Load() >= r.cfg.MaxRetained {
 		return refusedBusy
 	}
-	if r.count.Add(1) > int64(r.cfg.MaxSessions) || r.cfg.Admit != nil && !r.cfg.Admit(who.Addr) {
-		r.count.Add(-1)
+	admitted := false
+	defer func() { // also when the application panics
+		if !admitted {
+			r.count.Add(-1)
+		}
+	}()
+	admitted = r.count.Add(1) <= int64(r.cfg.MaxSessions) && (r.cfg.Admit == nil || r.cfg.Admit(who.Addr))
+	if !admitted {
 		return refusedBusy
 	}
 	return nil
-}
-
-// create makes a session. Nil: it is there by now, or StopAccepting was called: whoever walks the
-// sessions after that call misses none.
-func (r *Registry) create(q request, now time.Time) *serverSession {
-	s := newServerSession(r, q, now)
-	sh := r.shard(q.id)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	if sh.live[q.id] != nil || r.draining.Load() {
-		return nil
-	}
-	sh.live[q.id] = s
-	return s
 }
 
 func newServerSession(r *Registry, q request, now time.Time) *serverSession {

@@ -40,6 +40,7 @@ type shard struct {
 	mu         sync.Mutex
 	live       map[string]*serverSession
 	tombstones *simplelru.LRU[string, tombstone] // HF1-WHO-11
+	creating   map[string]chan struct{}          // closed when it is decided whether the session is made
 }
 
 // tombstone is what is left of an ended session.

@@ -106,12 +106,13 @@ func closeAll(t *testing.T, clients []*Session) {
 func TestOnWritable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := context.Background()
-		var server *Session
+		var opened atomic.Pointer[Session]
 		c, _ := pair(RegistryConfig{
 			MaxMessage: 1024, Window: 8192,
-			OnSession: func(s *Session) { server = s },
+			OnSession: func(s *Session) { opened.Store(s) },
 		}, transport.WebSocket)
 		time.Sleep(time.Second)
+		server := opened.Load()
 		var calls atomic.Int64
 		server.OnWritable(func() { calls.Add(1) })
 		sent := 0

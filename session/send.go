@@ -11,7 +11,7 @@ import (
 // ctx's, and an [*EndError] when the session has ended. A server that keeps all it may
 // (RegistryConfig.MaxRetained) returns [ErrFull] at once.
 func (s *Session) Send(ctx context.Context, m Message) (uint64, error) {
-	p, err := prepare(m)
+	p, err := s.prepare(m)
 	if err != nil {
 		return 0, err
 	}
@@ -30,12 +30,34 @@ func (s *Session) Send(ctx context.Context, m Message) (uint64, error) {
 
 // TrySend is Send that does not wait: at the bound it returns [ErrFull].
 func (s *Session) TrySend(m Message) (uint64, error) {
-	p, err := prepare(m)
+	p, err := s.prepare(m)
 	if err != nil {
 		return 0, err
 	}
 	n, _, err := s.trySend(&p, false)
 	return n, err
+}
+
+// largeMessage is the size from which on it is asked first whether a message may be sent at all.
+const largeMessage = 4 << 10
+
+// prepare encodes a message, unless it is large and would be refused.
+func (s *Session) prepare(m Message) (prepared, error) {
+	if len(m.Data) >= largeMessage {
+		s.mu.Lock()
+		_, maxMessage := s.core.Bounds()
+		var err error
+		if s.isClosing() {
+			err = s.endError()
+		} else if len(m.Data) > maxMessage {
+			err = ErrTooLarge
+		}
+		s.mu.Unlock()
+		if err != nil {
+			return prepared{}, err
+		}
+	}
+	return prepare(m)
 }
 
 // trySend appends a message if there is room. If there is none, and the caller wants to wait, wait

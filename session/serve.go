@@ -108,6 +108,10 @@ func (r *Registry) readFirst(ctx context.Context, c *serverConn, who *Peer) bool
 		return false
 	}
 	if fresh && r.cfg.OnSession != nil {
+		s.mu.Lock()
+		seen := s.machine.Observations() // OnSession may take long
+		s.mu.Unlock()
+		s.observe(seen)
 		s.start()
 	}
 	s.update(func(time.Time) {})
@@ -186,6 +190,6 @@ func (c *serverConn) read(idle idler) bool {
 
 // receive takes a later batch of a WebSocket.
 func (s *serverSession) receive(c *serverConn, b transport.Batch, p *wire.Packet) {
-	full := s.shared.isFull()
-	s.update(func(now time.Time) { s.machine.Receive(&c.Conn, b, p, full, now) })
+	frame, full := servermachine.ParseFrame(b, p, s.shared.cfg.MaxBatch), s.shared.isFull()
+	s.update(func(now time.Time) { s.machine.Receive(&c.Conn, frame, full, now) })
 }

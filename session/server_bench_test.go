@@ -82,7 +82,8 @@ func (b *bench) next(c *serverConn) string {
 
 // frame gives a later batch of the WebSocket.
 func (b *bench) frame(c *serverConn, text string) {
-	b.s.machine.Receive(&c.Conn, simBatch(false, []byte(text)), new(wire.Packet), false, b.now)
+	frame := servermachine.ParseFrame(simBatch(false, []byte(text)), new(wire.Packet), b.registry.cfg.MaxBatch)
+	b.s.machine.Receive(&c.Conn, frame, false, b.now)
 }
 
 func (b *bench) send(text string) {

@@ -90,8 +90,9 @@ func (c *serverConn) writeBatches() (more bool, err error) {
 	for {
 		s.mu.Lock()
 		next := s.machine.Next(&c.Conn, b, time.Now())
-		deadline := s.machine.Deadline()
+		deadline, seen := s.machine.Deadline(), s.machine.Observations()
 		s.mu.Unlock()
+		s.observe(seen)
 		switch next {
 		case servermachine.Nothing:
 			s.shared.clock.set(&s.timer, deadline) // writing may have planned one

@@ -67,14 +67,18 @@ func (s *serverSession) book() {
 
 func (s *serverSession) do(e effects) {
 	e.server.Wake()
-	for _, o := range e.server.Observations {
-		s.shared.cfg.Observe(observationOf(o))
-	}
+	s.observe(e.server.Observations)
 	if e.ended {
 		s.shared.clock.stop(&s.timer)
 		s.shared.remove(s, time.Now())
 	} else {
 		s.shared.clock.set(&s.timer, e.deadline)
+	}
+}
+
+func (s *serverSession) observe(all []servermachine.Observation) {
+	for _, o := range all {
+		s.shared.cfg.Observe(observationOf(o))
 	}
 }
 

@@ -33,8 +33,8 @@ func (s *Session) State() State {
 	return StateConnecting
 }
 
-// endOf reads the end. Of a session that has not ended it is the end that it would have by its own
-// close. Under the lock.
+// endOf reads the end. Of a session that has not ended it has the fates as they are now, and no
+// code of its own. Under the lock.
 func (s *Session) endOf() End {
 	end := End{Code: transport.CodeDone}
 	if e, ok := s.core.Ending(); ok {

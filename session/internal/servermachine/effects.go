@@ -60,8 +60,13 @@ func (e *effects) take() (out Effects) {
 	out.more = append(out.more, e.wakers[out.n:]...)
 	clear(e.wakers)
 	e.wakers = e.wakers[:0]
-	if e.observations != nil {
-		out.Observations, e.observations = *e.observations, nil
-	}
+	out.Observations = e.takeObservations()
 	return out
+}
+
+func (e *effects) takeObservations() (all []Observation) {
+	if e.observations != nil {
+		all, e.observations = *e.observations, nil
+	}
+	return all
 }

@@ -53,6 +53,22 @@ var errAddress = &wire.ProtocolError{
 	Code: transport.CodeMalformed, Detail: "first line is not what the kind demands (HF1-HTTP-09)",
 }
 
+// Frame is a later batch of a WebSocket, parsed, or the rule that it breaks.
+type Frame struct {
+	packet *wire.Packet
+	ctl    []wire.Control
+	err    error
+}
+
+// ParseFrame reads a batch into p, which the frame refers to from then on. It needs no lock.
+func ParseFrame(b transport.Batch, p *wire.Packet, limit int) Frame {
+	if err := p.Parse(b, limit); err != nil {
+		return Frame{err: err}
+	}
+	ctl, err := wire.DecodeControls(p)
+	return Frame{p, ctl, err}
+}
+
 // Open is the request's open, nil if it is a poll or an up.
 func (r *Request) Open() *wire.Open { return r.open }
 

@@ -43,29 +43,22 @@ func (m *Machine) ReceiveFirst(c *Conn, r *Request, full bool, now time.Time) bo
 	return true
 }
 
-// Receive takes a later batch of a WebSocket. p is room to parse it in.
-func (m *Machine) Receive(c *Conn, b transport.Batch, p *wire.Packet, full bool, now time.Time) {
+// Receive takes a later batch of a WebSocket, as [ParseFrame] has read it.
+func (m *Machine) Receive(c *Conn, f Frame, full bool, now time.Time) {
 	if c.attachment == nil || m.closing.over != nil {
 		return
 	}
-	ctl, err := parse(b, p, m.cfg.MaxBatch)
+	err := f.err
 	if err == nil {
-		err = m.admit(p, ctl, false, full)
+		err = m.admit(f.packet, f.ctl, false, full)
 	}
 	if err != nil {
 		m.fault(c, c.attachment, err)
 	} else {
 		m.faults.Clear()
-		m.frame(c, p, ctl, now)
+		m.frame(c, f.packet, f.ctl, now)
 	}
 	m.step(now)
-}
-
-func parse(b transport.Batch, p *wire.Packet, limit int) ([]wire.Control, error) {
-	if err := p.Parse(b, limit); err != nil {
-		return nil, err
-	}
-	return wire.DecodeControls(p)
 }
 
 // OpenTicket attaches an event stream that a GET with a ticket opened. False: the ticket is not for
@@ -107,7 +100,7 @@ func (m *Machine) Send(e logs.Encoded, now time.Time) uint64 {
 	return n
 }
 
-// Waiting tells whether Pop has something; CloseIsNext, that it is the peer's !close.
+// Waiting tells whether Pop has something.
 func (m *Machine) Waiting() bool { return m.in.Waiting() }
 
 // CloseIsNext tells whether Pop gives the peer's !close.
@@ -147,6 +140,9 @@ func (m *Machine) Next(c *Conn, b *logs.Batch, now time.Time) Next {
 	b.Reset()
 	return m.next(c, b, now)
 }
+
+// Observations hands out the facts for metrics since the last call of it or of Effects.
+func (m *Machine) Observations() []Observation { return m.effects.takeObservations() }
 
 // Effects hands out what is to be done since the last call, once the session's lock is released.
 func (m *Machine) Effects() Effects { return m.effects.take() }
