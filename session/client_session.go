@@ -157,6 +157,12 @@ func (s *clientSession) counted(ObservationKind) {}
 
 func (s *clientSession) about() about { return about{} }
 
+func (s *clientSession) closedLocally() {
+	if s.cfg.OnLocalClose != nil {
+		s.cfg.OnLocalClose()
+	}
+}
+
 func (s *clientSession) wake() { s.update(s.machine.Wake) }
 
 func (s *clientSession) setOnline(online bool) {

@@ -44,6 +44,7 @@ func (s *Session) EndWith(code transport.Code, reason string) error {
 		return ErrCloseReason
 	}
 	s.update(func(now time.Time) { s.core.Close(code, reason, now) })
+	s.runtime.closedLocally()
 	return nil
 }
 

@@ -33,6 +33,9 @@ type DialConfig struct {
 	// Trace is told what happens to the session's attachments. It must not block or call the
 	// session, and may be called by several goroutines at once.
 	Trace func(Trace)
+	// OnLocalClose is called whenever this side closes the session (Close, CloseWith, EndWith),
+	// also one that has ended already: the application wants no more of it. It must not block.
+	OnLocalClose func()
 }
 
 // Memory keeps what the sessions to one endpoint learn of the network. It holds no secret. Its

@@ -95,6 +95,8 @@ func (s *serverSession) about() about {
 	return about{s.machine.Principal(), s.machine.Origin(), s.meta, s.header}
 }
 
+func (s *serverSession) closedLocally() {}
+
 func (s *serverSession) wake() {}
 
 func (s *serverSession) setOnline(bool) {}

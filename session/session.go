@@ -70,6 +70,9 @@ type runtime interface {
 	counted(ObservationKind)
 	// about is what is known of the client, nothing at the client itself.
 	about() about
+	// closedLocally is called when the application has closed the session, perhaps one that has
+	// ended.
+	closedLocally()
 	wake()
 	setOnline(bool)
 }
