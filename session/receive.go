@@ -46,6 +46,7 @@ func (s *Session) Receive(ctx context.Context) (Message, error) {
 // before OnMessage was called are kept. Nobody recovers a panic of f: it ends the process.
 func (s *Session) OnMessage(f func(Message)) { s.update(func(time.Time) { s.onMessage = f }) }
 
-// OnClose has f called once when the session has ended and its last message was delivered. Nobody
-// recovers a panic of f: it ends the process.
+// OnClose has f called once when the session has ended and its last message was delivered, with
+// OnMessage or Receive. While messages wait that nobody takes it is not called: Done tells the end
+// at once. Nobody recovers a panic of f: it ends the process.
 func (s *Session) OnClose(f func(End)) { s.update(func(time.Time) { s.onClose = f }) }

@@ -72,10 +72,7 @@ func (s *Session) deliverable() bool {
 	if waiting && (s.onMessage != nil || s.core.CloseIsNext()) {
 		return true
 	}
-	if s.onClose == nil || s.closeTold || waiting && s.onMessage != nil {
-		return false
-	}
-	return s.core.Ended()
+	return s.onClose != nil && !s.closeTold && !waiting && s.core.Ended()
 }
 
 // deliver runs the callbacks until there is nothing to deliver. One goroutine at a time: delivering
