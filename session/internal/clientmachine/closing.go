@@ -66,7 +66,9 @@ func (m *Machine) fault(a *attachment, err error, now time.Time) {
 	code := wire.CodeOf(err)
 	repeated := m.faults.Note(code, a.transport)
 	m.endAttachment(a, code, err.Error(), now)
-	if repeated || code == transport.CodeWindow { // a message above the limit can never be taken (HF1-NUM-10)
+	// A message above the limit can never be taken, and a window that is overrun once is no window
+	// (HF1-NUM-10).
+	if repeated || code == transport.CodeWindow {
 		m.finish(machine.Ending{Code: code, Reason: wire.RuleOf(err)})
 	}
 }
