@@ -85,6 +85,7 @@ func newRenewer(endpoint string, o *Options, opened func()) (*renewer, error) {
 		r.web = transport.NewHTTPClient(
 			transport.ClientOptions{TLSClientConfig: o.TLSClientConfig, DialContext: o.DialContext})
 	}
+	r.web = withoutDead(r.web)
 	r.cfg = session.DialConfig{
 		Transports: o.Transports, Dialers: r.dialers(u),
 		MaxBatch: o.MaxBatch, MaxMessage: o.MaxMessage, Buffer: o.Buffer, Auth: o.Auth, Meta: o.Meta,

@@ -25,7 +25,8 @@ type Options struct {
 	// belongs there.
 	Header http.Header
 	// HTTPClient sends the requests of sse and longpoll; its time limit and its rule for redirects
-	// are overridden. Default: one of the session's own, whose connections are closed when that
+	// are overridden. Over HTTP/2 a connection that may be dead is left, if its Transport is an
+	// *http.Transport. Default: one of the session's own, whose connections are closed when that
 	// ends.
 	HTTPClient *http.Client
 	// TLSClientConfig is used for wss, and for https unless HTTPClient is given. Default: the

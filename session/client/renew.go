@@ -18,6 +18,10 @@ const (
 	firstBackoff = 500 * time.Millisecond
 	maxBackoff   = 30 * time.Second
 	maxDoublings = 10
+
+	// lastRequests is how long after its end the last requests of a session are over: only then are
+	// their connections idle.
+	lastRequests = 2 * time.Second
 )
 
 // renewer starts a session, and the next one when it has ended.
@@ -34,8 +38,12 @@ func (r *renewer) dialers(endpoint string) map[string]transport.Dialer {
 			URL: endpoint, Header: o.Header, TLSClientConfig: o.TLSClientConfig, NetDialContext: o.DialContext,
 			MaxBatch: o.MaxBatch,
 		},
-		transport.SSE:      &sse.Dialer{URL: endpoint, Header: o.Header, Client: r.web, MaxBatch: o.MaxBatch},
-		transport.LongPoll: &longpoll.Dialer{URL: endpoint, Header: o.Header, Client: r.web, MaxBatch: o.MaxBatch},
+		transport.SSE: dialer{
+			&sse.Dialer{URL: endpoint, Header: o.Header, Client: r.web, MaxBatch: o.MaxBatch},
+		},
+		transport.LongPoll: dialer{
+			&longpoll.Dialer{URL: endpoint, Header: o.Header, Client: r.web, MaxBatch: o.MaxBatch},
+		},
 	}
 }
 
@@ -65,9 +73,11 @@ func (r *renewer) follow(s running) {
 // release waits for the end of a session that none follows, and leaves nothing behind.
 func (r *renewer) release(s running) {
 	<-s.session.Done()
-	if r.options.HTTPClient == nil {
-		r.web.CloseIdleConnections()
+	if r.options.HTTPClient != nil {
+		return
 	}
+	r.web.CloseIdleConnections()
+	time.AfterFunc(lastRequests, r.web.CloseIdleConnections)
 }
 
 func (r *renewer) renew(s running) {
