@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -156,6 +157,10 @@ func (s *clientSession) admits() bool { return true }
 func (s *clientSession) counted(ObservationKind) {}
 
 func (s *clientSession) about() about { return about{} }
+
+func (s *clientSession) panicked(callback string, value any) {
+	logPanic(or(s.cfg.Logger, slog.Default()), s.ID(), callback, value)
+}
 
 func (s *clientSession) closedLocally() {
 	if s.cfg.OnLocalClose != nil {

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 
 	"github.com/holdfast-rt/holdfast/transport"
 )
@@ -33,8 +34,11 @@ type DialConfig struct {
 	// Trace is told what happens to the session's attachments. It must not block or call the
 	// session, and may be called by several goroutines at once.
 	Trace func(Trace)
-	// OnLocalClose is called whenever this side closes the session (Close, CloseWith, EndWith),
-	// also one that has ended already: the application wants no more of it. It must not block.
+	// Logger is told when a callback of OnMessage or OnClose panicked. Default: slog.Default().
+	Logger *slog.Logger
+	// OnLocalClose is called whenever this side closes the session (Close, CloseWith, EndWith,
+	// Abort), also one that has ended already: the application wants no more of it. It must not
+	// block.
 	OnLocalClose func()
 }
 

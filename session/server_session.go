@@ -95,6 +95,10 @@ func (s *serverSession) about() about {
 	return about{s.machine.Principal(), s.machine.Origin(), s.meta, s.header}
 }
 
+func (s *serverSession) panicked(callback string, value any) {
+	logPanic(s.shared.cfg.Logger, s.machine.ID(), callback, value)
+}
+
 func (s *serverSession) closedLocally() {}
 
 func (s *serverSession) wake() {}

@@ -89,7 +89,7 @@ func newRenewer(endpoint string, o *Options, opened func()) (*renewer, error) {
 	r.cfg = session.DialConfig{
 		Transports: o.Transports, Dialers: r.dialers(u),
 		MaxBatch: o.MaxBatch, MaxMessage: o.MaxMessage, Buffer: o.Buffer, Auth: o.Auth, Meta: o.Meta,
-		Memory: o.Memory.of(u),
+		Memory: o.Memory.of(u), Logger: o.Logger,
 		Trace: func(t session.Trace) {
 			if t.Kind == session.TraceOpened {
 				opened()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"log/slog"
 	"net"
 	"net/http"
 
@@ -48,6 +49,9 @@ type Options struct {
 	// Trace is told what happens to the session's attachments. It must not block or call the
 	// session.
 	Trace func(session.Trace)
+	// Logger is told when a callback of OnMessage or OnClose panicked: its session then ends, 4202.
+	// Default: slog.Default().
+	Logger *slog.Logger
 	// Renew, if set, has a new session started when one has ended that a new one is welcome after
 	// (42xx: the server drained, forgot it, let it expire). It is called with the end of the old
 	// one, which tells the fate of each message, and the new session: nothing is sent again by

@@ -19,6 +19,7 @@ func (m *Machine) closeLog(code transport.Code, reason string, now time.Time) {
 		m.finish(machine.Ending{Code: code, Reason: reason, Known: true})
 		return
 	}
+	m.closing.own = &machine.Ending{Code: code, Reason: reason}
 	m.out.AppendClose(wire.Close{Code: uint64(code), Reason: reason})
 	m.closing.by, m.liveness.progress = now.Add(closeTimeout), now
 }
@@ -49,6 +50,18 @@ func (m *Machine) finish(e machine.Ending) {
 	}
 	m.attachments.list, m.attachments.conns, m.selection.current = nil, nil, nil
 	m.emit(Effect{Kind: Over})
+}
+
+// abort ends the session at once, and drops what is sent and what waits.
+func (m *Machine) abort(code transport.Code, reason string) {
+	if m.closing.over != nil {
+		return
+	}
+	m.closing.peer = nil // its word was not the last
+	m.finish(machine.Aborted(&m.out, code, reason))
+	m.out.Discard()
+	m.in.Discard()
+	m.deadline.Clear()
 }
 
 // closedBy is the final word of the server.
@@ -85,6 +98,10 @@ func (m *Machine) judgeEnd(now time.Time) {
 		m.due(now, c.ackAgain)
 	}
 	if m.due(now, c.by) {
-		m.finish(machine.Ending{Code: transport.CodeDone})
+		e := machine.Ending{Code: transport.CodeDone}
+		if c.own != nil {
+			e.Code = c.own.Code
+		}
+		m.finish(e)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/holdfast-rt/holdfast/session/internal/logs"
-	"github.com/holdfast-rt/holdfast/session/internal/machine"
 	"github.com/holdfast-rt/holdfast/session/internal/wire"
 	"github.com/holdfast-rt/holdfast/transport"
 )
@@ -111,10 +110,8 @@ func (m *Machine) Close(code transport.Code, reason string, now time.Time) {
 	}
 }
 
-// End ends the session at once.
-func (m *Machine) End(code transport.Code, reason string) {
-	m.finish(machine.Ending{Code: code, Reason: reason})
-}
+// End ends the session at once. What is sent and not delivered, and what waits, is dropped.
+func (m *Machine) End(code transport.Code, reason string) { m.abort(code, reason) }
 
 // Wake tells that the process, the page or the network has come back: what is dead is to be found
 // now, not at the next deadline (HF1-LIV-14).

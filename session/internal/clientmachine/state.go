@@ -112,9 +112,10 @@ type refusals struct {
 
 // closing is how a session ends.
 type closing struct {
-	by       time.Time   // a close gives up waiting
-	peer     *wire.Close // the peer's, taken
-	ackAgain time.Time   // the ack of the peer's close is sent again
+	by       time.Time       // a close gives up waiting
+	own      *machine.Ending // what this side's !close said
+	peer     *wire.Close     // the peer's, taken
+	ackAgain time.Time       // the ack of the peer's close is sent again
 	over     *machine.Ending
 }
 

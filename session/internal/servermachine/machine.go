@@ -130,9 +130,9 @@ func (m *Machine) Close(code transport.Code, reason string, now time.Time) {
 	}
 }
 
-// End ends the session at once.
+// End ends the session at once. What is sent and not delivered, and what waits, is dropped.
 func (m *Machine) End(code transport.Code, reason string) {
-	m.finish(machine.Ending{Code: code, Reason: reason})
+	m.finish(machine.Aborted(&m.out, code, reason))
 }
 
 // ExpireAt sets when the identity of the session's owner expires: the session then ends (4301). The
