@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"strings"
@@ -193,6 +194,24 @@ func TestCallbackPanics(t *testing.T) {
 			if !strings.Contains(log.b.String(), want) {
 				t.Errorf("the log does not tell %q", want)
 			}
+		}
+	})
+}
+
+// TestAbortBeforeAnythingWent: what never went out was not delivered, and that is known.
+func TestAbortBeforeAnythingWent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := Dial(DialConfig{
+			Dialers: map[string]transport.Dialer{transport.WebSocket: &memory{registry: NewRegistry(RegistryConfig{})}},
+			Auth: func(ctx context.Context) (json.RawMessage, error) {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			},
+		})
+		_, _ = c.Send(t.Context(), Text("one"))
+		_ = c.Abort(transport.CodeDone, "")
+		if e, _ := c.Ended(); !e.Exact || e.Delivered != 0 || e.Sent != 1 {
+			t.Errorf("ended with %+v", e)
 		}
 	})
 }
