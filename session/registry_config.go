@@ -84,7 +84,7 @@ type RegistryConfig struct {
 	// OnEnd is called when a session has ended, for logs; messages may still wait for the
 	// application. It must not block.
 	OnEnd func(*Session)
-	// IssueTicket makes a ticket for an EventSource. Nil: tickets are not given.
+	// IssueTicket makes a ticket for an EventSource. It must not block. Nil: tickets are not given.
 	IssueTicket func(Ticket) string
 	// Observe is told facts for metrics. It must not block.
 	Observe func(Observation)

@@ -70,11 +70,20 @@ func (s *serverSession) do(e effects) {
 	for _, o := range e.server.Observations {
 		s.shared.cfg.Observe(observationOf(o))
 	}
+	s.issue(e.server.Tickets)
 	if e.ended {
 		s.shared.clock.stop(&s.timer)
 		s.shared.remove(s, time.Now())
 	} else {
 		s.shared.clock.set(&s.timer, e.deadline)
+	}
+}
+
+// issue makes the tickets that the client waits for.
+func (s *serverSession) issue(asked []servermachine.TicketRequest) {
+	for _, r := range asked {
+		ticket := s.shared.cfg.IssueTicket(Ticket{r.Ticket})
+		s.update(func(now time.Time) { s.machine.AnswerTicket(r, ticket, now) })
 	}
 }
 

@@ -2,6 +2,8 @@ package session
 
 import (
 	"time"
+
+	"github.com/holdfast-rt/holdfast/transport"
 )
 
 // update lets the machine see an event, and does what it asks for then.
@@ -64,4 +66,50 @@ func (s *Session) perform(e effects) {
 		}
 		go s.deliverer()
 	}
+}
+
+// deliverable: there is something for the callbacks. Under the lock.
+func (s *Session) deliverable() bool {
+	waiting := s.core.Waiting()
+	if waiting && (s.onMessage != nil || s.core.CloseIsNext()) {
+		return true
+	}
+	return s.onClose != nil && !s.closeTold && !waiting && s.core.Ended()
+}
+
+// deliver runs the callbacks until there is nothing to deliver. One goroutine at a time: delivering
+// is set.
+func (s *Session) deliver() {
+	s.mu.Lock()
+	for s.deliverable() {
+		if s.onMessage == nil && !s.core.CloseIsNext() || !s.core.Waiting() {
+			s.closeTold = true
+			f, end := s.onClose, s.endOf()
+			s.mu.Unlock()
+			s.tellClose(f, end)
+			s.mu.Lock()
+			continue
+		}
+		r, _ := s.core.Pop()
+		taken := true
+		if r.Close == nil {
+			f := s.onMessage
+			s.mu.Unlock()
+			if taken = s.tellMessage(f, messageOf(r)); taken {
+				s.runtime.counted(ObservedUp)
+			}
+			s.mu.Lock()
+		}
+		if taken {
+			s.core.Taken(r, time.Now())
+		} else {
+			s.core.End(transport.CodeContinuity, "panic")
+		}
+		e := s.collect()
+		s.mu.Unlock()
+		s.perform(e)
+		s.mu.Lock()
+	}
+	s.delivering = false
+	s.mu.Unlock()
 }

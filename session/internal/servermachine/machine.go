@@ -81,6 +81,14 @@ func (m *Machine) OpenTicket(c *Conn, t Ticket, now time.Time) bool {
 	return true
 }
 
+// AnswerTicket gives the ticket that a client has asked for.
+func (m *Machine) AnswerTicket(r TicketRequest, ticket string, now time.Time) {
+	m.answerTicket(r.conn.(*Conn), ticket) // askTicket made it
+	if m.closing.over == nil {
+		m.step(now)
+	}
+}
+
 // Closed reports that a conn has ended, by whatever cause. broken: not in the regular way.
 func (m *Machine) Closed(c *Conn, broken bool, now time.Time) {
 	if c.gone {
