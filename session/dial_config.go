@@ -24,7 +24,10 @@ type DialConfig struct {
 	// server's window bounds what of them is in flight.
 	Buffer int
 	// Auth gives the credentials for "auth": called before the first attempt, and again when the
-	// server has refused them. It may block; ctx ends with the session.
+	// server has refused them. It may block; ctx ends with the session. After an error it is called
+	// again, ever more slowly, at most 30 s apart. The session ends, 4301, if the error wraps
+	// [ErrAuth], if what Auth gives is not JSON, or if the server refuses at once what Auth has
+	// given in place of refused credentials.
 	Auth func(ctx context.Context) (json.RawMessage, error)
 	// Meta is sent as "meta" with every open.
 	Meta json.RawMessage

@@ -146,3 +146,40 @@ func TestFirstRenewalIsSpread(t *testing.T) {
 		t.Errorf("the first renewals came after %v", waits)
 	}
 }
+
+// TestAuthThatFailsIsAskedAgain: the application has no credentials at the moment, and is asked for
+// them ever more slowly; at once when the network is back.
+func TestAuthThatFailsIsAskedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t, newServer(t, server.Config{}))
+		var asked atomic.Int32
+		var there atomic.Bool
+		s, err := client.Start(n.URL, &client.Options{
+			DialContext: n.Dial,
+			Auth: func(context.Context) (json.RawMessage, error) {
+				asked.Add(1)
+				if there.Load() {
+					return json.RawMessage(`"token"`), nil
+				}
+				return nil, errors.New("the token server cannot be reached")
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if n := asked.Load(); n < 4 || n > 20 || s.State() != session.StateConnecting {
+			t.Errorf("asked %d times in a minute, the session is %s", n, s.State())
+		}
+		there.Store(true)
+		s.Wake()
+		time.Sleep(time.Second)
+		if s.State() != session.StateOpen {
+			t.Errorf("a second after the wake the session is %s", s.State())
+		}
+		sendAndReceive(t, s, "hello")
+		if err := s.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}

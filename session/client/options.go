@@ -18,7 +18,10 @@ type Options struct {
 	// Default: all. Another name, or one twice, is [ErrTransport].
 	Transports []string
 	// Auth gives the credentials that the server's authenticator sees: before the first attempt,
-	// and again when they were refused. It may block; ctx ends with the session. Default: none.
+	// and again when they were refused. It may block; ctx ends with the session. After an error it
+	// is called again, ever more slowly, at most 30 s apart. The session ends, 4301, if the error
+	// wraps [session.ErrAuth], if what Auth gives is not JSON, or if the server refuses at once what
+	// Auth has given in place of refused credentials. Default: none.
 	Auth func(ctx context.Context) (json.RawMessage, error)
 	// Meta is JSON for the server's application. With Auth it has 8 KiB. Else [ErrMeta].
 	Meta json.RawMessage

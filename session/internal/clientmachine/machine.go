@@ -32,8 +32,16 @@ func (m *Machine) Start(now time.Time) {
 
 // Authorized gives the credentials that the first connect, or AskAuth, waits for.
 func (m *Machine) Authorized(auth json.RawMessage, now time.Time) {
-	m.cfg.Auth, m.auth.waiting, m.auth.givenAt = bytes.Clone(auth), false, now
+	m.cfg.Auth, m.auth.waiting, m.auth.givenAt, m.auth.askAt = bytes.Clone(auth), false, now, time.Time{}
 	m.step(now)
+}
+
+// AuthFailed tells that the application has no credentials now: it is asked again later.
+func (m *Machine) AuthFailed(now time.Time) {
+	if m.closing.over == nil {
+		m.authFailed(now)
+		m.step(now)
+	}
 }
 
 // Receive takes one batch from a conn. p is room to parse it in.
