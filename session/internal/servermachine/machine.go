@@ -146,6 +146,9 @@ func (m *Machine) End(code transport.Code, reason string) {
 // ExpireAt sets when the identity of the session's owner expires: the session then ends (4301). The
 // zero time is never.
 func (m *Machine) ExpireAt(at, now time.Time) {
+	if !at.IsZero() {
+		at = now.Add(at.Sub(now)) // by the clock of now: it stays if the wall clock is set
+	}
 	m.closing.expiresAt = at
 	m.step(now)
 }
