@@ -120,7 +120,7 @@ func TestLimitsInAll(t *testing.T) {
 					}
 				}
 				if _, err := peer.Send(t.Context(), session.Text("one more")); name == "retained" &&
-					!errors.Is(err, session.ErrFull) {
+					!errors.Is(err, session.ErrServerFull) {
 					t.Errorf("above the bound: %v", err)
 				}
 				if a := h.post(t, "open", strings.Replace(openLine(1), keyA, keyB, 1), nil); !a.refused("busy") ||

@@ -97,6 +97,7 @@ func (s *Server) registryConfig() session.RegistryConfig {
 		OnEnd:        s.end,
 		IssueTicket:  func(k session.Ticket) string { return s.tickets.Issue(k.Session(), k) },
 		Observe:      s.observe,
+		Logger:       s.cfg.Logger,
 	}
 }
 

@@ -3,6 +3,8 @@ package session
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -71,7 +73,7 @@ func (s *clientSession) doOne(e *clientmachine.Effect) {
 	}
 }
 
-// authorize asks the application for credentials. Without them there is no session.
+// authorize asks the application for credentials. Without them nothing is sent (HF1-ERR-04).
 func (s *clientSession) authorize() {
 	var auth json.RawMessage
 	var err error
@@ -79,9 +81,14 @@ func (s *clientSession) authorize() {
 		auth, err = s.cfg.Auth(s.ctx)
 	}
 	s.update(func(now time.Time) {
-		if err != nil || auth != nil && !wire.IsJSON(auth) {
-			s.machine.End(transport.CodeAuth, "no credentials")
-		} else {
+		switch {
+		case errors.Is(err, ErrAuth):
+			s.machine.End(transport.CodeAuth, wire.Shorten(err.Error(), wire.MaxReason))
+		case err != nil:
+			s.machine.AuthFailed(now)
+		case auth != nil && !wire.IsJSON(auth):
+			s.machine.End(transport.CodeAuth, "auth is not JSON")
+		default:
 			s.machine.Authorized(auth, now)
 		}
 	})
@@ -156,6 +163,16 @@ func (s *clientSession) admits() bool { return true }
 func (s *clientSession) counted(ObservationKind) {}
 
 func (s *clientSession) about() about { return about{} }
+
+func (s *clientSession) panicked(callback string, value any) {
+	logPanic(or(s.cfg.Logger, slog.Default()), s.ID(), callback, value)
+}
+
+func (s *clientSession) closedLocally() {
+	if s.cfg.OnLocalClose != nil {
+		s.cfg.OnLocalClose()
+	}
+}
 
 func (s *clientSession) wake() { s.update(s.machine.Wake) }
 

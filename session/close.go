@@ -37,13 +37,34 @@ func (s *Session) CloseWith(ctx context.Context, code transport.Code, reason str
 // EndWith begins CloseWith without waiting. Errors: [ErrCloseCode], [ErrCloseReason]; then nothing
 // has happened.
 func (s *Session) EndWith(code transport.Code, reason string) error {
+	if err := checkClose(code, reason); err != nil {
+		return err
+	}
+	s.update(func(now time.Time) { s.core.Close(code, reason, now) })
+	s.runtime.closedLocally()
+	return nil
+}
+
+// Abort ends the session at once: nothing is sent any more, and what was sent and not delivered, or
+// waits for Receive, is dropped. [End] tells exact fates if everything that had gone out was known to
+// be taken. A server's client is told; a client's server finds out when it hears nothing for ttl.
+// Errors: those of EndWith.
+func (s *Session) Abort(code transport.Code, reason string) error {
+	if err := checkClose(code, reason); err != nil {
+		return err
+	}
+	s.update(func(time.Time) { s.core.End(code, reason) })
+	s.runtime.closedLocally()
+	return nil
+}
+
+func checkClose(code transport.Code, reason string) error {
 	switch {
 	case code < 4100 || code > 4399:
 		return ErrCloseCode
 	case len(reason) > wire.MaxReason || !utf8.ValidString(reason):
 		return ErrCloseReason
 	}
-	s.update(func(now time.Time) { s.core.Close(code, reason, now) })
 	return nil
 }
 

@@ -23,10 +23,10 @@ const (
 )
 
 // Dial starts a client's session and returns at once: messages may be sent before anything is open.
-// The session keeps itself connected until it ends: see Done, OnClose, Close.
+// The session keeps itself connected until it ends: see Done, OnClose, Close. One whose
+// configuration cannot work has ended, with [transport.CodeMalformed].
 func Dial(cfg DialConfig) *Session {
 	cfg.Transports = transportsOf(cfg)
-	valid := cfg.Meta == nil || wire.IsJSON(cfg.Meta)
 	mc := clientmachine.Config{
 		Key: newKey(), Transports: cfg.Transports,
 		MaxBatch:   clamp(or(cfg.MaxBatch, transport.DefaultMaxBatch), 2048, logs.MaxBatch),
@@ -38,8 +38,8 @@ func Dial(cfg DialConfig) *Session {
 		mc.Memory, mc.Remembers = cfg.Memory.Recall(), true
 	}
 	s := newClientSession(clientmachine.New(mc), cfg)
-	if !valid {
-		s.update(func(time.Time) { s.machine.End(transport.CodeMalformed, "meta is not JSON") })
+	if fault := faultOf(cfg); fault != "" {
+		s.update(func(time.Time) { s.machine.End(transport.CodeMalformed, fault) })
 		return &s.Session
 	}
 	s.update(s.machine.Start)
@@ -47,6 +47,18 @@ func Dial(cfg DialConfig) *Session {
 		go s.authorize()
 	}
 	return &s.Session
+}
+
+// faultOf tells what of a configuration cannot work, "" if nothing.
+func faultOf(cfg DialConfig) string {
+	isUnknown := func(name string) bool { return cfg.Dialers[name] == nil }
+	switch {
+	case cfg.Meta != nil && !wire.IsJSON(cfg.Meta):
+		return "meta is not JSON"
+	case len(cfg.Transports) == 0 || slices.ContainsFunc(cfg.Transports, isUnknown):
+		return "a transport has no dialer"
+	}
+	return ""
 }
 
 func newKey() string {

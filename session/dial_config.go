@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 
 	"github.com/holdfast-rt/holdfast/transport"
 )
@@ -23,7 +24,10 @@ type DialConfig struct {
 	// server's window bounds what of them is in flight.
 	Buffer int
 	// Auth gives the credentials for "auth": called before the first attempt, and again when the
-	// server has refused them. It may block; ctx ends with the session.
+	// server has refused them. It may block; ctx ends with the session. After an error it is called
+	// again, ever more slowly, at most 30 s apart. The session ends, 4301, if the error wraps
+	// [ErrAuth], if what Auth gives is not JSON, or if the server refuses at once what Auth has
+	// given in place of refused credentials.
 	Auth func(ctx context.Context) (json.RawMessage, error)
 	// Meta is sent as "meta" with every open.
 	Meta json.RawMessage
@@ -33,6 +37,12 @@ type DialConfig struct {
 	// Trace is told what happens to the session's attachments. It must not block or call the
 	// session, and may be called by several goroutines at once.
 	Trace func(Trace)
+	// Logger is told when a callback of OnMessage or OnClose panicked. Default: slog.Default().
+	Logger *slog.Logger
+	// OnLocalClose is called whenever this side closes the session (Close, CloseWith, EndWith,
+	// Abort), also one that has ended already: the application wants no more of it. It must not
+	// block.
+	OnLocalClose func()
 }
 
 // Memory keeps what the sessions to one endpoint learn of the network. It holds no secret. Its

@@ -33,6 +33,9 @@ func (e *EndError) Error() string {
 }
 
 var (
+	// ErrAuth is for Auth of a client: wrapped in its error it says that there are no credentials
+	// and will be none. The session then ends, 4301.
+	ErrAuth = errors.New("session: no credentials")
 	// ErrCloseCode says that a session cannot be closed with that code: the application's are 4100
 	// to 4399 (HF1-CLO-01).
 	ErrCloseCode = errors.New("session: close code outside 4100 to 4399")

@@ -25,8 +25,11 @@ func Text(s string) Message { return Message{Data: []byte(s)} }
 func Binary(b []byte) Message { return Message{Data: b, Binary: true} }
 
 var (
-	// ErrFull says that the bound of unacknowledged bytes is reached.
+	// ErrFull says that the session's own bound of unacknowledged bytes is reached.
 	ErrFull = errors.New("session: send log is full")
+	// ErrServerFull says that all sessions of the server together keep as much as they may
+	// (RegistryConfig.MaxRetained). It does not say that this one holds much.
+	ErrServerFull = errors.New("session: the server keeps all it may")
 	// ErrTooLarge says that a message is above the session's maxMessage.
 	ErrTooLarge = errors.New("session: message too large")
 	// ErrNotText says that a text message is not UTF-8 (HF1-BAT-07).

@@ -43,9 +43,12 @@ func (s *Session) Receive(ctx context.Context) (Message, error) {
 
 // OnMessage has f called for each message, one at a time, in order, on a goroutine that lives only
 // while there is something to deliver. A message counts as taken when f returns. Messages that came
-// before OnMessage was called are kept. Nobody recovers a panic of f: it ends the process.
+// before OnMessage was called are kept. If f panics, the message counts as not taken, this session
+// ends at once with 4202, and the panic is logged (RegistryConfig.Logger, DialConfig.Logger); the
+// process goes on.
 func (s *Session) OnMessage(f func(Message)) { s.update(func(time.Time) { s.onMessage = f }) }
 
-// OnClose has f called once when the session has ended and its last message was delivered. Nobody
-// recovers a panic of f: it ends the process.
+// OnClose has f called once when the session has ended and its last message was delivered, with
+// OnMessage or Receive. While messages wait that nobody takes it is not called: Done tells the end
+// at once. A panic of f is logged.
 func (s *Session) OnClose(f func(End)) { s.update(func(time.Time) { s.onClose = f }) }

@@ -68,15 +68,12 @@ func NewRegistry(cfg RegistryConfig) *Registry {
 // machineConfig is what the machines of the sessions need to know.
 func (s *shared) machineConfig() servermachine.Config {
 	cfg := s.cfg
-	mc := servermachine.Config{
+	return servermachine.Config{
 		Node: cfg.Node, MaxBatch: cfg.MaxBatch, MaxMessage: cfg.MaxMessage, Window: int64(cfg.Window),
 		Ping: cfg.Ping, Hold: cfg.Hold, TTL: cfg.TTL, CloseTimeout: cfg.CloseGrace,
 		MaxStreamBytes: servermachine.MaxStreamBytes, Random: randomID, Observed: cfg.Observe != nil,
+		IssuesTickets: cfg.IssueTicket != nil,
 	}
-	if cfg.IssueTicket != nil {
-		mc.IssueTicket = func(t servermachine.Ticket) string { return cfg.IssueTicket(Ticket{t}) }
-	}
-	return mc
 }
 
 // randomID is 128 random bits in 22 characters.

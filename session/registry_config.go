@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"time"
@@ -52,9 +53,9 @@ type RegistryConfig struct {
 	// 1,000,000.
 	MaxSessions int
 	// MaxRetained bounds the bytes that all sessions together keep, sent and not acknowledged or
-	// received and not taken. At the bound new sessions are refused busy, Send returns [ErrFull],
-	// and a session that brings more while a quarter of its window is untaken is ended, 4203.
-	// Default 1 GiB.
+	// received and not taken. At the bound new sessions are refused busy, Send returns
+	// [ErrServerFull], and a session that brings more while a quarter of its window is untaken is
+	// ended, 4203. Default 1 GiB.
 	MaxRetained int64
 	// Ping is the time of silence after which a path is pinged. Default 20 s, bounds 5 s … 25 s.
 	Ping time.Duration
@@ -83,10 +84,12 @@ type RegistryConfig struct {
 	// OnEnd is called when a session has ended, for logs; messages may still wait for the
 	// application. It must not block.
 	OnEnd func(*Session)
-	// IssueTicket makes a ticket for an EventSource. Nil: tickets are not given.
+	// IssueTicket makes a ticket for an EventSource. It must not block. Nil: tickets are not given.
 	IssueTicket func(Ticket) string
 	// Observe is told facts for metrics. It must not block.
 	Observe func(Observation)
+	// Logger is told when a callback of OnMessage or OnClose panicked. Default: slog.Default().
+	Logger *slog.Logger
 }
 
 func (cfg *RegistryConfig) setDefaults() {
@@ -99,6 +102,7 @@ func (cfg *RegistryConfig) setDefaults() {
 	cfg.Ping = clamp(or(cfg.Ping, 20*time.Second), 5*time.Second, 25*time.Second)
 	cfg.Hold = clamp(or(cfg.Hold, 20*time.Second), 5*time.Second, 25*time.Second)
 	cfg.TTL = clamp(or(cfg.TTL, 120*time.Second), 30*time.Second, 24*time.Hour)
+	cfg.Logger = or(cfg.Logger, slog.Default())
 	cfg.CloseGrace = or(cfg.CloseGrace, 10*time.Second)
 }
 

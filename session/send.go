@@ -8,8 +8,8 @@ import (
 
 // Send copies the message into the log and returns its number. It waits while the log is full,
 // until ctx ends: that abandons the wait, never the session. Errors: [ErrTooLarge], [ErrNotText],
-// ctx's, and an [*EndError] when the session has ended. A server that keeps all it may
-// (RegistryConfig.MaxRetained) returns [ErrFull] at once.
+// ctx's, and an [*EndError] when the session has ended or this side has closed it. A server that
+// keeps all it may (RegistryConfig.MaxRetained) returns [ErrServerFull] at once.
 func (s *Session) Send(ctx context.Context, m Message) (uint64, error) {
 	p, err := s.prepare(m)
 	if err != nil {
@@ -63,9 +63,6 @@ func (s *Session) prepare(m Message) (prepared, error) {
 // trySend appends a message if there is room. If there is none, and the caller wants to wait, wait
 // is closed when there may be.
 func (s *Session) trySend(p *prepared, mayWait bool) (n uint64, wait <-chan struct{}, err error) {
-	if !s.runtime.admits() {
-		return 0, nil, ErrFull
-	}
 	s.mu.Lock()
 	if err := s.refuses(p); err != nil {
 		if mayWait && errors.Is(err, ErrFull) {
@@ -92,6 +89,8 @@ func (s *Session) refuses(p *prepared) error {
 		return s.endError()
 	case p.size > maxMessage:
 		return ErrTooLarge
+	case !s.runtime.admits():
+		return ErrServerFull
 	case buffered > 0 && buffered+p.lines.Cost() > buffer:
 		s.full = true
 		return ErrFull

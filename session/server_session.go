@@ -68,6 +68,7 @@ func (s *serverSession) book() {
 func (s *serverSession) do(e effects) {
 	e.server.Wake()
 	s.observe(e.server.Observations)
+	s.issue(e.server.Tickets)
 	if e.ended {
 		s.shared.clock.stop(&s.timer)
 		s.shared.remove(s, time.Now())
@@ -79,6 +80,14 @@ func (s *serverSession) do(e effects) {
 func (s *serverSession) observe(all []servermachine.Observation) {
 	for _, o := range all {
 		s.shared.cfg.Observe(observationOf(o))
+	}
+}
+
+// issue makes the tickets that the client waits for.
+func (s *serverSession) issue(asked []servermachine.TicketRequest) {
+	for _, r := range asked {
+		ticket := s.shared.cfg.IssueTicket(Ticket{r.Ticket})
+		s.update(func(now time.Time) { s.machine.AnswerTicket(r, ticket, now) })
 	}
 }
 
@@ -98,6 +107,12 @@ func (s *serverSession) counted(kind ObservationKind) {
 func (s *serverSession) about() about {
 	return about{s.machine.Principal(), s.machine.Origin(), s.meta, s.header}
 }
+
+func (s *serverSession) panicked(callback string, value any) {
+	logPanic(s.shared.cfg.Logger, s.machine.ID(), callback, value)
+}
+
+func (s *serverSession) closedLocally() {}
 
 func (s *serverSession) wake() {}
 

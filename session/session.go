@@ -52,6 +52,7 @@ type core interface {
 	Taken(r logs.Received, now time.Time)
 
 	Close(code transport.Code, reason string, now time.Time)
+	End(code transport.Code, reason string)
 	Closing() bool
 	Ended() bool
 	Ending() (machine.Ending, bool)
@@ -70,6 +71,11 @@ type runtime interface {
 	counted(ObservationKind)
 	// about is what is known of the client, nothing at the client itself.
 	about() about
+	// panicked is told of a panic in a callback of the application.
+	panicked(callback string, value any)
+	// closedLocally is called when the application has closed the session, perhaps one that has
+	// ended.
+	closedLocally()
 	wake()
 	setOnline(bool)
 }

@@ -160,6 +160,10 @@ func (x *simSession) perform() {
 	}
 	e := x.s.collect()
 	e.server.Wake()
+	for _, r := range e.server.Tickets {
+		x.m.AnswerTicket(r, x.n.w.draw(), x.n.w.now())
+		x.perform()
+	}
 	if e.ended {
 		end, _ := x.m.Ending()
 		x.n.w.tracef("%s over: %d %q", x.app.name, end.Code, end.Reason)

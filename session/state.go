@@ -1,7 +1,5 @@
 package session
 
-import "github.com/holdfast-rt/holdfast/transport"
-
 // State is what a session is doing, for people and metrics. The browser's client has the same
 // states.
 type State string
@@ -36,10 +34,8 @@ func (s *Session) State() State {
 // endOf reads the end. Of a session that has not ended it has the fates as they are now, and no
 // code of its own. Under the lock.
 func (s *Session) endOf() End {
-	end := End{Code: transport.CodeDone}
-	if e, ok := s.core.Ending(); ok {
-		end.Code, end.Reason, end.Remote = e.Code, e.Reason, e.Remote
-	}
+	e, _ := s.core.Ending()
+	end := End{Code: e.Code, Reason: e.Reason, Remote: e.Remote}
 	end.Sent, end.Delivered, end.Exact = s.core.Fate()
 	return end
 }

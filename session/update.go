@@ -2,6 +2,8 @@ package session
 
 import (
 	"time"
+
+	"github.com/holdfast-rt/holdfast/transport"
 )
 
 // update lets the machine see an event, and does what it asks for then.
@@ -72,10 +74,7 @@ func (s *Session) deliverable() bool {
 	if waiting && (s.onMessage != nil || s.core.CloseIsNext()) {
 		return true
 	}
-	if s.onClose == nil || s.closeTold || waiting && s.onMessage != nil {
-		return false
-	}
-	return s.core.Ended()
+	return s.onClose != nil && !s.closeTold && !waiting && s.core.Ended()
 }
 
 // deliver runs the callbacks until there is nothing to deliver. One goroutine at a time: delivering
@@ -87,19 +86,25 @@ func (s *Session) deliver() {
 			s.closeTold = true
 			f, end := s.onClose, s.endOf()
 			s.mu.Unlock()
-			f(end)
+			s.tellClose(f, end)
 			s.mu.Lock()
 			continue
 		}
 		r, _ := s.core.Pop()
+		taken := true
 		if r.Close == nil {
 			f := s.onMessage
 			s.mu.Unlock()
-			f(messageOf(r))
-			s.runtime.counted(ObservedUp)
+			if taken = s.tellMessage(f, messageOf(r)); taken {
+				s.runtime.counted(ObservedUp)
+			}
 			s.mu.Lock()
 		}
-		s.core.Taken(r, time.Now())
+		if taken {
+			s.core.Taken(r, time.Now())
+		} else {
+			s.core.End(transport.CodeContinuity, "panic")
+		}
 		e := s.collect()
 		s.mu.Unlock()
 		s.perform(e)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -124,8 +125,13 @@ func TestDialFails(t *testing.T) {
 		"no credentials": {
 			url: "http://holdfast.test/",
 			o: client.Options{Auth: func(context.Context) (json.RawMessage, error) {
-				return nil, errors.New("forgotten")
+				return nil, fmt.Errorf("logged out: %w", session.ErrAuth)
 			}},
+			want: endsWith(transport.CodeAuth),
+		},
+		"credentials that are not JSON": {
+			url:  "http://holdfast.test/",
+			o:    client.Options{Auth: func(context.Context) (json.RawMessage, error) { return []byte("{"), nil }},
 			want: endsWith(transport.CodeAuth),
 		},
 		"Origin rejected": {

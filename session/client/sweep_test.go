@@ -26,7 +26,10 @@ import (
 )
 
 // The default keeps `go test` quick, also with the race detector. `task sim` cuts after every byte.
-var sweepStep = flag.Int64("sweep.step", 101, "cut after every n-th byte")
+var (
+	sweepStep = flag.Int64("sweep.step", 101, "cut after every n-th byte")
+	sweepTLS  = flag.Int64("sweep.tlsstep", 101, "the same over TLS, where what can speaks HTTP/2; 0: not at all")
+)
 
 // endpoint serves a Registry and nothing else.
 type endpoint struct {
@@ -133,6 +136,7 @@ type procedure struct {
 	transports []string
 	first      transporttest.Faults // of the first connection, when it is not the one that is cut
 	shut       bool                 // WebSockets are refused at first
+	tls        bool                 // over TLS, with HTTP/2
 	do         func(r *run)
 }
 
@@ -325,7 +329,12 @@ func (p *procedure) run(t *testing.T, conn int, f transporttest.Faults, how stri
 		r.end = &endpoint{shut: p.shut, registry: session.NewRegistry(session.RegistryConfig{
 			OnSession: func(s *session.Session) { r.server <- s },
 		})}
-		r.net = &cutting{Server: transporttest.NewServer(r.end)}
+		serve, o := transporttest.NewServer, &client.Options{Transports: p.transports}
+		if p.tls {
+			serve, o.TLSClientConfig = transporttest.NewTLSServer, transporttest.ClientTLS()
+		}
+		r.net = &cutting{Server: serve(r.end)}
+		o.DialContext = r.net.dial
 		r.net.Faults = func(n int) transporttest.Faults {
 			switch n {
 			case conn:
@@ -340,7 +349,7 @@ func (p *procedure) run(t *testing.T, conn int, f transporttest.Faults, how stri
 			return transporttest.Faults{}
 		}
 		var err error
-		r.client, err = client.Start(r.net.URL, &client.Options{Transports: p.transports, DialContext: r.net.dial})
+		r.client, err = client.Start(r.net.URL, o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -384,27 +393,39 @@ var ends = []struct {
 // delivered, and nothing is left at the server (I1, I2, I6, I7).
 func TestKillSweep(t *testing.T) {
 	for _, p := range procedures() {
-		t.Run(p.name, func(t *testing.T) {
-			t.Parallel()
-			runs := 0
-			whole := p.run(t, -1, transporttest.Faults{}, "nothing was cut")
-			for conn, total := range whole {
-				for _, end := range ends {
-					for dir, name := range []string{"up", "down"} {
-						for n := int64(0); n < total[dir]; n += end.step * *sweepStep {
-							fault := transporttest.Fault{Action: end.action, After: n}
-							f := transporttest.Faults{Up: fault}
-							if dir == 1 {
-								f = transporttest.Faults{Down: fault}
-							}
-							p.run(t, conn, f, fmt.Sprintf("connection %d: %s %s after %d of %d bytes",
-								conn, end.name, name, n, total[dir]))
-							runs++
-						}
+		t.Run(p.name, func(t *testing.T) { t.Parallel(); p.sweep(t, *sweepStep) })
+	}
+}
+
+// TestKillSweepTLS is the same over TLS and HTTP/2, where one connection carries all requests.
+func TestKillSweepTLS(t *testing.T) {
+	if *sweepTLS == 0 {
+		t.Skip("-sweep.tlsstep=0")
+	}
+	for _, p := range procedures() {
+		p.tls = true
+		t.Run(p.name, func(t *testing.T) { t.Parallel(); p.sweep(t, *sweepTLS) })
+	}
+}
+
+func (p *procedure) sweep(t *testing.T, step int64) {
+	runs := 0
+	whole := p.run(t, -1, transporttest.Faults{}, "nothing was cut")
+	for conn, total := range whole {
+		for _, end := range ends {
+			for dir, name := range []string{"up", "down"} {
+				for n := int64(0); n < total[dir]; n += end.step * step {
+					fault := transporttest.Fault{Action: end.action, After: n}
+					f := transporttest.Faults{Up: fault}
+					if dir == 1 {
+						f = transporttest.Faults{Down: fault}
 					}
+					p.run(t, conn, f, fmt.Sprintf("connection %d: %s %s after %d of %d bytes",
+						conn, end.name, name, n, total[dir]))
+					runs++
 				}
 			}
-			t.Log(fmt.Sprint(runs, " cuts on connections of ", whole, " bytes"))
-		})
+		}
 	}
+	t.Log(fmt.Sprint(runs, " cuts on connections of ", whole, " bytes"))
 }

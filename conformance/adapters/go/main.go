@@ -89,13 +89,20 @@ func connect(c command) *session.Session {
 		emit(c.Session, "refused", fields{"error": err.Error()})
 		return nil
 	}
-	s.OnClose(func(e session.End) {
+	closed := func(e session.End) {
 		emit(c.Session, "closed",
 			fields{"code": e.Code, "reason": e.Reason, "remote": e.Remote, "delivered": e.Delivered, "exact": e.Exact})
-	})
-	if !c.Hold {
-		take(s, c.Session)
 	}
+	if c.Hold { // OnClose would wait until everything is taken
+		go func() {
+			<-s.Done()
+			e, _ := s.Ended()
+			closed(e)
+		}()
+		return s
+	}
+	s.OnClose(closed)
+	take(s, c.Session)
 	return s
 }
 

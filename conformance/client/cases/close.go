@@ -1,6 +1,7 @@
 package cases
 
 import (
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,6 +35,9 @@ func closeCases() suite.Set {
 				"another session.", cloUnknownFate),
 		cloCodes(),
 		errRefusals(),
+		over("ws poll", "err/auth-aged", "ERR-04",
+			"Credentials given in place of refused ones that could not be used at once are asked for anew when they "+
+				"are refused.", errAuthAged),
 		errWaits(),
 		over("ws", "err/unknown-once", "ERR-04",
 			"unknown ends the session only when no other attachment is open and it is repeated over more than 1 s.",
@@ -180,6 +184,42 @@ func errRefusals() (out suite.Set) {
 			})...)
 	}
 	return out
+}
+
+// errAuthAged: the network is away between the first refusal and the second.
+func errAuthAged(w *world) {
+	const line = `!refused {"reason":"auth"}`
+	refusals, failed := 0, 0
+	decide := func() (status int, refuse bool) {
+		switch {
+		case refusals == 0, refusals == 1 && failed > 0:
+			refusals++
+			return 0, true
+		case refusals == 1:
+			failed++
+			return http.StatusServiceUnavailable, false
+		}
+		return 0, false
+	}
+	w.s.Upgrade = func(int, *http.Request) int {
+		status, refuse := decide()
+		w.s.Refuse = ""
+		if refuse {
+			w.s.Refuse = line
+		}
+		return status
+	}
+	w.s.Request = func(*script.Request) *script.Reply {
+		switch status, refuse := decide(); {
+		case refuse:
+			return &script.Reply{Batch: "@1 0\n" + line + "\n"}
+		case status != 0:
+			return &script.Reply{Status: status}
+		}
+		return nil
+	}
+	w.start(client.Command{Auth: raw("token")})
+	w.event(later, "HF1-ERR-04", "the application is asked again, and the client is open", "open")
 }
 
 // errWaits makes a case for each reason after which the client tries again.

@@ -43,6 +43,8 @@ func sendingCases() suite.Set {
 			"Early messages are only in an open without run, 4 KiB of them at most; the others follow.", attEarly),
 		over("ws poll", "num/window", "NUM-10",
 			"At most win bytes are unacknowledged; what is above waits.", numWindow),
+		over("ws poll", "num/overrun", "NUM-10",
+			"A client ends a session whose server overruns the window, 4304, and not before.", numOverrun),
 		over("ws", "num/max-message", "NUM-10",
 			"A message above maxMessage is refused.", numMaxMessage),
 	)
@@ -214,6 +216,31 @@ func numWindow(w *world) {
 	w.s.Do(func() { release = true })
 	w.s.Nudge()
 	w.s.Got(2*later, "HF1-NUM-10", texts...)
+}
+
+// numOverrun: the largest message that a client takes is not known here, but no server may be set
+// above 16 MiB.
+func numOverrun(w *world) {
+	w.s.Win = 64 << 10
+	w.connect(client.Command{Hold: true})
+	text := strings.Repeat("x", 1<<10)
+	within := make([]string, w.s.Win/(len(text)+16))
+	for i := range within {
+		within[i] = "t" + text
+	}
+	w.s.Enqueue(within...)
+	w.s.Never(time.Second, "HF1-NUM-10", "the session was ended within its window", func() bool {
+		return w.hasEvent("closed")
+	})
+	over := make([]string, 1<<10)
+	for i := range over {
+		over[i] = "t" + text
+	}
+	for sent := 0; sent < 20<<10 && !w.hasEvent("closed"); sent += len(over) {
+		w.s.Enqueue(over...)
+		w.Sleep(20 * time.Millisecond)
+	}
+	w.expectEnd(later, "HF1-NUM-10", 4304)
 }
 
 func numMaxMessage(w *world) {

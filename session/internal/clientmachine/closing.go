@@ -19,6 +19,7 @@ func (m *Machine) closeLog(code transport.Code, reason string, now time.Time) {
 		m.finish(machine.Ending{Code: code, Reason: reason, Known: true})
 		return
 	}
+	m.closing.own = &machine.Ending{Code: code, Reason: reason}
 	m.out.AppendClose(wire.Close{Code: uint64(code), Reason: reason})
 	m.closing.by, m.liveness.progress = now.Add(closeTimeout), now
 }
@@ -51,6 +52,18 @@ func (m *Machine) finish(e machine.Ending) {
 	m.emit(Effect{Kind: Over})
 }
 
+// abort ends the session at once, and drops what is sent and what waits.
+func (m *Machine) abort(code transport.Code, reason string) {
+	if m.closing.over != nil {
+		return
+	}
+	m.closing.peer = nil // its word was not the last
+	m.finish(machine.Aborted(&m.out, code, reason))
+	m.out.Discard()
+	m.in.Discard()
+	m.deadline.Clear()
+}
+
 // closedBy is the final word of the server.
 func (m *Machine) closedBy(v *wire.Closed) {
 	// Without a run it may not be the only session of this key: a server that was started anew
@@ -66,7 +79,9 @@ func (m *Machine) fault(a *attachment, err error, now time.Time) {
 	code := wire.CodeOf(err)
 	repeated := m.faults.Note(code, a.transport)
 	m.endAttachment(a, code, err.Error(), now)
-	if repeated || code == transport.CodeWindow { // a message above the limit can never be taken (HF1-NUM-10)
+	// A message above the limit can never be taken, and a window that is overrun once is no window
+	// (HF1-NUM-10).
+	if repeated || code == transport.CodeWindow {
 		m.finish(machine.Ending{Code: code, Reason: wire.RuleOf(err)})
 	}
 }
@@ -83,6 +98,10 @@ func (m *Machine) judgeEnd(now time.Time) {
 		m.due(now, c.ackAgain)
 	}
 	if m.due(now, c.by) {
-		m.finish(machine.Ending{Code: transport.CodeDone})
+		e := machine.Ending{Code: transport.CodeDone}
+		if c.own != nil {
+			e.Code = c.own.Code
+		}
+		m.finish(e)
 	}
 }

@@ -32,8 +32,8 @@ func (m *Machine) receive(c *conn, b transport.Batch, p *wire.Packet, now time.T
 	}
 }
 
-// admit checks what would end the attachment, before anything of the batch acts (HF1-BAT-01,
-// HF1-NUM-09).
+// admit checks what would end the attachment, or the session, before anything of the batch acts
+// (HF1-BAT-01, HF1-NUM-09, HF1-NUM-10).
 func (m *Machine) admit(c *conn, p *wire.Packet, ctl []wire.Control) error {
 	a, opened := c.attachment, wire.Find[*wire.Opened](ctl)
 	if opened != nil && opened.Att != a.att {
@@ -43,6 +43,9 @@ func (m *Machine) admit(c *conn, p *wire.Packet, ctl []wire.Control) error {
 		ctl = nil
 	}
 	if err := machine.CheckPositions(&m.out, p, ctl); err != nil {
+		return err
+	}
+	if err := machine.CheckWindow(&m.in, p, m.server.window, m.cfg.MaxMessage); err != nil {
 		return err
 	}
 	return m.in.Check(p, m.cfg.MaxMessage)

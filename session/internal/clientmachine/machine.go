@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/holdfast-rt/holdfast/session/internal/logs"
-	"github.com/holdfast-rt/holdfast/session/internal/machine"
 	"github.com/holdfast-rt/holdfast/session/internal/wire"
 	"github.com/holdfast-rt/holdfast/transport"
 )
@@ -33,8 +32,16 @@ func (m *Machine) Start(now time.Time) {
 
 // Authorized gives the credentials that the first connect, or AskAuth, waits for.
 func (m *Machine) Authorized(auth json.RawMessage, now time.Time) {
-	m.cfg.Auth, m.auth.waiting, m.auth.givenAt = bytes.Clone(auth), false, now
+	m.cfg.Auth, m.auth.waiting, m.auth.givenAt, m.auth.askAt = bytes.Clone(auth), false, now, time.Time{}
 	m.step(now)
+}
+
+// AuthFailed tells that the application has no credentials now: it is asked again later.
+func (m *Machine) AuthFailed(now time.Time) {
+	if m.closing.over == nil {
+		m.authFailed(now)
+		m.step(now)
+	}
 }
 
 // Receive takes one batch from a conn. p is room to parse it in.
@@ -111,10 +118,8 @@ func (m *Machine) Close(code transport.Code, reason string, now time.Time) {
 	}
 }
 
-// End ends the session at once.
-func (m *Machine) End(code transport.Code, reason string) {
-	m.finish(machine.Ending{Code: code, Reason: reason})
-}
+// End ends the session at once. What is sent and not delivered, and what waits, is dropped.
+func (m *Machine) End(code transport.Code, reason string) { m.abort(code, reason) }
 
 // Wake tells that the process, the page or the network has come back: what is dead is to be found
 // now, not at the next deadline (HF1-LIV-14).

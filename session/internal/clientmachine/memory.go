@@ -42,7 +42,7 @@ func (m *Machine) recall(now time.Time) {
 	if age := float64(now.UnixMilli()) - since; age < 0 || age >= float64(memoryTTL.Milliseconds()) {
 		return
 	}
-	m.learning.since = time.UnixMilli(int64(since))
+	m.learning.since = atMillis(int64(since), now)
 	var best string
 	_ = json.Unmarshal(parts[2], &best)
 	var byName map[string]json.RawMessage
@@ -58,10 +58,16 @@ func (m *Machine) recall(now time.Time) {
 	m.learning.remembered, m.learning.rememberedBest = m.entries(), m.learning.best
 }
 
+// atMillis is a time of day, told by the clock of now: if the wall clock is set later it is still as
+// far from now as it is at this moment.
+func atMillis(wall int64, now time.Time) time.Time {
+	return now.Add(time.Duration(wall-now.UnixMilli()) * time.Millisecond)
+}
+
 func (t *transportState) recall(values []json.RawMessage, now time.Time) {
 	millis := func(i int) time.Duration { return time.Duration(valueAt(values, i)) * time.Millisecond }
 	if until := valueAt(values, 0); until > 0 {
-		t.cooldownUntil = time.UnixMilli(min(until, now.Add(maxCooldown).UnixMilli()))
+		t.cooldownUntil = atMillis(min(until, now.Add(maxCooldown).UnixMilli()), now)
 	}
 	t.cooldowns = int(valueAt(values, 1))
 	t.idle, t.age, t.hold = millis(2), millis(3), millis(4)

@@ -50,6 +50,7 @@ func (m *Machine) allFailed(now time.Time) {
 		return
 	}
 	m.race.allFailed(now, m.cfg.Random())
+	m.auth.retried = false           // what the application gave may be too old when the network is back (HF1-ERR-04)
 	for _, t := range m.transports { // the network is away, not the transports
 		t.failed = false
 	}

@@ -16,6 +16,8 @@ const (
 	// defaultRetry is the wait where a refusal names none, minRetry the least.
 	defaultRetry = 5 * time.Second
 	minRetry     = 100 * time.Millisecond
+	// freshAuth is how long credentials count as just given.
+	freshAuth = time.Minute
 	// maxMisrouted is how many POSTs in a row may have gone to another server before their
 	// attachment is given up.
 	maxMisrouted = 4
@@ -34,7 +36,7 @@ func (m *Machine) refused(c *conn, r *wire.Refused, now time.Time) {
 		m.unknown(a, now)
 		wait = unknownWait
 	case "auth":
-		m.authRefused(a)
+		m.authRefused(a, now)
 	case "origin", "policy":
 		m.originRefused(a, r.Reason, now)
 	case "version":
@@ -76,17 +78,33 @@ func (m *Machine) waitAfter(a *attachment, reason string, wait time.Duration, no
 	}
 }
 
-// authRefused asks for fresh credentials, once (HF1-ERR-04). The transport is not at fault.
-func (m *Machine) authRefused(a *attachment) {
+// authRefused asks for fresh credentials (HF1-ERR-04). If those are refused that the application has
+// just given in place of others, there is no sense in asking for more. The transport is not at
+// fault.
+func (m *Machine) authRefused(a *attachment, now time.Time) {
 	// An open that went out with the old ones: the application was asked already.
 	asked := m.auth.waiting || a.born.Before(m.auth.givenAt)
-	if !asked && m.auth.retried {
+	if !asked && m.auth.retried && now.Sub(m.auth.givenAt) < freshAuth {
 		m.finish(machine.Ending{Code: transport.CodeAuth, Reason: "auth"})
 		return
 	}
 	clear(m.race.tried)
 	if !asked {
 		m.auth.retried, m.auth.waiting = true, true
+		m.emit(Effect{Kind: AskAuth})
+	}
+}
+
+// authFailed: the application had no credentials. It is asked again, ever more slowly (HF1-LIV-12).
+func (m *Machine) authFailed(now time.Time) {
+	m.race.tries++
+	m.auth.askAt = now.Add(m.race.backoff(m.cfg.Random()))
+}
+
+// checkAuth asks for credentials again when it is time to.
+func (m *Machine) checkAuth(now time.Time) {
+	if m.due(now, m.auth.askAt) {
+		m.auth.askAt = time.Time{}
 		m.emit(Effect{Kind: AskAuth})
 	}
 }

@@ -100,8 +100,9 @@ type wakeState struct {
 // authState is how far the credentials are.
 type authState struct {
 	waiting bool
-	retried bool      // fresh ones were asked for since the last opened
+	retried bool      // fresh ones were asked for, and have not aged: to refuse those too is the end
 	givenAt time.Time // fresh ones were given
+	askAt   time.Time // the application had none, and is asked again
 }
 
 // refusals are what earlier refusals mean for later ones.
@@ -112,9 +113,10 @@ type refusals struct {
 
 // closing is how a session ends.
 type closing struct {
-	by       time.Time   // a close gives up waiting
-	peer     *wire.Close // the peer's, taken
-	ackAgain time.Time   // the ack of the peer's close is sent again
+	by       time.Time       // a close gives up waiting
+	own      *machine.Ending // what this side's !close said
+	peer     *wire.Close     // the peer's, taken
+	ackAgain time.Time       // the ack of the peer's close is sent again
 	over     *machine.Ending
 }
 

@@ -36,6 +36,7 @@ func (m *Machine) judge(now time.Time) {
 		m.checkMissingLines(a, now)
 		m.rotateByAge(a, now)
 	}
+	m.checkAuth(now)
 	m.connect(now)
 	m.promote(now)
 	m.closeUnused(now)

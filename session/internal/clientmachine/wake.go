@@ -25,7 +25,10 @@ func (m *Machine) wakeUp(now time.Time) {
 	if !m.closing.by.IsZero() {
 		m.closing.by = now.Add(closeTimeout)
 	}
-	m.race.tries = 0
+	m.race.tries, m.auth.retried = 0, false
+	if !m.auth.askAt.IsZero() {
+		m.auth.askAt = now
+	}
 	at := now
 	switch a := m.selection.current; {
 	case a == nil:

@@ -16,6 +16,12 @@ type Ending struct {
 	Remote bool
 }
 
+// Aborted is the ending of a session that this side ends at once. The fate of its messages is known
+// if everything that ever went out was taken: nobody has seen the rest.
+func Aborted(out *logs.SendLog, code transport.Code, reason string) Ending {
+	return Ending{Code: code, Reason: reason, Taken: out.Acked(), Known: out.Acked() == out.Written()}
+}
+
 // Fate tells what became of the messages in a log (HF1-CLO-05): all up to delivered were delivered;
 // of those above, exact says that none was. The zero Ending is of a session that goes on.
 func (e Ending) Fate(out *logs.SendLog) (sent, delivered uint64, exact bool) {

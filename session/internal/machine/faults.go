@@ -36,3 +36,12 @@ func CheckPositions(out *logs.SendLog, p *wire.Packet, ctl []wire.Control) error
 	}
 	return nil
 }
+
+// CheckWindow finds a peer that has overrun the window: it brings new lines while more than the
+// window and one message wait for the application (HF1-NUM-10).
+func CheckWindow(in *logs.ReceiveLog, p *wire.Packet, window int64, maxMessage int) error {
+	if in.IsFresh(p) && in.Held() > window+int64(maxMessage) {
+		return &wire.ProtocolError{Code: transport.CodeWindow, Detail: "window overrun"}
+	}
+	return nil
+}

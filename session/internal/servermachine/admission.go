@@ -19,8 +19,8 @@ func (m *Machine) admit(p *wire.Packet, ctl []wire.Control, first, full bool) er
 	if err := machine.CheckPositions(&m.out, p, ctl); err != nil {
 		return err
 	}
-	if m.in.IsFresh(p) && m.in.Held() > m.cfg.Window+int64(m.cfg.MaxMessage) { // HF1-NUM-10
-		return &wire.ProtocolError{Code: transport.CodeWindow, Detail: "window overrun"}
+	if err := machine.CheckWindow(&m.in, p, m.cfg.Window, m.cfg.MaxMessage); err != nil {
+		return err
 	}
 	return m.in.Check(p, m.cfg.MaxMessage)
 }

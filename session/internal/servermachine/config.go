@@ -22,8 +22,9 @@ type Config struct {
 	MaxStreamBytes int64
 	// Random draws a run or a challenge: 22 characters of base64url.
 	Random func() string
-	// IssueTicket makes a ticket for an event stream that a GET opens. Nil: none is given.
-	IssueTicket func(Ticket) string
+	// IssuesTickets: there are tickets for event streams that a GET opens. See
+	// [Effects.Tickets].
+	IssuesTickets bool
 	// Observed says that somebody reads the observations.
 	Observed bool
 }

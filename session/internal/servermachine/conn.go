@@ -33,7 +33,10 @@ func (c *Conn) answerLast(v wire.Control, code transport.Code) {
 }
 
 // isUnread tells whether more answers wait than fit any batch.
-func (c *Conn) isUnread() bool { return len(c.controls) >= machine.MaxQueuedControls }
+func (c *Conn) isUnread() bool {
+	const ticketSize = 64 // of the answer to each, about
+	return len(c.controls)+ticketSize*int(c.tickets) >= machine.MaxQueuedControls
+}
 
 // Answer is the whole batch that answers a conn which no session took.
 func (c *Conn) Answer() []byte { return append(wire.AppendHead(nil, 1, 0), c.controls...) }

@@ -30,12 +30,21 @@ type Observation struct {
 	RTT       time.Duration
 }
 
+// TicketRequest is a ticket that a client waits for.
+type TicketRequest struct {
+	// Ticket is what the ticket is to stand for.
+	Ticket Ticket
+	conn   any // the *Conn that asked for it
+}
+
 // Effects is what is to be done after an event, without the session's lock.
 type Effects struct {
 	wakers       [2]Waker // the common case without allocation
 	more         []Waker
 	n            int
 	Observations []Observation
+	// Tickets are to be made, and given to [Machine.AnswerTicket], each of them.
+	Tickets []TicketRequest
 }
 
 // Wake wakes the conns that have something to write.
@@ -50,8 +59,20 @@ func (e Effects) Wake() {
 
 // effects collects what is to be done.
 type effects struct {
-	wakers       []Waker
-	observations *[]Observation // rare: a pointer costs an idle session less than a slice
+	wakers []Waker
+	rare   *rareEffects // a pointer costs an idle session less than slices
+}
+
+type rareEffects struct {
+	observations []Observation
+	tickets      []TicketRequest
+}
+
+func (e *effects) orRare() *rareEffects {
+	if e.rare == nil {
+		e.rare = new(rareEffects)
+	}
+	return e.rare
 }
 
 // take hands out what was collected since the last call.
@@ -60,13 +81,17 @@ func (e *effects) take() (out Effects) {
 	out.more = append(out.more, e.wakers[out.n:]...)
 	clear(e.wakers)
 	e.wakers = e.wakers[:0]
+	if e.rare != nil {
+		out.Tickets = e.rare.tickets
+	}
 	out.Observations = e.takeObservations()
+	e.rare = nil
 	return out
 }
 
 func (e *effects) takeObservations() (all []Observation) {
-	if e.observations != nil {
-		all, e.observations = *e.observations, nil
+	if e.rare != nil {
+		all, e.rare.observations = e.rare.observations, nil
 	}
 	return all
 }

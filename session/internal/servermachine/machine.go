@@ -74,6 +74,14 @@ func (m *Machine) OpenTicket(c *Conn, t Ticket, now time.Time) bool {
 	return true
 }
 
+// AnswerTicket gives the ticket that a client has asked for.
+func (m *Machine) AnswerTicket(r TicketRequest, ticket string, now time.Time) {
+	m.answerTicket(r.conn.(*Conn), ticket) // askTicket made it
+	if m.closing.over == nil {
+		m.step(now)
+	}
+}
+
 // Closed reports that a conn has ended, by whatever cause. broken: not in the regular way.
 func (m *Machine) Closed(c *Conn, broken bool, now time.Time) {
 	if c.gone {
@@ -123,14 +131,17 @@ func (m *Machine) Close(code transport.Code, reason string, now time.Time) {
 	}
 }
 
-// End ends the session at once.
+// End ends the session at once. What is sent and not delivered, and what waits, is dropped.
 func (m *Machine) End(code transport.Code, reason string) {
-	m.finish(machine.Ending{Code: code, Reason: reason})
+	m.finish(machine.Aborted(&m.out, code, reason))
 }
 
 // ExpireAt sets when the identity of the session's owner expires: the session then ends (4301). The
 // zero time is never.
 func (m *Machine) ExpireAt(at, now time.Time) {
+	if !at.IsZero() {
+		at = now.Add(at.Sub(now)) // by the clock of now: it stays if the wall clock is set
+	}
 	m.closing.expiresAt = at
 	m.step(now)
 }

@@ -45,7 +45,7 @@ func (m *Machine) next(c *Conn, b *logs.Batch, now time.Time) Next {
 		}
 		m.writeDown(c, a, b, now)
 		return Wrote
-	case c.ready:
+	case c.ready && c.tickets == 0:
 		c.gone = true
 		m.writeReply(c, a, b, now)
 		return WroteLast

@@ -128,7 +128,7 @@ func (m *Machine) controls(c *Conn, a *attachment, ctl []wire.Control, now time.
 			m.endAttachment(a, transport.CodeDetached)
 			return
 		case *wire.Ticket:
-			m.answerTicket(c, a, v)
+			m.askTicket(c, a, v)
 		}
 	}
 }
@@ -141,21 +141,27 @@ func (m *Machine) ponged(a *attachment, i uint64, now time.Time) {
 	}
 }
 
-// ticket asks for a ticket.
-func (m *Machine) ticket(v *wire.Ticket) wire.Ticket {
-	t := m.cfg.IssueTicket(Ticket{m.who.ID, m.run, v.Att, v.U, v.Recv})
-	return wire.Ticket{Ticket: t, TTL: wire.Millis(ticketTTL)}
-}
-
-// answerTicket gives a ticket, unless the client leaves its answers unread.
-func (m *Machine) answerTicket(c *Conn, a *attachment, v *wire.Ticket) {
-	if m.cfg.IssueTicket == nil || a.isUnread() || c.isUnread() {
+// askTicket has a ticket made, unless the client leaves its answers unread. An answer of a POST waits
+// for it.
+func (m *Machine) askTicket(c *Conn, a *attachment, v *wire.Ticket) {
+	if !m.cfg.IssuesTickets || a.isUnread() || c.isUnread() {
 		return
 	}
-	answer := m.ticket(v)
-	if c.kind == transport.KindSocket {
-		a.answer(c, answer)
-	} else {
+	c.tickets++
+	r := m.effects.orRare()
+	r.tickets = append(r.tickets, TicketRequest{Ticket{m.who.ID, m.run, v.Att, v.U, v.Recv}, c})
+}
+
+// answerTicket gives a ticket that was asked for.
+func (m *Machine) answerTicket(c *Conn, ticket string) {
+	c.tickets--
+	answer := wire.Ticket{Ticket: ticket, TTL: wire.Millis(ticketTTL)}
+	switch {
+	case c.ending: // it has its last word
+	case c.kind != transport.KindSocket:
 		c.controls = wire.AppendControl(c.controls, answer)
+	case c.attachment != nil && c.attachment.conn == c:
+		c.attachment.queueControl(answer)
 	}
+	m.wake(c)
 }

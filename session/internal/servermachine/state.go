@@ -74,6 +74,7 @@ type Conn struct {
 	empty     bool           // the answer has no lines
 	ending    bool           // it ends after what it still has to say
 	gone      bool           // nothing more is read or written
+	tickets   uint8          // tickets that its answer waits for
 	closeCode transport.Code // why it ends; 0: no longer wanted
 }
 
@@ -141,9 +142,7 @@ func (m *Machine) wake(c *Conn) {
 func (m *Machine) observe(kind transport.Kind, o Observation) {
 	if m.cfg.Observed {
 		o.Transport = machine.TransportOf(kind)
-		if m.effects.observations == nil {
-			m.effects.observations = new([]Observation)
-		}
-		*m.effects.observations = append(*m.effects.observations, o)
+		r := m.effects.orRare()
+		r.observations = append(r.observations, o)
 	}
 }

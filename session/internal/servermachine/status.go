@@ -44,12 +44,16 @@ func (m *Machine) Closing() bool { return m.out.Closing() != 0 }
 // Ended tells whether the session has ended.
 func (m *Machine) Ended() bool { return m.closing.over != nil }
 
-// Ending tells how the session ended. False: it has not.
-func (m *Machine) Ending() (machine.Ending, bool) {
-	if m.closing.over == nil {
-		return machine.Ending{}, false
+// Ending tells how the session ended. False: it has not, and the ending is what this side's !close
+// has asked for, if it has.
+func (m *Machine) Ending() (e machine.Ending, ended bool) {
+	switch {
+	case m.closing.over != nil:
+		return *m.closing.over, true
+	case m.closing.own != nil:
+		return *m.closing.own, false
 	}
-	return *m.closing.over, true
+	return e, false
 }
 
 // Fate tells what became of the messages sent: see [machine.Ending.Fate].
