@@ -29,7 +29,7 @@ func prepare(m Message) (prepared, error) {
 func (s *shared) prepareShared(m Message) (prepared, error) {
 	p, err := prepare(m)
 	if err == nil {
-		p.lines.ShareWith(&share{cost: p.lines.Cost(), retained: &s.retained})
+		p.lines.ShareWith(&share{memory: p.lines.Memory(), retained: &s.retained})
 	}
 	return p, err
 }
@@ -37,20 +37,20 @@ func (s *shared) prepareShared(m Message) (prepared, error) {
 // share counts the logs that hold a message.
 type share struct {
 	holders  atomic.Int64
-	cost     int64
+	memory   int64 // of the message, in bytes
 	retained *atomic.Int64
 }
 
 // Keep is called when a log begins to hold the message.
 func (s *share) Keep() {
 	if s.holders.Add(1) == 1 {
-		s.retained.Add(s.cost)
+		s.retained.Add(s.memory)
 	}
 }
 
 // Release is called when a log lets the message go.
 func (s *share) Release() {
 	if s.holders.Add(-1) == 0 {
-		s.retained.Add(-s.cost)
+		s.retained.Add(-s.memory)
 	}
 }
