@@ -84,8 +84,10 @@ type Limits struct {
 	// Window is how many unacknowledged bytes (payload + 16 per line) each side of a session may
 	// have, and so the most that a session retains. Default 2 MiB; raised to hold MaxMessage.
 	Window int
-	// MaxRetained bounds what all sessions retain together, in bytes. At the bound new sessions are
-	// refused, and Send does not wait: it fails with [session.ErrFull]. Default 1 GiB.
+	// MaxRetained bounds the memory that the messages of all sessions take together, in bytes.
+	// Above three quarters of it addresses and principals share it: for the sessions of whoever has
+	// more than a fair share Send does not wait, it fails with [session.ErrFull], and new ones are
+	// refused. See [session.RegistryConfig]. Default 1 GiB.
 	MaxRetained int64
 	// Handshake is the time limit for the 101 answer, for the first message of a WebSocket, and for
 	// Authenticate. Default 10 s.

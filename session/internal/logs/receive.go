@@ -26,10 +26,11 @@ type ReceiveLog struct {
 	head     int         // queue[head:] is waiting
 	one      [1]Received // room for the common queue of one message
 	payload  int64       // memory of the messages that are not taken, in bytes
-	room     int         // messages that the array below queue has room for
+	room     uint32      // messages that the array below queue has room for
+	messages uint32      // received whole, modulo 2^32
 
 	partial []byte // pieces of a message that is not whole
-	pieces  uint64
+	pieces  uint32
 	binary  bool
 	closed  bool  // the peer's !close was received
 	held    int64 // window bytes received and not taken
@@ -49,6 +50,9 @@ func (l *ReceiveLog) Given() uint64 { return l.given }
 
 // Held are the window bytes received and not taken.
 func (l *ReceiveLog) Held() int64 { return l.held }
+
+// Messages counts those that were received whole, modulo 2^32.
+func (l *ReceiveLog) Messages() uint32 { return l.messages }
 
 // Memory is what the log keeps in memory, in bytes: messages that are not taken, pieces of one that
 // is not whole, and the queue itself.
@@ -194,10 +198,11 @@ func (l *ReceiveLog) push(r Received) {
 		clear(l.queue[n:])
 		l.queue, l.head = l.queue[:n], 0
 	}
+	l.messages++
 	before := cap(l.queue)
 	l.queue = append(l.queue, r)
 	if now := cap(l.queue); now != before { // a new array
-		l.room = now
+		l.room = uint32(now)
 	}
 	l.payload += int64(cap(r.Data))
 }

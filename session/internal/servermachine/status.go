@@ -71,6 +71,9 @@ func (m *Machine) Retained() int64 {
 	return n
 }
 
+// Progress changes when a message was acknowledged, received whole or taken.
+func (m *Machine) Progress() uint32 { return m.liveness.progress }
+
 // Tombstone is what remains of the session when it has ended. False: nothing, since its client
 // never knew it.
 func (m *Machine) Tombstone() (wire.Closed, bool) { return m.finalWord(), !m.closing.neverKnew }
