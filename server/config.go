@@ -27,8 +27,8 @@ type Config struct {
 	// must return: register callbacks with OnMessage, or start a goroutine that calls Receive. Many
 	// goroutines may call it at the same time. If it panics, the session ends with 4202. A panic
 	// here or in Authenticate ends its connection and is logged: by net/http, or on a WebSocket by
-	// Logger. Callbacks of OnMessage and OnClose do not run in a request: a panic there ends
-	// that session, 4202, and is logged by Logger.
+	// Logger. Callbacks of OnMessage and OnClose do not run in a request: a panic there ends that
+	// session, 4202, and is logged by Logger.
 	OnSession func(*session.Session)
 	// Authenticate returns the principal of an open, or refuses it with an error, which is logged
 	// and not sent to the client. It runs for every open, before the session is looked up; many
@@ -84,8 +84,10 @@ type Limits struct {
 	// Window is how many unacknowledged bytes (payload + 16 per line) each side of a session may
 	// have, and so the most that a session retains. Default 2 MiB; raised to hold MaxMessage.
 	Window int
-	// MaxRetained bounds what all sessions retain together, in bytes. At the bound new sessions are
-	// refused, and Send does not wait: it fails with [session.ErrServerFull]. Default 1 GiB.
+	// MaxRetained bounds the memory that the messages of all sessions take together, in bytes.
+	// Above three quarters of it addresses and principals share it: for the sessions of whoever has
+	// more than a fair share Send does not wait, it fails with [session.ErrServerFull], and new
+	// ones are refused. See [session.RegistryConfig]. Default 1 GiB.
 	MaxRetained int64
 	// Handshake is the time limit for the 101 answer, for the first message of a WebSocket, and for
 	// Authenticate. Default 10 s.

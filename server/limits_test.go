@@ -107,7 +107,7 @@ func TestProxiesAreNotCounted(t *testing.T) {
 // TestLimitsInAll: at the bound of sessions, and of what they retain, new sessions are refused, and
 // Send fails.
 func TestLimitsInAll(t *testing.T) {
-	for name, limits := range map[string]server.Limits{"sessions": {MaxSessions: 1}, "retained": {MaxRetained: 1000}} {
+	for name, limits := range map[string]server.Limits{"sessions": {MaxSessions: 1}, "retained": {MaxRetained: 2000}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				peers := make(chan *session.Session, 2)

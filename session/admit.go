@@ -180,6 +180,11 @@ func (r *Registry) create(ctx context.Context, q request, now time.Time) (*serve
 		return nil, err
 	}
 	s := newServerSession(r, q, now)
+	if s.isOver() {
+		r.leave(s)
+		r.release(q.who.Addr)
+		return nil, refusedBusy
+	}
 	sh.mu.Lock()
 	draining := r.draining.Load() // whoever walks the sessions after StopAccepting misses none
 	if !draining {
@@ -187,6 +192,7 @@ func (r *Registry) create(ctx context.Context, q request, now time.Time) (*serve
 	}
 	sh.mu.Unlock()
 	if draining {
+		r.leave(s)
 		r.release(q.who.Addr)
 		return nil, refusedDraining
 	}
@@ -213,7 +219,7 @@ func (r *Registry) reserve(who *Peer) error {
 	if r.draining.Load() {
 		return refusedDraining
 	}
-	if r.retained.Load() >= r.cfg.MaxRetained {
+	if r.pool.isFull() {
 		return refusedBusy
 	}
 	admitted := false
@@ -236,6 +242,10 @@ func newServerSession(r *Registry, q request, now time.Time) *serverSession {
 	}
 	s.machine.Init(r.rules, servermachine.Identity{ID: q.id, Principal: q.principal, Origin: q.who.Origin}, now)
 	s.core, s.runtime, s.timer.session = &s.machine, s, s
+	s.byAddress = r.pool.addresses.join(s.addr)
+	if q.principal != "" {
+		s.byName = r.pool.principals.join(q.principal)
+	}
 	return s
 }
 

@@ -40,11 +40,12 @@ func TestFullTellsWhose(t *testing.T) {
 		if err := server.Abort(transport.CodeSlow, "slow"); err != nil {
 			t.Fatal(err)
 		}
-		r.retained.Store(10_000)
+		r.pool.add(10_000)
 		var end *EndError
 		if _, err := server.TrySend(Text("x")); !errors.As(err, &end) || end.Code != transport.CodeSlow {
 			t.Errorf("Send on a session that has ended: %v", err)
 		}
+		r.pool.add(-10_000)
 		time.Sleep(time.Minute)
 	})
 }

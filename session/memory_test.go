@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"io"
+	"net/netip"
 	"sync"
 
 	"github.com/holdfast-rt/holdfast/transport"
@@ -12,6 +13,7 @@ import (
 // itself.
 type memory struct {
 	registry *Registry
+	addr     netip.Addr
 	name     string
 	mu       sync.Mutex
 	conns    []*memConn
@@ -37,7 +39,7 @@ func (d *memory) Dial(ctx context.Context, kind transport.Kind, first transport.
 	d.mu.Unlock()
 	sctx, cancel := context.WithCancel(context.Background())
 	go func() { <-gone; cancel() }()
-	go d.registry.Serve(sctx, s, &Peer{OriginOK: true})
+	go d.registry.Serve(sctx, s, &Peer{OriginOK: true, Addr: d.addr})
 	return c, nil
 }
 

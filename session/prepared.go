@@ -29,28 +29,28 @@ func prepare(m Message) (prepared, error) {
 func (s *shared) prepareShared(m Message) (prepared, error) {
 	p, err := prepare(m)
 	if err == nil {
-		p.lines.ShareWith(&share{cost: p.lines.Cost(), retained: &s.retained})
+		p.lines.ShareWith(&share{memory: p.lines.Memory(), pool: &s.pool})
 	}
 	return p, err
 }
 
 // share counts the logs that hold a message.
 type share struct {
-	holders  atomic.Int64
-	cost     int64
-	retained *atomic.Int64
+	holders atomic.Int64
+	memory  int64 // of the message, in bytes
+	pool    *pool
 }
 
 // Keep is called when a log begins to hold the message.
 func (s *share) Keep() {
 	if s.holders.Add(1) == 1 {
-		s.retained.Add(s.cost)
+		s.pool.add(s.memory)
 	}
 }
 
 // Release is called when a log lets the message go.
 func (s *share) Release() {
 	if s.holders.Add(-1) == 0 {
-		s.retained.Add(-s.cost)
+		s.pool.add(-s.memory)
 	}
 }

@@ -56,6 +56,8 @@ func NewRegistry(cfg RegistryConfig) *Registry {
 	cfg.setDefaults()
 	r := &Registry{seed: maphash.MakeSeed()}
 	r.cfg, r.remove = cfg, r.removeEnded
+	reclaim := reclaimer{pool: &r.pool, ttl: cfg.TTL, sessions: r.all}
+	r.pool.size, r.pool.reclaim = cfg.MaxRetained, reclaim.run
 	r.rules = servermachine.NewRules(r.machineConfig())
 	for i := range r.shards {
 		r.shards[i].live = map[string]*serverSession{}
@@ -113,11 +115,20 @@ func (r *Registry) Valid(k Ticket) bool {
 // missed.
 func (r *Registry) Sessions() iter.Seq[*Session] {
 	return func(yield func(*Session) bool) {
-		for i := range r.shards {
-			for _, s := range r.shards[i].all() {
-				if !yield(&s.Session) {
-					return
-				}
+		for s := range r.all {
+			if !yield(&s.Session) {
+				return
+			}
+		}
+	}
+}
+
+// all is Sessions with their server's side.
+func (r *Registry) all(yield func(*serverSession) bool) {
+	for i := range r.shards {
+		for _, s := range r.shards[i].all() {
+			if !yield(s) {
+				return
 			}
 		}
 	}
@@ -137,7 +148,7 @@ func (sh *shard) all() []*serverSession {
 func (r *Registry) Len() int { return int(r.count.Load()) }
 
 // Retained is the number of bytes that sessions keep.
-func (r *Registry) Retained() int64 { return r.retained.Load() }
+func (r *Registry) Retained() int64 { return r.pool.retained.Load() }
 
 // StopAccepting makes the registry refuse new sessions as draining. Living ones go on.
 func (r *Registry) StopAccepting() { r.draining.Store(true) }
@@ -161,6 +172,7 @@ func (r *Registry) removeEnded(s *serverSession, now time.Time) {
 	if !gone {
 		return
 	}
+	r.leave(s)
 	r.release(s.addr)
 	if r.cfg.OnEnd != nil {
 		r.cfg.OnEnd(&s.Session)
@@ -172,5 +184,13 @@ func (r *Registry) release(addr netip.Addr) {
 	r.count.Add(-1)
 	if r.cfg.Release != nil {
 		r.cfg.Release(addr)
+	}
+}
+
+// leave takes a session out of the books of its owners.
+func (r *Registry) leave(s *serverSession) {
+	r.pool.addresses.leave(s.addr)
+	if s.byName != nil {
+		r.pool.principals.leave(s.machine.Principal())
 	}
 }

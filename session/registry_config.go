@@ -52,10 +52,13 @@ type RegistryConfig struct {
 	// MaxSessions bounds the living sessions; at the bound new ones are refused busy. Default
 	// 1,000,000.
 	MaxSessions int
-	// MaxRetained bounds the bytes that all sessions together keep, sent and not acknowledged or
-	// received and not taken. At the bound new sessions are refused busy, Send returns
-	// [ErrServerFull], and a session that brings more while a quarter of its window is untaken is
-	// ended, 4203. Default 1 GiB.
+	// MaxRetained bounds the memory, in bytes, that the messages of all sessions together take:
+	// sent and not acknowledged, or received and not taken. Above three quarters of it nobody takes
+	// more than a fair share: addresses share it, and so do principals. For the sessions of whoever
+	// is over the share Send returns [ErrServerFull], and one that brings more while its
+	// application has not taken what it brought is ended, 4203; new ones are refused busy. Sessions
+	// that hold bytes without progress are ended to make room: those without any for TTL first,
+	// then the largest of whoever is over the share. Default 1 GiB.
 	MaxRetained int64
 	// Ping is the time of silence after which a path is pinged. Default 20 s, bounds 5 s … 25 s.
 	Ping time.Duration

@@ -29,8 +29,8 @@ func TestSharedMessageCountsOnce(t *testing.T) {
 				t.Errorf("%d bytes are buffered, want %d", got, p.lines.Cost())
 			}
 		}
-		if got := r.Retained(); got != p.lines.Cost() {
-			t.Errorf("%d bytes are retained for three sessions, want %d", got, p.lines.Cost())
+		if got := r.Retained(); got != p.lines.Memory() {
+			t.Errorf("%d bytes are retained for three sessions, want %d", got, p.lines.Memory())
 		}
 		for i, c := range clients {
 			m, err := c.Receive(ctx)
@@ -39,7 +39,7 @@ func TestSharedMessageCountsOnce(t *testing.T) {
 			}
 			if i < 2 {
 				time.Sleep(time.Second) // its ack arrives
-				if got := r.Retained(); got != p.lines.Cost() {
+				if got := r.Retained(); got != p.lines.Memory() {
 					t.Errorf("%d bytes are retained after %d acks", got, i+1)
 				}
 			}

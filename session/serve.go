@@ -139,7 +139,7 @@ func (r *Registry) handle(
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.machine.ReceiveFirst(&c.Conn, &req, r.isFull(), now) { // it ended between lookup and here
+	if !s.machine.ReceiveFirst(&c.Conn, &req, s.isOver(), now) { // it ended between lookup and here
 		return nil, false
 	}
 	c.s = s
@@ -190,6 +190,6 @@ func (c *serverConn) read(idle idler) bool {
 
 // receive takes a later batch of a WebSocket.
 func (s *serverSession) receive(c *serverConn, b transport.Batch, p *wire.Packet) {
-	frame, full := servermachine.ParseFrame(b, p, s.shared.cfg.MaxBatch), s.shared.isFull()
+	frame, full := servermachine.ParseFrame(b, p, s.shared.cfg.MaxBatch), s.isOver()
 	s.update(func(now time.Time) { s.machine.Receive(&c.Conn, frame, full, now) })
 }

@@ -33,6 +33,7 @@ type bench struct {
 	run      string
 	s        *serverSession
 	cfg      servermachine.Config
+	conn     *serverConn // for those tests that need one only
 }
 
 func newBench(t *testing.T, cfg RegistryConfig) *bench {

@@ -3,7 +3,6 @@ package session
 import (
 	"net/http"
 	"net/netip"
-	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-rt/holdfast/session/internal/servermachine"
@@ -12,15 +11,12 @@ import (
 
 // shared is what all sessions of a registry have in common.
 type shared struct {
-	cfg      RegistryConfig
-	rules    *servermachine.Rules
-	retained atomic.Int64 // bytes that the sessions keep
-	clock    clock
-	remove   func(*serverSession, time.Time) // takes an ended session out of the registry
+	cfg    RegistryConfig
+	rules  *servermachine.Rules
+	pool   pool
+	clock  clock
+	remove func(*serverSession, time.Time) // takes an ended session out of the registry
 }
-
-// isFull: all sessions together keep more than they may.
-func (s *shared) isFull() bool { return s.retained.Load() > s.cfg.MaxRetained }
 
 // serverSession is the server's end of a session: one allocation holds all of it.
 type serverSession struct {
@@ -30,8 +26,20 @@ type serverSession struct {
 	addr    netip.Addr
 	meta    []byte
 	header  http.Header // what RegistryConfig.KeepHeaders names
-	booked  int64       // bytes booked as retained; under the session's lock
 	timer   timerEntry
+
+	// What follows is under the session's lock.
+	booked     int64 // bytes booked as retained
+	progress   uint32
+	progressAt int64  // when progress changed, or bytes were booked first: in ns since 1970
+	byAddress  *owner // who it counts for
+	byName     *owner // nil: it is anonymous
+}
+
+// isOver: while the pool is short this session is of somebody who has more than a share of it.
+func (s *serverSession) isOver() bool {
+	p := &s.shared.pool
+	return p.isFull() || p.addresses.isOver(s.byAddress) || p.principals.isOver(s.byName)
 }
 
 // start hands a new session to the application. One that the application did not take, as OnSession
@@ -59,10 +67,20 @@ func (s *serverSession) take() effects {
 
 // book keeps the registry's sum of retained bytes.
 func (s *serverSession) book() {
-	if n := s.machine.Retained(); n != s.booked {
-		s.shared.retained.Add(n - s.booked)
-		s.booked = n
+	n := s.machine.Retained()
+	if n == s.booked {
+		return
 	}
+	if p := s.machine.Progress(); p != s.progress || s.booked == 0 {
+		s.progress, s.progressAt = p, time.Now().UnixNano()
+	}
+	grown := n - s.booked
+	s.booked = n
+	s.byAddress.retained.Add(grown)
+	if s.byName != nil {
+		s.byName.retained.Add(grown)
+	}
+	s.shared.pool.add(grown)
 }
 
 func (s *serverSession) do(e effects) {
@@ -96,7 +114,7 @@ func (s *serverSession) tick(now time.Time) {
 	s.update(func(time.Time) { s.machine.Tick(now) })
 }
 
-func (s *serverSession) admits() bool { return !s.shared.isFull() }
+func (s *serverSession) admits() bool { return !s.isOver() }
 
 func (s *serverSession) counted(kind ObservationKind) {
 	if observe := s.shared.cfg.Observe; observe != nil {

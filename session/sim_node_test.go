@@ -60,7 +60,7 @@ func (n *simNode) registry() *Registry {
 	rules := r.machineConfig()
 	rules.Random = n.w.draw
 	rules.MaxStreamBytes = pick(n.w, 20_000, 200_000, int64(servermachine.MaxStreamBytes))
-	r.rules = servermachine.NewRules(rules)
+	r.rules, r.pool.reclaim = servermachine.NewRules(rules), nil // no goroutines here
 	return r
 }
 

@@ -81,7 +81,7 @@ func (v *simServe) receive(b transport.Batch) {
 	if v.ended || v.s == nil || v.s.lost {
 		return
 	}
-	v.s.m.Receive(&v.c.Conn, servermachine.ParseFrame(b, &v.packet, v.r.cfg.MaxBatch), v.r.isFull(), v.n.w.now())
+	v.s.m.Receive(&v.c.Conn, servermachine.ParseFrame(b, &v.packet, v.r.cfg.MaxBatch), v.s.s.isOver(), v.n.w.now())
 	v.s.perform()
 }
 

@@ -1,6 +1,10 @@
 package logs
 
-import "github.com/holdfast-rt/holdfast/session/internal/wire"
+import (
+	"unsafe"
+
+	"github.com/holdfast-rt/holdfast/session/internal/wire"
+)
 
 // lineCost is what a line costs of the window beside its payload (HF1-NUM-10).
 const lineCost = 16
@@ -65,6 +69,15 @@ func MaxCost(size int) int { return size + size/1024*lineCost + 4096 }
 
 // Cost is what the message takes of the window, in bytes.
 func (e *Encoded) Cost() int64 { return e.cost }
+
+// Memory is what the lines keep in memory, in bytes.
+func (e *Encoded) Memory() int64 {
+	n := int64(cap(e.first.data))
+	for i := range e.rest {
+		n += int64(cap(e.rest[i].data))
+	}
+	return n + int64(cap(e.rest))*int64(unsafe.Sizeof(encodedLine{}))
+}
 
 // ShareWith makes a message one that many logs hold: k is told of each of them.
 func (e *Encoded) ShareWith(k Keeper) { e.share = &Share{k} }

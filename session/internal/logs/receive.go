@@ -1,6 +1,8 @@
 package logs
 
 import (
+	"unsafe"
+
 	"github.com/holdfast-rt/holdfast/session/internal/wire"
 	"github.com/holdfast-rt/holdfast/transport"
 )
@@ -23,9 +25,12 @@ type ReceiveLog struct {
 	queue    []Received
 	head     int         // queue[head:] is waiting
 	one      [1]Received // room for the common queue of one message
+	payload  int64       // memory of the messages that are not taken, in bytes
+	room     uint32      // messages that the array below queue has room for
+	messages uint32      // received whole, modulo 2^32
 
 	partial []byte // pieces of a message that is not whole
-	pieces  uint64
+	pieces  uint32
 	binary  bool
 	closed  bool  // the peer's !close was received
 	held    int64 // window bytes received and not taken
@@ -45,6 +50,15 @@ func (l *ReceiveLog) Given() uint64 { return l.given }
 
 // Held are the window bytes received and not taken.
 func (l *ReceiveLog) Held() int64 { return l.held }
+
+// Messages counts those that were received whole, modulo 2^32.
+func (l *ReceiveLog) Messages() uint32 { return l.messages }
+
+// Memory is what the log keeps in memory, in bytes: messages that are not taken, pieces of one that
+// is not whole, and the queue itself.
+func (l *ReceiveLog) Memory() int64 {
+	return l.payload + int64(l.room)*int64(unsafe.Sizeof(Received{})) + int64(cap(l.partial))
+}
 
 // Accept takes the log lines of a batch. gap: the batch starts beyond the next number, and nothing
 // of it was taken.
@@ -184,7 +198,13 @@ func (l *ReceiveLog) push(r Received) {
 		clear(l.queue[n:])
 		l.queue, l.head = l.queue[:n], 0
 	}
+	l.messages++
+	before := cap(l.queue)
 	l.queue = append(l.queue, r)
+	if now := cap(l.queue); now != before { // a new array
+		l.room = uint32(now)
+	}
+	l.payload += int64(cap(r.Data))
 }
 
 // Waiting tells whether the application has something to take.
@@ -203,20 +223,24 @@ func (l *ReceiveLog) Pop() (Received, bool) {
 	l.queue[l.head] = Received{}
 	l.given = r.Number
 	if l.head++; l.head == len(l.queue) {
-		l.queue, l.head = nil, 0 // an idle session keeps no queue
+		l.queue, l.head, l.room = nil, 0, 0 // an idle session keeps no queue
 	}
 	return r, true
 }
 
 // Discard drops what is waiting: the session has ended, and its final word says that this was not
 // delivered (HF1-CLO-05).
-func (l *ReceiveLog) Discard() { l.queue, l.head, l.partial, l.pieces = nil, 0, nil, 0 }
+func (l *ReceiveLog) Discard() {
+	l.queue, l.head, l.room, l.payload = nil, 0, 0, 0
+	l.partial, l.pieces = nil, 0
+}
 
 // Done records that the application has taken r: only this moves the ack.
 func (l *ReceiveLog) Done(r Received) {
 	l.taken = r.Number
 	l.held -= r.cost
 	l.takenSize += r.cost
+	l.payload = max(l.payload-int64(cap(r.Data)), 0) // what was discarded is not booked any more
 }
 
 // AckOwed tells whether the ack has moved since it was last written.

@@ -2,6 +2,7 @@ package logs
 
 import (
 	"iter"
+	"unsafe"
 
 	"github.com/holdfast-rt/holdfast/session/internal/wire"
 )
@@ -26,7 +27,8 @@ type SendLog struct {
 	entries []entry
 	one     [1]entry // room for the common log of one line
 	freed   int64    // window bytes up to acked
-	private int64    // window bytes of lines that no other log shares
+	payload int64    // memory of the lines that no other log shares, in bytes
+	room    int      // entries that the array below entries has room for, freed ones too
 	closing uint64   // number of this side's !close; 0: none
 }
 
@@ -50,8 +52,11 @@ func (l *SendLog) Bytes() int64 {
 	return 0
 }
 
-// PrivateBytes are the window bytes of lines that no other log shares.
-func (l *SendLog) PrivateBytes() int64 { return l.private }
+const entrySize = int64(unsafe.Sizeof(entry{}))
+
+// Memory is what the log keeps in memory, in bytes: its lines, but for those that other logs share,
+// and its entries.
+func (l *SendLog) Memory() int64 { return l.payload + int64(l.room)*entrySize }
 
 // Append adds a message and returns the number of its last line (HF1-BAT-08).
 func (l *SendLog) Append(e *Encoded) uint64 {
@@ -63,8 +68,6 @@ func (l *SendLog) Append(e *Encoded) uint64 {
 	if shared {
 		l.entries[len(l.entries)-1].share = e.share
 		e.share.keeper.Keep()
-	} else {
-		l.private += e.cost
 	}
 	return l.last
 }
@@ -74,7 +77,14 @@ func (l *SendLog) add(line *encodedLine, shared bool) {
 	if l.entries == nil {
 		l.entries = l.one[:0]
 	}
+	before := cap(l.entries)
 	l.entries = append(l.entries, entry{kind: line.kind, more: line.more, data: line.data, end: end, shared: shared})
+	if now := cap(l.entries); now != before { // a new array
+		l.room = now
+	}
+	if !shared {
+		l.payload += int64(cap(line.data))
+	}
 	l.last++
 }
 
@@ -95,7 +105,7 @@ func (l *SendLog) Acknowledge(n uint64) bool {
 	l.entries = l.entries[k:]
 	l.acked = n
 	if len(l.entries) == 0 {
-		l.entries = nil
+		l.entries, l.room = nil, 0
 	}
 	return true
 }
@@ -105,7 +115,7 @@ func (l *SendLog) free(entries []entry) {
 	for i := range entries {
 		e := &entries[i]
 		if !e.shared {
-			l.private -= e.end - l.freed
+			l.payload -= int64(cap(e.data))
 		}
 		l.freed = e.end
 		if e.share != nil {
@@ -119,7 +129,7 @@ func (l *SendLog) free(entries []entry) {
 // messages (HF1-CLO-05).
 func (l *SendLog) Discard() {
 	l.free(l.entries)
-	l.entries = nil
+	l.entries, l.room = nil, 0
 }
 
 // SendFrom turns a stated position into one to send from: never below the highest ack (HF1-NUM-08).

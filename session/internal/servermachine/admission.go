@@ -7,10 +7,10 @@ import (
 )
 
 // admit checks a parsed batch before any of it acts (HF1-BAT-01). first: it begins with an address.
-// full: all sessions together hold more than they may. A session that then brings more, while its
-// application has left a quarter of its window untaken, is ended.
+// full: the memory for messages is short, and whoever owns this session has more than a share of it.
+// A session that then brings more, while something that it brought is untaken, is ended.
 func (m *Machine) admit(p *wire.Packet, ctl []wire.Control, first, full bool) error {
-	if full && p.Logs > 0 && m.in.Held() > m.cfg.Window/4 {
+	if full && p.Logs > 0 && m.in.Held() > 0 {
 		return &wire.ProtocolError{Code: transport.CodeSlow, Detail: "the server holds all it may"}
 	}
 	if err := checkPlaces(ctl, first); err != nil {

@@ -128,6 +128,7 @@ func (m *Machine) acknowledge(ack uint64) {
 	if !m.out.Acknowledge(ack) {
 		return
 	}
+	m.liveness.progress++
 	for _, a := range m.attachments.list {
 		a.pos = m.out.SendFrom(a.pos)
 		m.limit(a).Acknowledged(&a.inFlight, ack)
@@ -145,9 +146,13 @@ func (m *Machine) missed(a *attachment, recv uint64) {
 
 // accept takes the up lines. A gap is asked for on a WebSocket (HF1-NUM-06).
 func (m *Machine) accept(p *wire.Packet, now time.Time) (gap bool) {
+	before := m.in.Messages()
 	fresh, gap, _ := m.in.Accept(p)
 	if fresh > 0 {
 		m.liveness.lastLog = now
+	}
+	if m.in.Messages() != before {
+		m.liveness.progress++
 	}
 	return gap
 }

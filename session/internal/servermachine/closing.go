@@ -20,6 +20,7 @@ func (m *Machine) closeLog(code transport.Code, reason string, now time.Time) {
 // (HF1-CLO-03).
 func (m *Machine) taken(r logs.Received) {
 	m.in.Done(r)
+	m.liveness.progress++
 	if r.Close != nil {
 		m.finish(machine.Ending{Code: transport.Code(r.Close.Code), Reason: r.Close.Reason, Remote: true})
 	}

@@ -48,6 +48,7 @@ type liveness struct {
 	lastReceived time.Time
 	lastLog      time.Time // a log line came or went
 	confirmed    bool      // the client has shown that it knows the run (HF1-WHO-10)
+	progress     uint32    // rises when a message is acknowledged, completed or taken
 	pings        uint64
 }
 

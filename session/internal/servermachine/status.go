@@ -62,13 +62,21 @@ func (m *Machine) Fate() (sent, delivered uint64, exact bool) {
 	return e.Fate(&m.out)
 }
 
-// Retained are the bytes that this session alone keeps.
+// Retained is what this session keeps in memory because of its messages, in bytes. Messages that
+// other sessions keep too are not counted.
 func (m *Machine) Retained() int64 {
 	if m.closing.over != nil {
 		return 0
 	}
-	return m.out.PrivateBytes() + m.in.Held()
+	n := m.out.Memory() + m.in.Memory()
+	for _, a := range m.attachments.list {
+		n += int64(cap(a.controls))
+	}
+	return n
 }
+
+// Progress changes when a message was acknowledged, received whole or taken.
+func (m *Machine) Progress() uint32 { return m.liveness.progress }
 
 // Tombstone is what remains of the session when it has ended. False: nothing, since its client
 // never knew it.
