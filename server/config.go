@@ -41,7 +41,9 @@ type Config struct {
 	KeepHeaders []string
 
 	// Origins lists the pages of other sites that may connect: scheme://host[:port],
-	// scheme://*.host[:port] or null.
+	// scheme://*.host[:port], the schemes of apps and extensions (app://., chrome-extension://id),
+	// file:// or null. A page that is a file says file:// in a WebSocket and null elsewhere; null
+	// lets in both, and every page that makes itself opaque.
 	Origins []string
 	// Credentials lets pages of listed Origins send cookies, for load balancers with sticky
 	// cookies.

@@ -47,9 +47,10 @@ func (v Verdict) String() string {
 // Options are the settings of a [Policy]. The zero value allows the same origin and programs.
 type Options struct {
 	// Allowed lists other origins that may connect: scheme://host[:port] exactly,
-	// scheme://*.host[:port] for exactly one label in place of the star, or null for opaque origins
-	// (sandboxed frames, files). Upper and lower case are the same in host and scheme; the default
-	// port is optional.
+	// scheme://*.host[:port] for exactly one label in place of the star, file:// for the WebSockets
+	// of pages that are files, or null for opaque origins (sandboxed frames) and files over every
+	// transport. Upper and lower case are the same in host and scheme; the default port is
+	// optional.
 	Allowed []string
 	// Credentials lets pages of another origin send cookies and read the answers: for load
 	// balancers with sticky cookies. Never allowed for null.
@@ -186,8 +187,13 @@ func (p *Policy) CORS(h http.Header, d Decision) {
 }
 
 func (p *Policy) listed(origin string, t tuple) bool {
+	// A page that is a file says file:// in its WebSockets and null in its requests. Null is the
+	// wider of the two: every page can make itself an opaque origin.
+	if p.null && (origin == null || origin == file) {
+		return true
+	}
 	if origin == null {
-		return p.null
+		return false
 	}
 	for _, pat := range p.patterns {
 		if pat.matches(t) {
