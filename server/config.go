@@ -56,7 +56,9 @@ type Config struct {
 	Timers Timers
 
 	// Logger gets the start and end of sessions (debug), refusals (debug; the first refusal of an
-	// Origin as a warning) and errors, with session ids, but never keys, tickets or payloads.
+	// Origin as a warning) and errors, with session ids, but never keys, tickets or payloads. Lines
+	// that strangers can cause are limited: ten of each message, then one a minute, with the number
+	// of those left out.
 	// Default: [slog.Default].
 	Logger *slog.Logger
 	// Registerer registers the Prometheus collectors. Default: the Server's own registry, for

@@ -114,7 +114,7 @@ func carriesMessages(batch []byte) bool {
 // or cannot flush.
 func (s *Server) unserved(w http.ResponseWriter, err error) {
 	if errors.Is(err, http.ErrNotSupported) {
-		s.cfg.Logger.Error("cannot serve behind this ResponseWriter: "+
+		s.warn.Error("cannot serve behind this ResponseWriter: "+
 			"mount the Server outside of middleware that wraps it", "error", err)
 		refuse(w, http.StatusInternalServerError)
 	}
@@ -151,7 +151,7 @@ func (s *Server) serveSocket(ctx context.Context, conn transport.Conn, p *sessio
 	defer func() { // panics of the application; net/http does this for the other transports
 		v := recover()
 		if err, _ := v.(error); v != nil && !errors.Is(err, http.ErrAbortHandler) {
-			s.cfg.Logger.Error("panic serving a WebSocket", "address", addr, "panic", v)
+			s.warn.Error("panic serving a WebSocket", "address", addr, "panic", v)
 		}
 	}()
 	s.registry.Serve(ctx, conn, p)

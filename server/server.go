@@ -14,10 +14,10 @@ import (
 	"path"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/holdfast-rt/holdfast/clientjs"
 	"github.com/holdfast-rt/holdfast/server/internal/address"
+	"github.com/holdfast-rt/holdfast/server/internal/limitedlog"
 	"github.com/holdfast-rt/holdfast/server/internal/metrics"
 	"github.com/holdfast-rt/holdfast/server/internal/origin"
 	"github.com/holdfast-rt/holdfast/server/internal/ticket"
@@ -37,8 +37,8 @@ type Server struct {
 	tickets      *ticket.Table[session.Ticket]
 	metrics      *metrics.Metrics
 	sockets      running
+	warn         *limitedlog.Logger // for what strangers can cause
 	draining     atomic.Bool
-	warned       atomic.Int64 // when warnLimit last logged, in Unix seconds
 }
 
 // New makes a Server. Its errors say which settings are wrong, or are those of the Registerer.
@@ -62,6 +62,7 @@ func New(cfg Config) (*Server, error) {
 			PerSecond: float64(l.NewSessionsPerSecond), Burst: 10 * l.NewSessionsPerSecond,
 		}),
 		tickets: ticket.New[session.Ticket](0),
+		warn:    limitedlog.New(cfg.Logger),
 	}
 	s.metrics, err = metrics.New(metrics.Options{
 		Registerer: cfg.Registerer, Sessions: s.states, RetainedBytes: s.retained,
@@ -113,14 +114,10 @@ func (s *Server) acquireSession(a netip.Addr) bool {
 	return true
 }
 
-// warnLimit warns the operator, at most once a minute, of an address at a limit: it may be a proxy
-// with many clients.
+// warnLimit warns the operator of an address at a limit: it may be a proxy with many clients.
 func (s *Server) warnLimit(a netip.Addr, limit string) {
-	now, last := time.Now().Unix(), s.warned.Load()
-	if now-last >= 60 && s.warned.CompareAndSwap(last, now) {
-		s.cfg.Logger.Warn("an address is at its limit of sessions", "address", a,
-			"fix", "if it is a proxy add it to TrustedProxies / -trusted-proxies, else raise "+limit)
-	}
+	s.warn.Warn("an address is at its limit of sessions", "address", a,
+		"fix", "if it is a proxy add it to TrustedProxies / -trusted-proxies, else raise "+limit)
 }
 
 // authenticate adds a time limit to the application's authenticator. Nil stays nil.

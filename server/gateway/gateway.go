@@ -17,6 +17,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/holdfast-rt/holdfast/server/internal/limitedlog"
 	"github.com/holdfast-rt/holdfast/session"
 	"github.com/holdfast-rt/holdfast/transport"
 )
@@ -42,7 +43,7 @@ type Config struct {
 	WriteTimeout time.Duration
 	// TLS is for a wss Target. Default: the root certificates of the system.
 	TLS *tls.Config
-	// Logger gets backends that cannot be reached (warn) and refused requests of clients (debug),
+	// Logger gets backends that cannot be reached (warn, limited) and refused requests of clients (debug),
 	// never URLs or payloads. Default [slog.Default].
 	Logger *slog.Logger
 }
@@ -52,6 +53,7 @@ type Gateway struct {
 	cfg    Config
 	target *url.URL
 	dialer websocket.Dialer
+	warn   *limitedlog.Logger // for what strangers can cause
 }
 
 // New makes a Gateway. Its error says which settings are wrong.
@@ -86,6 +88,7 @@ func New(cfg Config) (*Gateway, error) {
 		target: target,
 		// no proxy, no redirects, no compression
 		dialer: websocket.Dialer{HandshakeTimeout: cfg.DialTimeout, TLSClientConfig: cfg.TLS},
+		warn:   limitedlog.New(cfg.Logger),
 	}, nil
 }
 
@@ -103,7 +106,7 @@ func (g *Gateway) serve(s *session.Session) {
 	}
 	conn, err := g.dial(s, req)
 	if err != nil {
-		g.cfg.Logger.Warn("gateway: no connection to the backend", "session", s.ID(), "error", err)
+		g.warn.Warn("gateway: no connection to the backend", "session", s.ID(), "error", err)
 		p.end(codeAbnormal, "no connection to the backend")
 		return
 	}

@@ -5,6 +5,10 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-rt/holdfast/server/internal/limitedlog"
 )
 
 func TestRefusalIsLoggedOncePerOrigin(t *testing.T) {
@@ -23,26 +27,32 @@ func TestRefusalIsLoggedOncePerOrigin(t *testing.T) {
 	}
 }
 
-func TestLogTableIsBounded(t *testing.T) {
-	p, log := newPolicy(t, Options{})
-	check := func(i int) {
-		p.Check(request("app.example", false, fmt.Sprintf("Origin: https://x%d.example", i)), Known{})
-	}
-	for i := range maxLogged + 1 {
-		check(i)
-	}
-	if n := p.logged.Len(); n != maxLogged {
-		t.Fatalf("%d entries", n)
-	}
-	log.Reset()
-	check(maxLogged) // still known
-	if log.Len() > 0 {
-		t.Errorf("logged twice: %s", log)
-	}
-	check(0) // dropped at the bound, so logged again
-	if log.Len() == 0 {
-		t.Error("the oldest was not forgotten")
-	}
+// TestLogCannotBeFlooded: Origins that are made up write a bounded number of lines, and repeat none
+// when they come round; what was left out is counted.
+func TestLogCannotBeFlooded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, log := newPolicy(t, Options{})
+		flood := func() {
+			for i := range 2 * maxLogged {
+				p.Check(request("app.example", false, fmt.Sprintf("Origin: https://x%d.example", i)), Known{})
+				p.Check(request("app.example", false, fmt.Sprintf("Origin: %d/", i)), Known{})
+			}
+		}
+		flood()
+		flood()
+		if n := strings.Count(log.String(), "\n"); n != limitedlog.Burst {
+			t.Errorf("%d lines", n)
+		}
+		if n := p.logged.Len(); n > maxLogged {
+			t.Errorf("%d entries", n)
+		}
+		time.Sleep(limitedlog.Every)
+		log.Reset()
+		p.Check(request("app.example", false, "Origin: https://y.example"), Known{})
+		if !strings.Contains(log.String(), "y.example") || !strings.Contains(log.String(), "left_out=") {
+			t.Errorf("after a minute: %s", log)
+		}
+	})
 }
 
 func TestLogLineIsBounded(t *testing.T) {
