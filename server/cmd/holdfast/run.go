@@ -127,7 +127,7 @@ func (b *binary) listen(ctx context.Context) (err error) {
 	if b.publicL, err = lc.Listen(ctx, "tcp", b.cfg.Addr); err != nil {
 		return fmt.Errorf("-addr: %w", err)
 	}
-	b.public = b.newHTTPServer(b.routes())
+	b.public = b.newHTTPServer(checkHosts(b.routes(), b.cfg.Addr, b.cfg, b.log))
 	if b.cfg.AdminAddr == "" {
 		return nil
 	}
@@ -135,7 +135,7 @@ func (b *binary) listen(ctx context.Context) (err error) {
 		_ = b.publicL.Close()
 		return fmt.Errorf("-admin-addr: %w", err)
 	}
-	b.admin = b.newHTTPServer(b.adminRoutes())
+	b.admin = b.newHTTPServer(checkHosts(b.adminRoutes(), b.cfg.AdminAddr, b.cfg, b.log))
 	return nil
 }
 

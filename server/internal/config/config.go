@@ -24,6 +24,7 @@ type Config struct {
 	Demo           Demo           // whether the demo page is served
 	Conformance    bool           // whether the applications of the conformance suite are served
 	Origins        []string       // pages of other sites that may connect
+	Hosts          []string       // names that a server on loopback answers to
 	TrustedProxies []netip.Prefix // whose X-Forwarded-* headers are believed
 
 	Gateway        string   // the WebSocket server that sessions are connected to, "" for the echo
@@ -122,8 +123,11 @@ func (c Config) check() error {
 }
 
 // Loopback reports whether Addr can be reached only from this machine.
-func (c Config) Loopback() bool {
-	host, _, err := net.SplitHostPort(c.Addr)
+func (c Config) Loopback() bool { return Loopback(c.Addr) }
+
+// Loopback reports whether an address to listen on can be reached only from this machine.
+func Loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return false
 	}

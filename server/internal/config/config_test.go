@@ -71,6 +71,9 @@ var samples = map[string]struct {
 		"https://a.example, https://*.b.example,", `["https://a.example","https://*.b.example"]`,
 		func(c *Config) { c.Origins = []string{"https://a.example", "https://*.b.example"} },
 	},
+	"hosts": {
+		"box.lan,*.lab.lan", `["box.lan","*.lab.lan"]`, func(c *Config) { c.Hosts = []string{"box.lan", "*.lab.lan"} },
+	},
 	"trusted-proxies": {
 		"10.0.0.0/8,::1", `"10.0.0.0/8,::1"`,
 		func(c *Config) { c.TrustedProxies = prefixes("10.0.0.0/8", "::1/128") },

@@ -72,6 +72,11 @@ func settings() []setting {
 			set:   setOrigins,
 		},
 		{
+			name: "hosts", arg: "LIST", list: true,
+			usage: "names a server on loopback answers to besides localhost and those of -origins; * for any",
+			set:   setHosts,
+		},
+		{
 			name: "trusted-proxies", arg: "LIST", list: true,
 			usage: "networks whose X-Forwarded-* headers are believed, as 10.0.0.0/8",
 			set:   setProxies,
@@ -175,6 +180,16 @@ func setOrigins(c *Config, values []string) error {
 	c.Origins = values
 	_, err := origin.New(origin.Options{Allowed: values})
 	return unprefixed(err, "origin: ")
+}
+
+func setHosts(c *Config, values []string) error {
+	c.Hosts = values
+	for _, v := range values {
+		if strings.ContainsAny(v, ":/ \t") || strings.Contains(strings.TrimPrefix(v, "*"), "*") {
+			return fmt.Errorf("%q is not the name of a host, as app.example or *.app.example, without a port", v)
+		}
+	}
+	return nil
 }
 
 func setProxies(c *Config, values []string) error {
