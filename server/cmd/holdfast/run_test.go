@@ -28,7 +28,15 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// asProgram makes this binary be the program, for tests of signals.
+const asProgram = "TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // output is what the program has printed so far.
 type output struct {
