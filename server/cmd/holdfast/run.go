@@ -28,11 +28,11 @@ import (
 //
 // With the first argument "doctor" it is another program, which diagnoses the network path to a
 // server and has its own exit codes.
-func Run(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer) int {
+func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	if len(args) > 0 && args[0] == "doctor" {
-		return diagnose(ctx, args[1:], env, stdout, stderr)
+		return diagnose(ctx, args[1:], config.Lookup(environ), stdout, stderr)
 	}
-	cfg, err := config.Load(args, env)
+	cfg, err := config.Load(args, environ)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		_ = config.WriteHelp(stdout)
@@ -41,6 +41,9 @@ func Run(ctx context.Context, args []string, env func(string) string, stdout, st
 		return fail(stderr, 2, err)
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: cfg.LogLevel}))
+	for _, line := range cfg.Unknown {
+		log.Warn(line)
+	}
 	srv, err := newServer(cfg, log)
 	if err != nil {
 		return fail(stderr, 2, err)

@@ -97,7 +97,7 @@ func start(t *testing.T, args ...string) *program {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &program{stop: cancel, code: make(chan int, 1)}
-	go func() { p.code <- Run(ctx, args, func(string) string { return "" }, &p.stdout, &p.stderr) }()
+	go func() { p.code <- Run(ctx, args, nil, &p.stdout, &p.stderr) }()
 	t.Cleanup(cancel)
 	return p
 }
@@ -252,12 +252,17 @@ func TestOneClearLine(t *testing.T) {
 		"taken":        {[]string{"-addr", taken.Addr().String()}, 1, "address already in use"},
 		"taken admin":  {[]string{"-addr", "127.0.0.1:0", "-admin-addr", taken.Addr().String()}, 1, "-admin-addr"},
 		"key file":     {[]string{"-jwt-keys", broken, "-jwt-audience", "a", "-jwt-issuer", "b"}, 2, "jwt-keys"},
+		"strict":       {[]string{"-strict-env"}, 2, "HOLDFAST_TYPO"},
 		"stray":        {[]string{"serve"}, 2, "serve"},
 		"unknown host": {[]string{"-addr", "256.0.0.1:80"}, 1, "-addr"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var stdout, stderr output
-			code := Run(t.Context(), c.args, func(string) string { return "" }, &stdout, &stderr)
+			var env []string
+			if name == "strict" {
+				env = []string{"HOLDFAST_TYPO=1"}
+			}
+			code := Run(t.Context(), c.args, env, &stdout, &stderr)
 			text := stderr.text()
 			if code != c.code || !strings.Contains(text, c.want) || strings.Count(text, "\n") != 1 ||
 				stdout.text() != "" {
@@ -338,7 +343,7 @@ func TestGateway(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	var stdout, stderr output
-	if code := Run(t.Context(), []string{"-help"}, os.Getenv, &stdout, &stderr); code != 0 ||
+	if code := Run(t.Context(), []string{"-help"}, os.Environ(), &stdout, &stderr); code != 0 ||
 		!strings.Contains(stdout.text(), "-admin-addr") || stderr.text() != "" {
 		t.Errorf("code %d: %s%s", code, stdout.text(), stderr.text())
 	}

@@ -18,7 +18,7 @@ func TestSignals(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), self, "-addr", "127.0.0.1:0")
-	cmd.Env = append(os.Environ(), asProgram+"=1")
+	cmd.Env = append(os.Environ(), asProgram+"=1", "HOLDFAST_ADRR=:80")
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -35,6 +35,9 @@ func TestSignals(t *testing.T) {
 		if _, url, found := strings.Cut(lines.Text(), "Endpoint:"); found {
 			base = strings.TrimSuffix(strings.TrimSpace(url), "/holdfast")
 		}
+	}
+	if line, err := bufio.NewReader(stderr).ReadString('\n'); err != nil || !strings.Contains(line, "HOLDFAST_ADDR") {
+		t.Errorf("of the misspelt variable it says %q, %v", line, err)
 	}
 	_, _ = stderr.Close(), stdout.Close()
 	for _, origin := range []string{"https://a.example", "https://b.example"} { // each has a line in the log

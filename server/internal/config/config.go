@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/holdfast-rt/holdfast/server/jwtauth"
@@ -37,6 +38,9 @@ type Config struct {
 	MaxRetained           int64 // unacknowledged bytes of all sessions
 
 	JWT JWT
+
+	StrictEnv bool     // whether Unknown is an error
+	Unknown   []string // what was found in the environment that is no setting, each a line for the log
 }
 
 // Demo says when the demo page is served.
@@ -63,15 +67,15 @@ const anybody = "*"
 // maxFile is the largest file that is read, in bytes.
 const maxFile = 1 << 20
 
-// Load reads the settings. Args are those after the program's name; env is [os.Getenv]. For -help
+// Load reads the settings. Args are those after the program's name; environ is [os.Environ]. For -help
 // the error is [flag.ErrHelp]: print [WriteHelp] then. Any other error has one line per mistake,
 // which names the flag, variable or key.
-func Load(args []string, env func(string) string) (Config, error) {
+func Load(args, environ []string) (Config, error) {
 	flags, err := readFlags(args)
 	if err != nil {
 		return Config{}, err
 	}
-	environment := readEnv(env)
+	environment := readEnv(Lookup(environ))
 	var c Config
 	errs := apply(&c, "default", defaults())
 
@@ -89,12 +93,16 @@ func Load(args []string, env func(string) string) (Config, error) {
 	if err := errors.Join(errs...); err != nil {
 		return Config{}, err
 	}
+	c.Unknown = unknownVariables(environ)
 	return c, c.check()
 }
 
 // check checks the settings together.
 func (c Config) check() error {
 	var errs []error
+	if c.StrictEnv && len(c.Unknown) > 0 {
+		errs = append(errs, errors.New(strings.Join(c.Unknown, "\n")))
+	}
 	if c.AdminAddr != "" && c.AdminAddr == c.Addr {
 		errs = append(errs, fmt.Errorf("addr and admin-addr are both %s", c.Addr))
 	}

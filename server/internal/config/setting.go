@@ -30,7 +30,7 @@ type setting struct {
 }
 
 func (s setting) env() string {
-	return "HOLDFAST_" + strings.ToUpper(strings.ReplaceAll(s.name, "-", "_"))
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(s.name, "-", "_"))
 }
 
 // settings is the table, in the order of -help. A setting that is not a list gets exactly one
@@ -64,7 +64,7 @@ func settings() []setting {
 		{
 			name: "conformance", arg: "BOOL", def: "false", toggle: true,
 			usage: "serve the applications of docs/conformance.md, to anybody: for tests only",
-			set:   one(setConformance),
+			set:   one(func(c *Config, v string) error { return setBool(&c.Conformance, v) }),
 		},
 		{
 			name: "origins", arg: "LIST", list: true,
@@ -131,6 +131,11 @@ func settings() []setting {
 			usage: "what clocks may differ by, at most " + jwtauth.MaxLeeway.String(),
 			set:   one(setLeeway),
 		},
+		{
+			name: "strict-env", arg: "BOOL", def: "false", toggle: true,
+			usage: "an unknown variable HOLDFAST_* is an error, not a warning",
+			set:   one(func(c *Config, v string) error { return setBool(&c.StrictEnv, v) }),
+		},
 	}
 }
 
@@ -169,8 +174,8 @@ func setDemo(c *Config, v string) error {
 	return nil
 }
 
-func setConformance(c *Config, v string) (err error) {
-	if c.Conformance, err = strconv.ParseBool(v); err != nil {
+func setBool(to *bool, v string) (err error) {
+	if *to, err = strconv.ParseBool(v); err != nil {
 		return fmt.Errorf("%q is not true or false", v)
 	}
 	return nil
