@@ -157,6 +157,12 @@ func (c Config) withDefaults() Config {
 	if c.Limits.MaxBatch == 0 {
 		c.Limits.MaxBatch = transport.DefaultMaxBatch
 	}
+	if c.Limits.MaxSessions == 0 {
+		c.Limits.MaxSessions = 1_000_000
+	}
+	if c.Limits.MaxRetained == 0 {
+		c.Limits.MaxRetained = 1 << 30
+	}
 	if c.Limits.NewSessionsPerSecond == 0 {
 		c.Limits.NewSessionsPerSecond = 100
 	}

@@ -44,6 +44,9 @@ func (s *Server) peer(r *http.Request, d origin.Decision, addr netip.Addr) *sess
 				s.origins.Settle(d, "") // logs once which setting would allow it
 				return
 			}
+			if reason == "busy" {
+				s.warnBusy()
+			}
 			s.cfg.Logger.Debug("refused", "reason", reason, "address", addr)
 		},
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/holdfast-rt/holdfast/clientjs"
 	"github.com/holdfast-rt/holdfast/server/internal/address"
+	"github.com/holdfast-rt/holdfast/server/internal/conns"
 	"github.com/holdfast-rt/holdfast/server/internal/limitedlog"
 	"github.com/holdfast-rt/holdfast/server/internal/metrics"
 	"github.com/holdfast-rt/holdfast/server/internal/origin"
@@ -34,6 +35,7 @@ type Server struct {
 	sessionLimit *address.Limit // sessions
 	connLimit    *address.Limit // requests and connections being served
 	sessionRate  *address.Rate  // new sessions
+	waiting      *conns.Table   // connections without a request
 	tickets      *ticket.Table[session.Ticket]
 	metrics      *metrics.Metrics
 	sockets      running
@@ -61,6 +63,7 @@ func New(cfg Config) (*Server, error) {
 		sessionRate: address.NewRate(address.RateOptions{
 			PerSecond: float64(l.NewSessionsPerSecond), Burst: 10 * l.NewSessionsPerSecond,
 		}),
+		waiting: conns.New(maxConns(l.MaxSessionsPerAddress)),
 		tickets: ticket.New[session.Ticket](0),
 		warn:    limitedlog.New(cfg.Logger),
 	}
@@ -114,9 +117,23 @@ func (s *Server) acquireSession(a netip.Addr) bool {
 	return true
 }
 
+// warnBusy names the limit of the whole server that a newcomer has met. Those of an address are
+// named when they are checked.
+func (s *Server) warnBusy() {
+	l := &s.cfg.Limits
+	switch {
+	case s.registry.Retained() >= l.MaxRetained:
+		s.warn.Minutely("busy: all sessions together hold as many unacknowledged bytes as they may",
+			"limit", l.MaxRetained, "fix", "raise Limits.MaxRetained / -max-retained if there is memory")
+	case s.registry.Len() >= l.MaxSessions:
+		s.warn.Minutely("busy: there are as many sessions as there may be",
+			"limit", l.MaxSessions, "fix", "raise Limits.MaxSessions / -max-sessions if there is memory")
+	}
+}
+
 // warnLimit warns the operator of an address at a limit: it may be a proxy with many clients.
 func (s *Server) warnLimit(a netip.Addr, limit string) {
-	s.warn.Warn("an address is at its limit of sessions", "address", a,
+	s.warn.Minutely("an address is at its limit of sessions", "address", a,
 		"fix", "if it is a proxy add it to TrustedProxies / -trusted-proxies, else raise "+limit)
 }
 

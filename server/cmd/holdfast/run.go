@@ -147,7 +147,7 @@ func (b *binary) newHTTPServer(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
+		IdleTimeout:       75 * time.Second, // load balancers keep theirs for 60, and must be first
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(b.log.Handler(), slog.LevelDebug),
 	}
@@ -200,9 +200,9 @@ const drainTimeout = 15 * time.Second
 // serve serves until ctx ends, then drains.
 func (b *binary) serve(ctx context.Context) error {
 	failed := make(chan error, 2)
-	go func() { failed <- b.public.Serve(b.publicL) }()
+	go func() { failed <- b.public.Serve(b.srv.Guard(b.public, b.publicL)) }()
 	if b.admin != nil {
-		go func() { failed <- b.admin.Serve(b.adminL) }()
+		go func() { failed <- b.admin.Serve(b.srv.Guard(b.admin, b.adminL)) }()
 	}
 	b.announce()
 	select {

@@ -39,16 +39,21 @@ func New(to *slog.Logger) *Logger { return &Logger{to: to, kinds: make(map[strin
 // Warn logs a line at the level warn, or counts it: the next line of this message then has the
 // number of those left out. It returns whether the line was logged. The message must be a constant.
 func (l *Logger) Warn(message string, args ...any) bool {
-	return l.log(slog.LevelWarn, message, args)
+	return l.log(slog.LevelWarn, Burst, message, args)
 }
 
 // Error is Warn at the level error.
 func (l *Logger) Error(message string, args ...any) bool {
-	return l.log(slog.LevelError, message, args)
+	return l.log(slog.LevelError, Burst, message, args)
 }
 
-func (l *Logger) log(level slog.Level, message string, args []any) bool {
-	leftOut, ok := l.take(message, time.Now())
+// Minutely is Warn with a burst of one, for a state that lasts: one line says it.
+func (l *Logger) Minutely(message string, args ...any) bool {
+	return l.log(slog.LevelWarn, 1, message, args)
+}
+
+func (l *Logger) log(level slog.Level, burst int, message string, args []any) bool {
+	leftOut, ok := l.take(message, burst, time.Now())
 	if !ok {
 		return false
 	}
@@ -60,7 +65,7 @@ func (l *Logger) log(level slog.Level, message string, args []any) bool {
 }
 
 // take uses one line of the message's burst.
-func (l *Logger) take(message string, now time.Time) (leftOut int, ok bool) {
+func (l *Logger) take(message string, burst int, now time.Time) (leftOut int, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	k := l.kinds[message]
@@ -71,7 +76,7 @@ func (l *Logger) take(message string, now time.Time) (leftOut int, ok bool) {
 	if k.full.Before(now) {
 		k.full = now
 	}
-	if k.full.Sub(now) > (Burst-1)*Every {
+	if k.full.Sub(now) > time.Duration(burst-1)*Every {
 		k.leftOut++
 		return 0, false
 	}

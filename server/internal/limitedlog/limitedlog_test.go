@@ -34,6 +34,9 @@ func TestFlood(t *testing.T) {
 		if got := out.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "name=x left_out=990") {
 			t.Errorf("after a minute: %s", got)
 		}
+		if !l.Minutely("full") || l.Minutely("full") {
+			t.Error("one line a minute is not one line")
+		}
 		time.Sleep(Every * Burst * 10)
 		out.Reset()
 		for range 100 {
