@@ -48,8 +48,9 @@ type Config struct {
 	// Credentials lets pages of listed Origins send cookies, for load balancers with sticky
 	// cookies.
 	Credentials bool
-	// TrustedProxies are the networks whose X-Forwarded-For and X-Forwarded-Host are believed.
-	// Default: none.
+	// TrustedProxies are the networks whose X-Forwarded-For and X-Forwarded-Host are believed. The
+	// zero Prefix stands for the peers of a unix socket, which have no address of their own and
+	// otherwise share one limit. Default: none.
 	TrustedProxies []netip.Prefix
 
 	Limits Limits

@@ -118,8 +118,8 @@ func carriesMessages(batch []byte) bool {
 func (s *Server) unserved(w http.ResponseWriter, err error) {
 	if errors.Is(err, http.ErrNotSupported) {
 		s.warn.Error("cannot serve behind this ResponseWriter: "+
-			"mount the Server outside of middleware that wraps it", "error", err)
-		refuse(w, http.StatusInternalServerError)
+			"mount the Server outside of middleware that wraps it, or give the wrapper a method Unwrap", "error", err)
+		refuse(w, http.StatusInternalServerError, "middleware hides the connection, see the server's log")
 	}
 }
 

@@ -133,7 +133,11 @@ func (s *Server) warnBusy() {
 
 // warnLimit warns the operator of an address at a limit: it may be a proxy with many clients.
 func (s *Server) warnLimit(a netip.Addr, limit string) {
-	s.warn.Minutely("an address is at its limit of sessions", "address", a,
+	name := "unix socket"
+	if a.IsValid() {
+		name = a.String()
+	}
+	s.warn.Minutely("an address is at its limit of sessions", "address", name,
 		"fix", "if it is a proxy add it to TrustedProxies / -trusted-proxies, else raise "+limit)
 }
 
@@ -202,7 +206,7 @@ func upgrades(r *http.Request) bool {
 
 // refuse answers a request that is not of this protocol (HF1-HTTP-03) with a status and a short
 // text, which nobody can mistake for a page.
-func refuse(w http.ResponseWriter, status int) {
+func refuse(w http.ResponseWriter, status int, why ...string) {
 	h := w.Header()
 	transport.SetHeaders(h) // HF1-HTTP-05
 	if status == http.StatusNoContent {
@@ -211,5 +215,6 @@ func refuse(w http.ResponseWriter, status int) {
 	}
 	h.Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte("holdfast: " + strings.ToLower(http.StatusText(status)) + "\n"))
+	text := append([]string{"holdfast", strings.ToLower(http.StatusText(status))}, why...)
+	_, _ = w.Write([]byte(strings.Join(text, ": ") + "\n"))
 }

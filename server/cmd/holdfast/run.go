@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -21,6 +22,7 @@ import (
 	"github.com/holdfast-rt/holdfast/server/gateway"
 	"github.com/holdfast-rt/holdfast/server/internal/config"
 	"github.com/holdfast-rt/holdfast/server/jwtauth"
+	"github.com/holdfast-rt/holdfast/transport"
 )
 
 // Run is the whole program. It serves until ctx ends, then drains, and returns the exit code: 0
@@ -191,6 +193,14 @@ func newEcho() *echo.Echo {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.IPExtractor = echo.ExtractIPDirect() // the Server itself decides which proxies to trust
+	e.HTTPErrorHandler = func(err error, c echo.Context) {
+		status := http.StatusInternalServerError
+		if known := (*echo.HTTPError)(nil); errors.As(err, &known) {
+			status = known.Code
+		}
+		transport.SetHeaders(c.Response().Header()) // HF1-HTTP-05, below the endpoint too
+		_ = c.String(status, "holdfast: "+strings.ToLower(http.StatusText(status))+"\n")
+	}
 	return e
 }
 

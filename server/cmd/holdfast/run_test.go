@@ -203,8 +203,13 @@ func TestNothingUnaskedInPublic(t *testing.T) {
 		"/holdfast/": 426, "/holdfast/holdfast.js": 200, "/holdfast/x": 404, "/holdfast/x/holdfast.js": 404,
 		"/holdfast.js/x": 404,
 	} {
-		if code, _, _ := get(t, "http://127.0.0.1:"+port+path); code != want {
+		code, header, text := get(t, "http://127.0.0.1:"+port+path)
+		if code != want {
 			t.Errorf("%s: %d, want %d", path, code, want)
+		}
+		if code != 200 && (header.Get("X-Content-Type-Options") != "nosniff" || !strings.HasPrefix(text, "holdfast: ") ||
+			header.Get("Cache-Control") != "no-store, no-transform" || header.Get("Referrer-Policy") != "no-referrer") {
+			t.Errorf("%s: %v %q (HF1-HTTP-05)", path, header, text)
 		}
 	}
 	// 400: the endpoint, which cannot parse it

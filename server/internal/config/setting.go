@@ -78,7 +78,7 @@ func settings() []setting {
 		},
 		{
 			name: "trusted-proxies", arg: "LIST", list: true,
-			usage: "networks whose X-Forwarded-* headers are believed, as 10.0.0.0/8",
+			usage: "networks whose X-Forwarded-* headers are believed, as 10.0.0.0/8; unix for unix sockets",
 			set:   setProxies,
 		},
 		{
