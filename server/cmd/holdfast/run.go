@@ -168,10 +168,16 @@ func (b *binary) routes() http.Handler {
 	if b.cfg.Loopback() {
 		b.mountAdmin(e)
 	}
-	if b.cfg.ServeDemo() {
-		page := echo.WrapHandler(doctor.Page(doctor.Options{}))
+	if b.cfg.Doctor {
+		o := doctor.Options{}
+		if b.cfg.ServeDemo() {
+			o.Demo = "/"
+		}
+		page := echo.WrapHandler(doctor.Page(o))
 		e.Any("/doctor", page)
 		e.Any("/doctor/*", page)
+	}
+	if b.cfg.ServeDemo() {
 		e.Any("/*", echo.WrapHandler(demo.Page()))
 	}
 	return e
@@ -235,6 +241,8 @@ func (b *binary) announce() {
 	base := "http://" + b.publicL.Addr().String()
 	if b.cfg.ServeDemo() {
 		fmt.Fprintf(b.stdout, "Demo page: %s/\n", base)
+	}
+	if b.cfg.Doctor {
 		fmt.Fprintf(b.stdout, "Doctor:    %s/doctor\n", base)
 	}
 	fmt.Fprintf(b.stdout, "Endpoint:  %s/holdfast\n", base)

@@ -189,7 +189,8 @@ func TestServeAndDrain(t *testing.T) {
 	}
 }
 
-// TestNothingUnaskedInPublic: on a public address only the endpoint and the client are served.
+// TestNothingUnaskedInPublic: on a public address only the endpoint, the client and the doctor are
+// served.
 func TestNothingUnaskedInPublic(t *testing.T) {
 	p := start(t, "-addr", "0.0.0.0:0", "-admin-addr", "127.0.0.1:0")
 	endpoint := p.stdout.find(t, `Endpoint:\s+(\S+)`)
@@ -198,7 +199,7 @@ func TestNothingUnaskedInPublic(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]int{
-		"/": 404, "/doctor": 404, "/doctor/": 404, "/metrics": 404, "/healthz": 404, "/readyz": 404,
+		"/": 404, "/doctor": 200, "/doctor/": 200, "/metrics": 404, "/healthz": 404, "/readyz": 404,
 		"/holdfast.js": 200, "/holdfast": 426,
 		"/holdfast/": 426, "/holdfast/holdfast.js": 200, "/holdfast/x": 404, "/holdfast/x/holdfast.js": 404,
 		"/holdfast.js/x": 404,

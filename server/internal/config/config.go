@@ -23,6 +23,7 @@ type Config struct {
 	AdminAddr      string         // where health and metrics are served; "" is only on a loopback Addr
 	LogLevel       slog.Level     // the lowest level that is logged
 	Demo           Demo           // whether the demo page is served
+	Doctor         bool           // whether the page of the doctor is served
 	Conformance    bool           // whether the applications of the conformance suite are served
 	Origins        []string       // pages of other sites that may connect
 	Hosts          []string       // names that a server on loopback answers to

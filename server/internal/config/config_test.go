@@ -35,7 +35,7 @@ func writeFile(t *testing.T, text string) string {
 
 func standard() Config {
 	return Config{
-		Addr: "127.0.0.1:8080", LogLevel: slog.LevelInfo, Demo: DemoAuto,
+		Addr: "127.0.0.1:8080", LogLevel: slog.LevelInfo, Demo: DemoAuto, Doctor: true,
 		MaxSessions: 1_000_000, MaxSessionsPerAddress: 1000, NewSessionsPerSecond: 100, MaxMessage: 1 << 20,
 		MaxRetained: 1 << 30,
 		JWT:         JWT{Leeway: 30 * time.Second},
@@ -61,6 +61,7 @@ var samples = map[string]struct {
 	"admin-addr":  {":9090", `":9090"`, func(c *Config) { c.AdminAddr = ":9090" }},
 	"log-level":   {"debug", `"debug"`, func(c *Config) { c.LogLevel = slog.LevelDebug }},
 	"demo":        {"off", `"off"`, func(c *Config) { c.Demo = DemoOff }},
+	"doctor":      {"false", `false`, func(c *Config) { c.Doctor = false }},
 	"conformance": {"true", `"true"`, func(c *Config) { c.Conformance = true }},
 	"origins": {
 		"https://a.example, https://*.b.example,", `["https://a.example","https://*.b.example"]`,

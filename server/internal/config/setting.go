@@ -62,6 +62,11 @@ func settings() []setting {
 			set:   one(setDemo),
 		},
 		{
+			name: "doctor", arg: "BOOL", def: "true", toggle: true,
+			usage: "serve the page at /doctor, on which visitors check their network",
+			set:   one(func(c *Config, v string) error { return setBool(&c.Doctor, v) }),
+		},
+		{
 			name: "conformance", arg: "BOOL", def: "false", toggle: true,
 			usage: "serve the applications of docs/conformance.md, to anybody: for tests only",
 			set:   one(func(c *Config, v string) error { return setBool(&c.Conformance, v) }),
