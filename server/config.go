@@ -37,7 +37,7 @@ type Config struct {
 	Authenticate func(ctx context.Context, h *Handshake) (principal string, err error)
 
 	// KeepHeaders names headers of a session's first request to keep for [session.Session.Header],
-	// such as Cookie for a gateway. Default: none.
+	// such as Cookie for a gateway, or [AddressHeader]. Default: none.
 	KeepHeaders []string
 
 	// Origins lists the pages of other sites that may connect: scheme://host[:port],

@@ -36,9 +36,18 @@ func (s *Server) enter(w http.ResponseWriter, r *http.Request, inBand bool) (
 	return d, addr, true
 }
 
+// AddressHeader in Config.KeepHeaders keeps the address of the client as a header of this name in
+// [session.Session.Header], whatever the client sends under it.
+const AddressHeader = "Holdfast-Client-Address"
+
 func (s *Server) peer(r *http.Request, d origin.Decision, addr netip.Addr) *session.Peer {
+	header := r.Header
+	if s.keepsAddress {
+		header = header.Clone()
+		header.Set(AddressHeader, addr.String())
+	}
 	return &session.Peer{
-		Header: r.Header, Addr: addr, Origin: d.Origin, OriginOK: d.Verdict == origin.Allow,
+		Header: header, Addr: addr, Origin: d.Origin, OriginOK: d.Verdict == origin.Allow,
 		Refused: func(reason string) {
 			if reason == "origin" {
 				s.origins.Settle(d, "") // logs once which setting would allow it

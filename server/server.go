@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"path"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -41,6 +42,7 @@ type Server struct {
 	sockets      running
 	warn         *limitedlog.Logger // for what strangers can cause
 	draining     atomic.Bool
+	keepsAddress bool // AddressHeader is one of KeepHeaders
 }
 
 // New makes a Server. Its errors say which settings are wrong, or are those of the Registerer.
@@ -62,6 +64,9 @@ func New(cfg Config) (*Server, error) {
 		connLimit:    address.NewLimit(maxConns(l.MaxSessionsPerAddress)),
 		sessionRate: address.NewRate(address.RateOptions{
 			PerSecond: float64(l.NewSessionsPerSecond), Burst: 10 * l.NewSessionsPerSecond,
+		}),
+		keepsAddress: slices.ContainsFunc(cfg.KeepHeaders, func(name string) bool {
+			return http.CanonicalHeaderKey(name) == AddressHeader
 		}),
 		waiting: conns.New(maxConns(l.MaxSessionsPerAddress)),
 		tickets: ticket.New[session.Ticket](0),

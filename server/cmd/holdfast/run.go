@@ -73,6 +73,7 @@ func newServer(cfg config.Config, log *slog.Logger) (*server.Server, error) {
 	c := server.Config{
 		OnSession:      demo.Echo,
 		Origins:        cfg.Origins,
+		Credentials:    cfg.Credentials,
 		TrustedProxies: cfg.TrustedProxies,
 		Limits: server.Limits{
 			MaxSessions: cfg.MaxSessions, MaxSessionsPerAddress: cfg.MaxSessionsPerAddress,
@@ -84,11 +85,12 @@ func newServer(cfg config.Config, log *slog.Logger) (*server.Server, error) {
 	if cfg.Gateway != "" {
 		g, err := gateway.New(gateway.Config{
 			Target: cfg.Gateway, Headers: cfg.GatewayHeaders, MaxMessage: cfg.MaxMessage, Logger: log,
+			Identity: cfg.GatewayIdentity, PathParameters: cfg.GatewayPathParameters,
 		})
 		if err != nil {
 			return nil, err
 		}
-		c.OnSession, c.KeepHeaders = g.OnSession, cfg.GatewayHeaders
+		c.OnSession, c.KeepHeaders = g.OnSession, append(cfg.GatewayHeaders, server.AddressHeader)
 	}
 	if tokens != nil {
 		c.Authenticate = bearer(tokens)

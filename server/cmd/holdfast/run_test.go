@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -324,20 +325,21 @@ func TestGateway(t *testing.T) {
 			return
 		}
 		defer c.Close()
-		_ = c.WriteMessage(websocket.TextMessage, []byte("backend "+r.URL.Path+" "+r.Header.Get("X-User")))
+		_ = c.WriteMessage(websocket.TextMessage, []byte("backend "+r.URL.Path+" "+r.Header.Get("X-User")+
+			" "+r.Header.Get("X-Real-Ip")+" "+strconv.Itoa(len(r.Header.Get("X-Session")))))
 		_, _, _ = c.ReadMessage()
 	}))
 	defer backend.Close()
 	p := start(t, "-addr", "127.0.0.1:0", "-gateway", "ws"+strings.TrimPrefix(backend.URL, "http")+"/ws",
-		"-gateway-headers", "X-User")
+		"-gateway-headers", "X-User", "-gateway-identity", "address=X-Real-Ip,session=X-Session")
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	s, err := client.Dial(ctx, p.stdout.find(t, `Endpoint:\s+(\S+)`),
-		&client.Options{Header: http.Header{"X-User": {"anna"}}})
+		&client.Options{Header: http.Header{"X-User": {"anna"}, "X-Real-Ip": {"forged"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m, err := s.Receive(ctx); err != nil || string(m.Data) != "backend /ws anna" {
+	if m, err := s.Receive(ctx); err != nil || string(m.Data) != "backend /ws anna 127.0.0.1 22" {
 		t.Errorf("%q, %v", m.Data, err)
 	}
 	_ = s.Close(ctx)

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-rt/holdfast/server/gateway"
 	"github.com/holdfast-rt/holdfast/server/jwtauth"
 )
 
@@ -26,11 +27,15 @@ type Config struct {
 	Doctor         bool           // whether the page of the doctor is served
 	Conformance    bool           // whether the applications of the conformance suite are served
 	Origins        []string       // pages of other sites that may connect
+	Credentials    bool           // whether they may send cookies
 	Hosts          []string       // names that a server on loopback answers to
 	TrustedProxies []netip.Prefix // whose X-Forwarded-* headers are believed
 
 	Gateway        string   // the WebSocket server that sessions are connected to, "" for the echo
 	GatewayHeaders []string // headers of the client that the WebSocket server gets
+
+	GatewayIdentity       gateway.Identity // headers that tell it who is there
+	GatewayPathParameters bool             // whether paths may have semicolons
 
 	MaxSessions           int   // open sessions in total
 	MaxSessionsPerAddress int   // of one client address
@@ -109,6 +114,9 @@ func (c Config) check() error {
 	}
 	if c.Gateway == "" && len(c.GatewayHeaders) > 0 {
 		errs = append(errs, errors.New("gateway-headers go nowhere without gateway"))
+	}
+	if c.Gateway == "" && (c.GatewayIdentity != gateway.Identity{} || c.GatewayPathParameters) {
+		errs = append(errs, errors.New("gateway-identity and gateway-path-parameters do nothing without gateway"))
 	}
 	wild, named := 0, len(c.JWT.Audience)
 	for _, a := range c.JWT.Audience {

@@ -77,8 +77,13 @@ func settings() []setting {
 			set:   setOrigins,
 		},
 		{
+			name: "credentials", arg: "BOOL", def: "false", toggle: true,
+			usage: "pages of -origins may send cookies, with credentials: 'include'",
+			set:   one(func(c *Config, v string) error { return setBool(&c.Credentials, v) }),
+		},
+		{
 			name: "hosts", arg: "LIST", list: true,
-			usage: "names a server on loopback answers to besides localhost and those of -origins; * for any",
+			usage: "names on loopback, besides localhost and those of -origins; * for any",
 			set:   setHosts,
 		},
 		{
@@ -95,6 +100,16 @@ func settings() []setting {
 			name: "gateway-headers", arg: "LIST", list: true,
 			usage: "headers of the client's that it is given, as Cookie",
 			set:   func(c *Config, v []string) error { c.GatewayHeaders = v; return setGateway(c, c.Gateway) },
+		},
+		{
+			name: "gateway-identity", arg: "LIST", list: true,
+			usage: "headers that tell it who is there: principal=NAME, session=NAME, address=NAME",
+			set:   setIdentity,
+		},
+		{
+			name: "gateway-path-parameters", arg: "BOOL", def: "false", toggle: true,
+			usage: "let paths of clients have semicolons",
+			set:   one(func(c *Config, v string) error { return setBool(&c.GatewayPathParameters, v) }),
 		},
 		{
 			name: "max-sessions", arg: "N", def: "1000000", usage: "living sessions in all",
@@ -222,6 +237,22 @@ func setGateway(c *Config, v string) error {
 		v = "ws://localhost" // for the headers alone
 	}
 	_, err := gateway.New(gateway.Config{Target: v, Headers: c.GatewayHeaders})
+	return unprefixed(err, "gateway: ")
+}
+
+// setIdentity reads what=Name.
+func setIdentity(c *Config, values []string) error {
+	var id gateway.Identity
+	for _, v := range values {
+		what, name, _ := strings.Cut(v, "=")
+		field := map[string]*string{"principal": &id.Principal, "session": &id.Session, "address": &id.Address}[what]
+		if field == nil || name == "" {
+			return fmt.Errorf("%q is not principal=NAME, session=NAME or address=NAME", v)
+		}
+		*field = name
+	}
+	c.GatewayIdentity = id
+	_, err := gateway.New(gateway.Config{Target: "ws://localhost", Identity: id})
 	return unprefixed(err, "gateway: ")
 }
 
