@@ -9,7 +9,6 @@ import (
 	"sync"
 
 	"github.com/holdfast-rt/holdfast/server/internal/config"
-	"github.com/holdfast-rt/holdfast/transport"
 )
 
 // hostCheck protects a server that only this machine can reach. A page of any site can have its own
@@ -53,9 +52,8 @@ func (c *hostCheck) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.log.Warn("a request for another host was refused: on loopback any site could make one (DNS rebinding)",
 			"host", name[:min(len(name), 120)], "fix", "if the name is yours, list it in -hosts")
 	})
-	h := w.Header()
-	transport.SetHeaders(h)
-	h.Set("Content-Type", "text/plain; charset=utf-8")
+	setHeaders(w.Header())
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(http.StatusForbidden)
 	_, _ = w.Write([]byte("holdfast: this name is not one of -hosts\n"))
 }
@@ -81,4 +79,11 @@ func hostname(authority string) string {
 		name = authority
 	}
 	return strings.ToLower(strings.TrimSuffix(name, "."))
+}
+
+// setHeaders sets what every answer has (HF1-HTTP-05).
+func setHeaders(h http.Header) {
+	h.Set("Cache-Control", "no-store, no-transform")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
 }

@@ -77,11 +77,10 @@ var frames = map[string]frame{
 		file: "Caddyfile",
 		args: func(config string) []string { return []string{"run", "--adapter", "caddyfile", "--config", config} },
 		whole: func(_, lines, addr, cert string) string {
-			site, secure := "http://"+addr, ""
+			port := addr[strings.LastIndex(addr, ":"):]
+			site, secure := "http://"+port, ""
 			if cert != "" {
-				site, secure = "https://:"+addr[strings.LastIndex(addr, ":")+1:], fmt.Sprintf("tls %s %s\n", cert, cert)
-			} else {
-				site = "http://:" + addr[strings.LastIndex(addr, ":")+1:]
+				site, secure = "https://"+port, fmt.Sprintf("tls %s %s\n", cert, cert)
 			}
 			return fmt.Sprintf("{\n admin off\n auto_https disable_redirects\n}\n%s {\n%s%s}\n", site, secure, lines)
 		},

@@ -22,7 +22,6 @@ import (
 	"github.com/holdfast-rt/holdfast/server/gateway"
 	"github.com/holdfast-rt/holdfast/server/internal/config"
 	"github.com/holdfast-rt/holdfast/server/jwtauth"
-	"github.com/holdfast-rt/holdfast/transport"
 )
 
 // Run is the whole program. It serves until ctx ends, then drains, and returns the exit code: 0
@@ -206,7 +205,7 @@ func newEcho() *echo.Echo {
 		if known := (*echo.HTTPError)(nil); errors.As(err, &known) {
 			status = known.Code
 		}
-		transport.SetHeaders(c.Response().Header()) // HF1-HTTP-05, below the endpoint too
+		setHeaders(c.Response().Header()) // below the endpoint too
 		_ = c.String(status, "holdfast: "+strings.ToLower(http.StatusText(status))+"\n")
 	}
 	return e
