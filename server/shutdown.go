@@ -11,8 +11,8 @@ import (
 
 // Shutdown ends the Server: it is no longer ready, refuses new sessions as draining, and closes
 // every session with code 4200, which allows the client to open a new one. Messages sent before are
-// delivered, and their acks awaited for Timers.CloseGrace at most. Sessions that nobody holds, as no
-// transport is attached, are closed and not awaited: a tab that was closed a minute ago must not
+// delivered, and their acks awaited for Timers.CloseGrace at most. Sessions that nobody holds, since
+// no transport is attached, are closed and not awaited: a tab that was closed a minute ago must not
 // hold a deployment up. It returns nil when all others and all WebSockets have ended, or the error
 // of ctx. It may be called again. The HTTP server must still serve during that time: close it
 // afterwards.

@@ -55,8 +55,8 @@ type Config struct {
 	KeepAlive time.Duration
 	// TLS is for a wss Target. Default: the root certificates of the system.
 	TLS *tls.Config
-	// Logger gets backends that cannot be reached (warn, limited) and refused requests of clients (debug),
-	// never URLs or payloads. Default [slog.Default].
+	// Logger gets backends that cannot be reached (warn, limited) and refused requests of clients
+	// (debug), never URLs or payloads. Default [slog.Default].
 	Logger *slog.Logger
 }
 

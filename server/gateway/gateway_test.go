@@ -399,8 +399,8 @@ func TestConfig(t *testing.T) {
 	}
 }
 
-// TestClientAway: while the client takes nothing and the window is full, pongs tell the backend that
-// its connection lives: its own pings are behind what is not read.
+// TestClientAway: while the client takes nothing and the window is full, pongs tell the backend
+// that its connection lives: its own pings are behind what is not read.
 func TestClientAway(t *testing.T) {
 	pongs := make(chan struct{}, 100)
 	s := start(t, gateway.Config{KeepAlive: 20 * time.Millisecond}, func(c *websocket.Conn) {

@@ -73,7 +73,8 @@ func TestRebinding(t *testing.T) {
 	}
 }
 
-// TestNoHostCheck: where others can reach the server, or all names are listed, every Host is served.
+// TestNoHostCheck: where others can reach the server, or all names are listed, every Host is
+// served.
 func TestNoHostCheck(t *testing.T) {
 	for i, args := range [][]string{{"-addr", "0.0.0.0:0"}, {"-addr", "127.0.0.1:0", "-hosts", "*"}} {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {

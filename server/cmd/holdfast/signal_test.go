@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestSignals: neither a reader of the log that went away nor SIGHUP ends the program; SIGTERM does,
-// with a clean end.
+// TestSignals: neither a reader of the log that went away nor SIGHUP ends the program; SIGTERM
+// does, with a clean end.
 func TestSignals(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {

@@ -79,8 +79,8 @@ func (p Proxies) Client(r *http.Request) netip.Addr {
 	return client
 }
 
-// trust tells whether the direct peer of a request is trusted. One without a port is not: middleware
-// wrote it, from a header that may be a stranger's.
+// trust tells whether the direct peer of a request is trusted. One without a port is not:
+// middleware wrote it, from a header that may be a stranger's.
 func (p Proxies) trust(r *http.Request) bool {
 	if ap, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
 		return p.contain(ap.Addr().Unmap().WithZone(""))

@@ -113,7 +113,8 @@ func TestTrusts(t *testing.T) {
 	}
 }
 
-// TestUnixSocket: a proxy on a unix socket has no address, and is trusted by name, or as one of all.
+// TestUnixSocket: a proxy on a unix socket has no address, and is trusted by name, or as one of
+// all.
 func TestUnixSocket(t *testing.T) {
 	for name, c := range map[string]struct {
 		trusted []string

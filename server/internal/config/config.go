@@ -73,8 +73,8 @@ const anybody = "*"
 // maxFile is the largest file that is read, in bytes.
 const maxFile = 1 << 20
 
-// Load reads the settings. Args are those after the program's name; environ is [os.Environ]. For -help
-// the error is [flag.ErrHelp]: print [WriteHelp] then. Any other error has one line per mistake,
+// Load reads the settings. Args are those after the program's name; environ is [os.Environ]. For
+// -help the error is [flag.ErrHelp]: print [WriteHelp] then. Any other error has one line per mistake,
 // which names the flag, variable or key.
 func Load(args, environ []string) (Config, error) {
 	flags, err := readFlags(args)

@@ -15,7 +15,7 @@ const maxOrigin = 320
 // origins.
 const null = "null"
 
-// file is what Chromium sends in a WebSocket of a page that is a file; in other requests it is null.
+// file is what browsers send in a WebSocket of a page that is a file; in other requests it is null.
 const file = "file://"
 
 // tuple is a parsed Origin: in lower case, always with a port if the scheme has a default port,
