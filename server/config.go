@@ -37,24 +37,29 @@ type Config struct {
 	Authenticate func(ctx context.Context, h *Handshake) (principal string, err error)
 
 	// KeepHeaders names headers of a session's first request to keep for [session.Session.Header],
-	// such as Cookie for a gateway. Default: none.
+	// such as Cookie for a gateway, or [AddressHeader]. Default: none.
 	KeepHeaders []string
 
 	// Origins lists the pages of other sites that may connect: scheme://host[:port],
-	// scheme://*.host[:port] or null.
+	// scheme://*.host[:port], the schemes of apps and extensions (app://., chrome-extension://id),
+	// file:// or null. A page that is a file says file:// in a WebSocket and null elsewhere; null
+	// lets in both, and every page that makes itself opaque.
 	Origins []string
 	// Credentials lets pages of listed Origins send cookies, for load balancers with sticky
 	// cookies.
 	Credentials bool
-	// TrustedProxies are the networks whose X-Forwarded-For and X-Forwarded-Host are believed.
-	// Default: none.
+	// TrustedProxies are the networks whose X-Forwarded-For and X-Forwarded-Host are believed. The
+	// zero Prefix stands for the peers of a unix socket, which have no address of their own and
+	// otherwise share one limit. Default: none.
 	TrustedProxies []netip.Prefix
 
 	Limits Limits
 	Timers Timers
 
 	// Logger gets the start and end of sessions (debug), refusals (debug; the first refusal of an
-	// Origin as a warning) and errors, with session ids, but never keys, tickets or payloads.
+	// Origin as a warning) and errors, with session ids, but never keys, tickets or payloads. Lines
+	// that strangers can cause are limited: ten of each message, then one a minute, with the number
+	// of those left out.
 	// Default: [slog.Default].
 	Logger *slog.Logger
 	// Registerer registers the Prometheus collectors. Default: the Server's own registry, for
@@ -154,6 +159,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Limits.MaxBatch == 0 {
 		c.Limits.MaxBatch = transport.DefaultMaxBatch
+	}
+	if c.Limits.MaxSessions == 0 {
+		c.Limits.MaxSessions = 1_000_000
+	}
+	if c.Limits.MaxRetained == 0 {
+		c.Limits.MaxRetained = 1 << 30
 	}
 	if c.Limits.NewSessionsPerSecond == 0 {
 		c.Limits.NewSessionsPerSecond = 100

@@ -36,13 +36,25 @@ func (s *Server) enter(w http.ResponseWriter, r *http.Request, inBand bool) (
 	return d, addr, true
 }
 
+// AddressHeader in Config.KeepHeaders keeps the address of the client as a header of this name in
+// [session.Session.Header], whatever the client sends under it.
+const AddressHeader = "Holdfast-Client-Address"
+
 func (s *Server) peer(r *http.Request, d origin.Decision, addr netip.Addr) *session.Peer {
+	header := r.Header
+	if s.keepsAddress {
+		header = header.Clone()
+		header.Set(AddressHeader, addr.String())
+	}
 	return &session.Peer{
-		Header: r.Header, Addr: addr, Origin: d.Origin, OriginOK: d.Verdict == origin.Allow,
+		Header: header, Addr: addr, Origin: d.Origin, OriginOK: d.Verdict == origin.Allow,
 		Refused: func(reason string) {
 			if reason == "origin" {
 				s.origins.Settle(d, "") // logs once which setting would allow it
 				return
+			}
+			if reason == "busy" {
+				s.warnBusy()
 			}
 			s.cfg.Logger.Debug("refused", "reason", reason, "address", addr)
 		},
@@ -114,9 +126,9 @@ func carriesMessages(batch []byte) bool {
 // or cannot flush.
 func (s *Server) unserved(w http.ResponseWriter, err error) {
 	if errors.Is(err, http.ErrNotSupported) {
-		s.cfg.Logger.Error("cannot serve behind this ResponseWriter: "+
-			"mount the Server outside of middleware that wraps it", "error", err)
-		refuse(w, http.StatusInternalServerError)
+		s.warn.Error("cannot serve behind this ResponseWriter: "+
+			"mount the Server outside of middleware that wraps it, or give the wrapper a method Unwrap", "error", err)
+		refuse(w, http.StatusInternalServerError, "middleware hides the connection, see the server's log")
 	}
 }
 
@@ -151,7 +163,7 @@ func (s *Server) serveSocket(ctx context.Context, conn transport.Conn, p *sessio
 	defer func() { // panics of the application; net/http does this for the other transports
 		v := recover()
 		if err, _ := v.(error); v != nil && !errors.Is(err, http.ErrAbortHandler) {
-			s.cfg.Logger.Error("panic serving a WebSocket", "address", addr, "panic", v)
+			s.warn.Error("panic serving a WebSocket", "address", addr, "panic", v)
 		}
 	}()
 	s.registry.Serve(ctx, conn, p)

@@ -5,10 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -111,7 +115,11 @@ func TestLimitsInAll(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				peers := make(chan *session.Session, 2)
-				h := open(t, server.Config{OnSession: func(s *session.Session) { peers <- s }, Limits: limits})
+				var log journal
+				h := open(t, server.Config{
+					OnSession: func(s *session.Session) { peers <- s }, Limits: limits,
+					Logger: slog.New(slog.NewTextHandler(&log, nil)),
+				})
 				h.post(t, "open", openLine(1), nil)
 				peer := <-peers
 				for range 2 {
@@ -127,6 +135,9 @@ func TestLimitsInAll(t *testing.T) {
 					!strings.Contains(a.body, `"retry":`) {
 					t.Errorf("the newcomer: %v", a)
 				}
+				if text := log.text(); !strings.Contains(text, "/ -max-"+name) || strings.Count(text, "\n") != 1 {
+					t.Errorf("the operator was told: %s", text)
+				}
 				if a := h.post(t, "open", openLine(1), nil); a.refused("busy") {
 					t.Errorf("who has a session: %v", a)
 				}
@@ -137,6 +148,70 @@ func TestLimitsInAll(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestGuard: a shortage of descriptors ends idle connections, is logged and counted, and the
+// newcomer is served.
+func TestGuard(t *testing.T) {
+	var log journal
+	s, err := server.New(server.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewUnstartedServer(s)
+	idle := make(chan struct{}, 1)
+	web.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateIdle {
+			select {
+			case idle <- struct{}{}:
+			default:
+			}
+		}
+	}
+	gate := &gated{Listener: web.Listener, gate: make(chan struct{})}
+	web.Listener = s.Guard(web.Config, gate)
+	web.Start()
+	defer web.Close()
+	get := func(c *http.Client) {
+		t.Helper()
+		r, err := c.Get(web.URL + "/holdfast.js")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, r.Body)
+		_ = r.Body.Close()
+	}
+	first, second := &http.Client{Transport: new(http.Transport)}, &http.Client{Transport: new(http.Transport)}
+	defer second.CloseIdleConnections()
+	get(first)
+	<-idle
+	close(gate.gate)
+	get(second)
+	if text := log.text(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "idle_closed=1") ||
+		!strings.Contains(text, "ulimit") {
+		t.Errorf("the log: %s", text)
+	}
+	w := httptest.NewRecorder()
+	s.Metrics().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	if !strings.Contains(w.Body.String(), "holdfast_accept_errors_total 1\n") {
+		t.Error("the error was not counted")
+	}
+}
+
+// gated is a listener that has no descriptor for the second connection, once the gate is open.
+type gated struct {
+	net.Listener
+	gate chan struct{}
+	n    int
+}
+
+func (l *gated) Accept() (net.Conn, error) {
+	l.n++
+	if l.n == 2 {
+		<-l.gate
+		return nil, &net.OpError{Op: "accept", Err: syscall.EMFILE}
+	}
+	return l.Listener.Accept()
 }
 
 // TestOpenAboveMaxBatch: at the open the client does not know our limit yet, so the open may be as

@@ -1,8 +1,10 @@
 package server
 
 import (
+	"net"
 	"net/http"
 
+	"github.com/holdfast-rt/holdfast/server/internal/conns"
 	"github.com/holdfast-rt/holdfast/server/internal/metrics"
 	"github.com/holdfast-rt/holdfast/session"
 )
@@ -10,6 +12,27 @@ import (
 // Metrics serves the metrics for Prometheus. It has no authentication: mount it where only the
 // operator has access.
 func (s *Server) Metrics() http.Handler { return s.metrics.Handler() }
+
+// Guard prepares the http.Server around this Server, before it serves, for a shortage of
+// descriptors, and returns the listener to serve instead of l. Connections that wait for a request
+// count against their address, as many as it may have requests. When descriptors run short, half of
+// those of the address that has most are closed; the log says so, once a minute, and
+// holdfast_accept_errors_total counts it. Without Guard, one address can take all descriptors for
+// web.IdleTimeout. It may be called for several http.Servers.
+func (s *Server) Guard(web *http.Server, l net.Listener) net.Listener {
+	before := web.ConnState
+	web.ConnState = func(c net.Conn, state http.ConnState) {
+		s.waiting.State(c, state)
+		if before != nil {
+			before(c, state)
+		}
+	}
+	return &conns.Listener{Listener: l, Table: s.waiting, Failed: func(err error, freed int) {
+		s.metrics.AcceptError()
+		s.warn.Minutely("a connection could not be accepted", "error", err, "idle_closed", freed,
+			"fix", "if there are too few descriptors raise the limit of the process (ulimit -n, LimitNOFILE)")
+	}}
+}
 
 // observe counts what the sessions report.
 func (s *Server) observe(o session.Observation) {

@@ -12,12 +12,14 @@ import (
 	"net/http"
 	"net/netip"
 	"path"
+	"slices"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/holdfast-rt/holdfast/clientjs"
 	"github.com/holdfast-rt/holdfast/server/internal/address"
+	"github.com/holdfast-rt/holdfast/server/internal/conns"
+	"github.com/holdfast-rt/holdfast/server/internal/limitedlog"
 	"github.com/holdfast-rt/holdfast/server/internal/metrics"
 	"github.com/holdfast-rt/holdfast/server/internal/origin"
 	"github.com/holdfast-rt/holdfast/server/internal/ticket"
@@ -34,11 +36,13 @@ type Server struct {
 	sessionLimit *address.Limit // sessions
 	connLimit    *address.Limit // requests and connections being served
 	sessionRate  *address.Rate  // new sessions
+	waiting      *conns.Table   // connections without a request
 	tickets      *ticket.Table[session.Ticket]
 	metrics      *metrics.Metrics
 	sockets      running
+	warn         *limitedlog.Logger // for what strangers can cause
 	draining     atomic.Bool
-	warned       atomic.Int64 // when warnLimit last logged, in Unix seconds
+	keepsAddress bool // AddressHeader is one of KeepHeaders
 }
 
 // New makes a Server. Its errors say which settings are wrong, or are those of the Registerer.
@@ -61,7 +65,12 @@ func New(cfg Config) (*Server, error) {
 		sessionRate: address.NewRate(address.RateOptions{
 			PerSecond: float64(l.NewSessionsPerSecond), Burst: 10 * l.NewSessionsPerSecond,
 		}),
+		keepsAddress: slices.ContainsFunc(cfg.KeepHeaders, func(name string) bool {
+			return http.CanonicalHeaderKey(name) == AddressHeader
+		}),
+		waiting: conns.New(maxConns(l.MaxSessionsPerAddress)),
 		tickets: ticket.New[session.Ticket](0),
+		warn:    limitedlog.New(cfg.Logger),
 	}
 	s.metrics, err = metrics.New(metrics.Options{
 		Registerer: cfg.Registerer, Sessions: s.states, RetainedBytes: s.retained,
@@ -114,14 +123,28 @@ func (s *Server) acquireSession(a netip.Addr) bool {
 	return true
 }
 
-// warnLimit warns the operator, at most once a minute, of an address at a limit: it may be a proxy
-// with many clients.
-func (s *Server) warnLimit(a netip.Addr, limit string) {
-	now, last := time.Now().Unix(), s.warned.Load()
-	if now-last >= 60 && s.warned.CompareAndSwap(last, now) {
-		s.cfg.Logger.Warn("an address is at its limit of sessions", "address", a,
-			"fix", "if it is a proxy add it to TrustedProxies / -trusted-proxies, else raise "+limit)
+// warnBusy names the limit of the whole server that a newcomer has met. Those of an address are
+// named when they are checked.
+func (s *Server) warnBusy() {
+	l := &s.cfg.Limits
+	switch {
+	case s.registry.Retained() >= l.MaxRetained:
+		s.warn.Minutely("busy: all sessions together hold as many unacknowledged bytes as they may",
+			"limit", l.MaxRetained, "fix", "raise Limits.MaxRetained / -max-retained if there is memory")
+	case s.registry.Len() >= l.MaxSessions:
+		s.warn.Minutely("busy: there are as many sessions as there may be",
+			"limit", l.MaxSessions, "fix", "raise Limits.MaxSessions / -max-sessions if there is memory")
 	}
+}
+
+// warnLimit warns the operator of an address at a limit: it may be a proxy with many clients.
+func (s *Server) warnLimit(a netip.Addr, limit string) {
+	name := "unix socket"
+	if a.IsValid() {
+		name = a.String()
+	}
+	s.warn.Minutely("an address is at its limit of sessions", "address", name,
+		"fix", "if it is a proxy add it to TrustedProxies / -trusted-proxies, else raise "+limit)
 }
 
 // authenticate adds a time limit to the application's authenticator. Nil stays nil.
@@ -189,7 +212,7 @@ func upgrades(r *http.Request) bool {
 
 // refuse answers a request that is not of this protocol (HF1-HTTP-03) with a status and a short
 // text, which nobody can mistake for a page.
-func refuse(w http.ResponseWriter, status int) {
+func refuse(w http.ResponseWriter, status int, why ...string) {
 	h := w.Header()
 	transport.SetHeaders(h) // HF1-HTTP-05
 	if status == http.StatusNoContent {
@@ -198,5 +221,6 @@ func refuse(w http.ResponseWriter, status int) {
 	}
 	h.Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte("holdfast: " + strings.ToLower(http.StatusText(status)) + "\n"))
+	text := append([]string{"holdfast", strings.ToLower(http.StatusText(status))}, why...)
+	_, _ = w.Write([]byte(strings.Join(text, ": ") + "\n"))
 }

@@ -11,18 +11,23 @@ import (
 
 // Shutdown ends the Server: it is no longer ready, refuses new sessions as draining, and closes
 // every session with code 4200, which allows the client to open a new one. Messages sent before are
-// delivered, and their acks awaited for Timers.CloseGrace at most. It returns nil when all sessions
-// and WebSockets have ended, or the error of ctx. It may be called again. The HTTP server must
-// still serve during that time: close it afterwards.
+// delivered, and their acks awaited for Timers.CloseGrace at most. Sessions that nobody holds, since
+// no transport is attached, end at once: a tab that was closed a minute ago must not hold a
+// deployment up. It returns nil when all others and all WebSockets have ended, or the error
+// of ctx. It may be called again. The HTTP server must still serve during that time: close it
+// afterwards.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.draining.Store(true)
 	s.registry.StopAccepting()
-	var all []*session.Session
+	var held []*session.Session
 	for x := range s.registry.Sessions() { // after StopAccepting there are no new ones
-		_ = x.EndWith(transport.CodeDraining, "server drains") // a valid code
-		all = append(all, x)
+		end := x.Abort
+		if x.Transport() != "" {
+			held, end = append(held, x), x.EndWith
+		}
+		_ = end(transport.CodeDraining, "server drains") // a valid code
 	}
-	for _, x := range all {
+	for _, x := range held {
 		select {
 		case <-x.Done():
 		case <-ctx.Done():

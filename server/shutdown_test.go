@@ -150,6 +150,44 @@ func TestShutdownIsBounded(t *testing.T) {
 	})
 }
 
+// TestShutdownWaitsForNobody: sessions whose client is gone are not awaited; those beside them are.
+func TestShutdownWaitsForNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		peers := make(chan *session.Session, 2)
+		h := open(t, server.Config{OnSession: func(s *session.Session) { peers <- s; echoBack(s) }})
+		var only net.Conn
+		gone := h.dial(t, func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if only != nil {
+				return nil, errors.New("no network")
+			}
+			c, err := h.net.Dial(ctx, network, addr)
+			only = c
+			return c, err
+		}, transport.WebSocket)
+		exchange(t, gone, 1, 0)
+		ghost := <-peers
+		_ = only.Close()
+		here := h.dial(t, nil, transport.WebSocket)
+		exchange(t, here, 3, 0)
+		if ghost.Transport() != "" || here.Transport() == "" {
+			t.Fatal("the wrong one is held")
+		}
+		start := time.Now()
+		if err := h.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("took %v", took)
+		}
+		<-here.Done()
+		if e, _ := here.Ended(); e.Code != transport.CodeDraining || !e.Exact || e.Delivered != 3 {
+			t.Errorf("the one that is here ended with %+v", e)
+		}
+		_ = gone.EndWith(transport.CodeDone, "")
+		<-gone.Done()
+	})
+}
+
 // TestShutdownGivesUp: Shutdown returns when the context ends.
 func TestShutdownGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -17,7 +17,8 @@ var files embed.FS
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; " +
 	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// Page serves the demo page. It expects the endpoint at /holdfast and the client at /holdfast.js.
+// Page serves the demo page. It expects the endpoint at /holdfast and the client at /holdfast.js,
+// and links to the doctor at /doctor/.
 func Page() http.Handler {
 	page, err := fs.Sub(files, "page")
 	if err != nil {

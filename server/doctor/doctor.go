@@ -28,6 +28,9 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 type Options struct {
 	// Endpoint is the URL path of the Server, on the same host as the page. Default: /holdfast.
 	Endpoint string
+	// Demo is where the page links to, beside its documentation: the URL path of the demo page.
+	// Default: no link.
+	Demo string
 }
 
 // Page serves the page and its files. It works under any URL path, with and without a slash at the

@@ -46,6 +46,14 @@ func TestMounts(t *testing.T) {
 	if body := w.Body.String(); !strings.Contains(body, `data-endpoint="/chat/&#34;holdfast"`) {
 		t.Errorf("the endpoint is not in the page: %s", body)
 	}
+	if body := w.Body.String(); strings.Contains(body, ">Demo<") || !strings.Contains(body, "docs/doctor.md") {
+		t.Errorf("the links of the page: %s", body)
+	}
+	w = httptest.NewRecorder()
+	doctor.Page(doctor.Options{Demo: "/"}).ServeHTTP(w, httptest.NewRequest("GET", "/doctor/", nil))
+	if body := w.Body.String(); !strings.Contains(body, `<a id="to-demo" href="/">Demo</a>`) {
+		t.Errorf("no link to the demo: %s", body)
+	}
 	if r := ask(mux, "POST", "/doctor/"); r.StatusCode != 405 || r.Header.Get("Allow") != "GET, HEAD" {
 		t.Errorf("POST: %d", r.StatusCode)
 	}

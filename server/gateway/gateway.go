@@ -12,11 +12,14 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/gorilla/websocket"
 
+	"github.com/holdfast-rt/holdfast/server/internal/limitedlog"
 	"github.com/holdfast-rt/holdfast/session"
 	"github.com/holdfast-rt/holdfast/transport"
 )
@@ -31,6 +34,12 @@ type Config struct {
 	// or Authorization. The server must keep them: list the same names in
 	// server.Config.KeepHeaders. Default: none. Headers of the handshake itself are not allowed.
 	Headers []string
+	// Identity names the headers that tell the backend who is there. They replace what a client
+	// sends under these names. Default: none.
+	Identity Identity
+	// PathParameters lets the paths of clients have semicolons. Some backends drop what follows
+	// one; a segment that is then a dot or two stays refused.
+	PathParameters bool
 	// MaxMessage is the largest message from the backend, in bytes; a larger one ends the session
 	// and the connection to the backend with 1009. It should be the server's Limits.MaxMessage.
 	// Default 1 MiB.
@@ -40,18 +49,35 @@ type Config struct {
 	// WriteTimeout is how long a backend may leave a message unread before it counts as gone;
 	// during that time the window stops the client. Default 60 s.
 	WriteTimeout time.Duration
+	// KeepAlive is how often the backend gets a pong while it cannot be read, because its client is
+	// away and the window is full: its own pings are behind what is not read. Default 10 s, below
+	// the time after which servers give a silent client up.
+	KeepAlive time.Duration
 	// TLS is for a wss Target. Default: the root certificates of the system.
 	TLS *tls.Config
-	// Logger gets backends that cannot be reached (warn) and refused requests of clients (debug),
-	// never URLs or payloads. Default [slog.Default].
+	// Logger gets backends that cannot be reached (warn, limited) and refused requests of clients
+	// (debug), never URLs or payloads. Default [slog.Default].
 	Logger *slog.Logger
 }
+
+// Identity has the names of headers; "" is none.
+type Identity struct {
+	Principal string // the principal of the session
+	Session   string // the id of the session, which is safe to log
+	// Address is that of the client, as the server's TrustedProxies have it. The server must keep
+	// it: list server.AddressHeader in server.Config.KeepHeaders.
+	Address string
+}
+
+// addressHeader is server.AddressHeader, which a test compares.
+const addressHeader = "Holdfast-Client-Address"
 
 // Gateway connects sessions with a backend. Many goroutines may call its methods at the same time.
 type Gateway struct {
 	cfg    Config
 	target *url.URL
 	dialer websocket.Dialer
+	warn   *limitedlog.Logger // for what strangers can cause
 }
 
 // New makes a Gateway. Its error says which settings are wrong.
@@ -63,7 +89,13 @@ func New(cfg Config) (*Gateway, error) {
 	case target.User != nil || target.RawQuery != "" || target.ForceQuery || strings.Contains(cfg.Target, "#"):
 		return nil, errors.New("gateway: Target has a user, a query or a fragment")
 	}
-	for _, name := range cfg.Headers {
+	names := slices.Clone(cfg.Headers)
+	for _, name := range []string{cfg.Identity.Principal, cfg.Identity.Session, cfg.Identity.Address} {
+		if name != "" {
+			names = append(names, name)
+		}
+	}
+	for _, name := range names {
 		switch key := http.CanonicalHeaderKey(name); {
 		case name == "", key == "Host", key == "Upgrade", key == "Connection", strings.HasPrefix(key, "Sec-Websocket-"):
 			return nil, fmt.Errorf("gateway: the header %q belongs to the handshake", name)
@@ -78,6 +110,9 @@ func New(cfg Config) (*Gateway, error) {
 	if cfg.WriteTimeout == 0 {
 		cfg.WriteTimeout = time.Minute
 	}
+	if cfg.KeepAlive == 0 {
+		cfg.KeepAlive = 10 * time.Second
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
@@ -86,6 +121,7 @@ func New(cfg Config) (*Gateway, error) {
 		target: target,
 		// no proxy, no redirects, no compression
 		dialer: websocket.Dialer{HandshakeTimeout: cfg.DialTimeout, TLSClientConfig: cfg.TLS},
+		warn:   limitedlog.New(cfg.Logger),
 	}, nil
 }
 
@@ -94,8 +130,8 @@ func New(cfg Config) (*Gateway, error) {
 func (g *Gateway) OnSession(s *session.Session) { go g.serve(s) }
 
 func (g *Gateway) serve(s *session.Session) {
-	p := &pipe{s: s, writeTimeout: g.cfg.WriteTimeout}
-	req, err := parseRequest(s.Meta())
+	p := &pipe{s: s, writeTimeout: g.cfg.WriteTimeout, keepAlive: g.cfg.KeepAlive}
+	req, err := parseRequest(s.Meta(), g.cfg.PathParameters)
 	if err != nil {
 		g.cfg.Logger.Debug("gateway: request refused", "session", s.ID(), "error", err)
 		p.end(codePolicy, "bad request")
@@ -103,7 +139,7 @@ func (g *Gateway) serve(s *session.Session) {
 	}
 	conn, err := g.dial(s, req)
 	if err != nil {
-		g.cfg.Logger.Warn("gateway: no connection to the backend", "session", s.ID(), "error", err)
+		g.warn.Warn("gateway: no connection to the backend", "session", s.ID(), "error", err)
 		p.end(codeAbnormal, "no connection to the backend")
 		return
 	}
@@ -129,6 +165,19 @@ func (g *Gateway) dial(s *session.Session, req request) (*websocket.Conn, error)
 		if values := s.Header().Values(name); len(values) > 0 {
 			header[http.CanonicalHeaderKey(name)] = values
 		}
+	}
+	for name, value := range map[string]string{
+		g.cfg.Identity.Principal: s.Principal(),
+		g.cfg.Identity.Session:   s.ID(),
+		g.cfg.Identity.Address:   s.Header().Get(addressHeader),
+	} {
+		if name == "" {
+			continue
+		}
+		if strings.ContainsFunc(value, unicode.IsControl) {
+			return nil, errors.New("a control character in what identifies the client")
+		}
+		header[http.CanonicalHeaderKey(name)] = []string{value}
 	}
 	dialer := g.dialer
 	dialer.Subprotocols = req.Protocols

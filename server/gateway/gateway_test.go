@@ -398,3 +398,55 @@ func TestConfig(t *testing.T) {
 		}
 	}
 }
+
+// TestClientAway: while the client takes nothing and the window is full, pongs tell the backend
+// that its connection lives: its own pings are behind what is not read.
+func TestClientAway(t *testing.T) {
+	pongs := make(chan struct{}, 100)
+	s := start(t, gateway.Config{KeepAlive: 20 * time.Millisecond}, func(c *websocket.Conn) {
+		c.SetPongHandler(func(string) error {
+			select {
+			case pongs <- struct{}{}:
+			default:
+			}
+			return nil
+		})
+		for range 4 { // twice the window
+			_ = c.WriteMessage(websocket.BinaryMessage, make([]byte, 4000))
+		}
+		_ = c.WriteMessage(websocket.PingMessage, nil)
+		_, _, _ = c.ReadMessage()
+	})
+	c := s.dial(t, nil, "", nil)
+	for range 3 {
+		select {
+		case <-pongs:
+		case <-time.After(10 * time.Second):
+			t.Fatal("no pong")
+		}
+	}
+	for range 4 { // nothing is lost
+		if m, err := c.Receive(s.ctx); err != nil || len(m.Data) != 4000 {
+			t.Fatalf("%d bytes, %v", len(m.Data), err)
+		}
+	}
+	_ = c.Close(s.ctx)
+}
+
+// TestIdentity: the backend is told who is there, and no client can say otherwise.
+func TestIdentity(t *testing.T) {
+	s := start(t, gateway.Config{
+		Headers:  []string{"X-User", "Holdfast-Client-Address"},
+		Identity: gateway.Identity{Principal: "X-User", Session: "X-Session", Address: "X-Client"},
+	}, echo)
+	c := s.dial(t, nil, "", http.Header{"X-User": {"root"}, "Holdfast-Client-Address": {"192.0.2.9"}, "X-Client": {"x"}})
+	r := <-s.asks
+	if user := r.Header.Values("X-User"); len(user) != 1 || user[0] != "" ||
+		r.Header.Get("X-Client") != "127.0.0.1" || r.Header.Get("X-Session") != c.ID() {
+		t.Errorf("the backend was told %v, of session %s", r.Header, c.ID())
+	}
+	if server.AddressHeader != "Holdfast-Client-Address" {
+		t.Error("the name that package gateway knows is not that of package server")
+	}
+	_ = c.Close(s.ctx)
+}

@@ -21,6 +21,8 @@ type pipe struct {
 	s            *session.Session
 	conn         *websocket.Conn
 	writeTimeout time.Duration
+	keepAlive    time.Duration
+	away         *time.Timer // runs while a message waits for the client
 }
 
 func (p *pipe) run() {
@@ -36,13 +38,20 @@ func (p *pipe) run() {
 
 // down copies from the backend until one of the two ends, then ends the other.
 func (p *pipe) down() {
+	// While the client is away and the window is full, the backend is not read, and so are its
+	// pings. A pong that nobody asked for tells it that we are here (RFC 6455, 5.5.3).
+	p.away = time.AfterFunc(p.keepAlive, p.pong)
+	p.away.Stop()
+	defer p.away.Stop()
 	for {
 		kind, data, err := p.conn.ReadMessage()
 		if err != nil {
 			p.end(closedWith(err))
 			return
 		}
+		p.away.Reset(p.keepAlive)
 		_, err = p.s.Send(context.Background(), session.Message{Data: data, Binary: kind == websocket.BinaryMessage})
+		p.away.Stop()
 		switch ended := (*session.EndError)(nil); {
 		case err == nil:
 			continue
@@ -116,6 +125,13 @@ func (p *pipe) endBoth(code int, reason string) {
 func (p *pipe) writeClose(code int, reason string) {
 	_ = p.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, reason),
 		time.Now().Add(closeWait))
+}
+
+// pong is called while the client is away. It may come once more after that, which does no harm.
+func (p *pipe) pong() {
+	if p.conn.WriteControl(websocket.PongMessage, nil, time.Now().Add(closeWait)) == nil {
+		p.away.Reset(p.keepAlive)
+	}
 }
 
 // closeWait bounds the wait for the backend after the session has ended.

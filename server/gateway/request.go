@@ -24,7 +24,10 @@ const maxProtocols = 32
 
 // parseRequest reads a session's meta. A session without such a request asks for the target itself
 // and offers no protocols.
-func parseRequest(meta []byte) (request, error) {
+//
+// A segment with a semicolon is refused unless parameters are allowed: Tomcat and others drop what
+// follows it, so they read "..;" as "..".
+func parseRequest(meta []byte, parameters bool) (request, error) {
 	var m struct {
 		WebSocket request `json:"websocket"`
 	}
@@ -54,8 +57,12 @@ func parseRequest(meta []byte) (request, error) {
 	}
 	// Some backends treat an escaped slash or a backslash as a separator.
 	for _, segment := range strings.FieldsFunc(r.path, func(c rune) bool { return c == '/' || c == '\\' }) {
-		if segment == "." || segment == ".." {
+		name, _, semicolon := strings.Cut(segment, ";")
+		if name == "." || name == ".." || segment == "." || segment == ".." {
 			return r, errors.New("the URL leaves its place")
+		}
+		if semicolon && !parameters {
+			return r, errors.New("a semicolon in the URL's path, which Config.PathParameters would allow")
 		}
 	}
 	return r, nil

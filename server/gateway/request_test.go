@@ -13,7 +13,7 @@ func ask(t *testing.T, protocols []string, text string) (request, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return parseRequest(meta)
+	return parseRequest(meta, false)
 }
 
 // TestBelow: every URL of a client is below the path of the target, on its host.
@@ -55,12 +55,21 @@ func TestBelow(t *testing.T) {
 func TestRefused(t *testing.T) {
 	for _, text := range []string{
 		"..", ".", "../x", "a/../..", "a/./b", "%2e%2e/x", "%2E./x", "a%2F..%2Fb", `a\..\b`, "a%5c..%5cb", "/..",
-		"a/..",
+		"a/..", "..;/admin", ".;/admin", "a/..;x=1/b", "%2e%2e;/admin", "..%3b/admin", "a;b", "a;jsessionid=1/b", `a\..;\b`,
 		"a b", "a\nb", "a\r\nHost: x", "a\x00", "a\x7f", "é", "a#b", "?a#b", "?a b", "%", "%zz", "a%2",
 	} {
 		if r, err := ask(t, nil, text); err == nil {
 			t.Errorf("%q passes as %+v", text, r)
 		}
+	}
+	for text, want := range map[string]bool{"a;b/c": true, "..;/admin": false, "a/.;/b": false, "?a;b": true} {
+		meta, _ := json.Marshal(map[string]any{"websocket": map[string]any{"url": text}})
+		if _, err := parseRequest(meta, true); (err == nil) != want {
+			t.Errorf("%q with parameters: %v", text, err)
+		}
+	}
+	if _, err := ask(t, nil, "a?x;y"); err != nil {
+		t.Errorf("a semicolon in the query: %v", err)
 	}
 	for _, list := range [][]string{
 		{""},
@@ -78,7 +87,7 @@ func TestRefused(t *testing.T) {
 		`{`, `{"websocket":1}`, `{"websocket":{"url":1}}`,
 		`{"websocket":{"protocols":"a"}}`,
 	} {
-		if _, err := parseRequest([]byte(meta)); err == nil {
+		if _, err := parseRequest([]byte(meta), true); err == nil {
 			t.Errorf("%s passes", meta)
 		}
 	}

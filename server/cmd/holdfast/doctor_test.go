@@ -14,8 +14,11 @@ import (
 func doctorRun(t *testing.T, env map[string]string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, err output
-	code = Run(t.Context(), append([]string{"doctor"}, args...), func(name string) string { return env[name] }, &out,
-		&err)
+	var environ []string
+	for name, value := range env {
+		environ = append(environ, name+"="+value)
+	}
+	code = Run(t.Context(), append([]string{"doctor"}, args...), environ, &out, &err)
 	return code, out.text(), err.text()
 }
 
@@ -104,7 +107,7 @@ func TestDoctorInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var out output
-	code := Run(ctx, []string{"doctor", "http://127.0.0.1:9/"}, func(string) string { return "" }, &out, io.Discard)
+	code := Run(ctx, []string{"doctor", "http://127.0.0.1:9/"}, nil, &out, io.Discard)
 	if code != exitBlocked || !strings.Contains(out.text(), "the time was over") {
 		t.Errorf("exit code %d: %s", code, out.text())
 	}

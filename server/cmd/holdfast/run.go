@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -28,11 +29,11 @@ import (
 //
 // With the first argument "doctor" it is another program, which diagnoses the network path to a
 // server and has its own exit codes.
-func Run(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer) int {
+func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	if len(args) > 0 && args[0] == "doctor" {
-		return diagnose(ctx, args[1:], env, stdout, stderr)
+		return diagnose(ctx, args[1:], config.Lookup(environ), stdout, stderr)
 	}
-	cfg, err := config.Load(args, env)
+	cfg, err := config.Load(args, environ)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		_ = config.WriteHelp(stdout)
@@ -41,6 +42,9 @@ func Run(ctx context.Context, args []string, env func(string) string, stdout, st
 		return fail(stderr, 2, err)
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: cfg.LogLevel}))
+	for _, line := range cfg.Unknown {
+		log.Warn(line)
+	}
 	srv, err := newServer(cfg, log)
 	if err != nil {
 		return fail(stderr, 2, err)
@@ -68,6 +72,7 @@ func newServer(cfg config.Config, log *slog.Logger) (*server.Server, error) {
 	c := server.Config{
 		OnSession:      demo.Echo,
 		Origins:        cfg.Origins,
+		Credentials:    cfg.Credentials,
 		TrustedProxies: cfg.TrustedProxies,
 		Limits: server.Limits{
 			MaxSessions: cfg.MaxSessions, MaxSessionsPerAddress: cfg.MaxSessionsPerAddress,
@@ -79,11 +84,12 @@ func newServer(cfg config.Config, log *slog.Logger) (*server.Server, error) {
 	if cfg.Gateway != "" {
 		g, err := gateway.New(gateway.Config{
 			Target: cfg.Gateway, Headers: cfg.GatewayHeaders, MaxMessage: cfg.MaxMessage, Logger: log,
+			Identity: cfg.GatewayIdentity, PathParameters: cfg.GatewayPathParameters,
 		})
 		if err != nil {
 			return nil, err
 		}
-		c.OnSession, c.KeepHeaders = g.OnSession, cfg.GatewayHeaders
+		c.OnSession, c.KeepHeaders = g.OnSession, append(cfg.GatewayHeaders, server.AddressHeader)
 	}
 	if tokens != nil {
 		c.Authenticate = bearer(tokens)
@@ -127,7 +133,7 @@ func (b *binary) listen(ctx context.Context) (err error) {
 	if b.publicL, err = lc.Listen(ctx, "tcp", b.cfg.Addr); err != nil {
 		return fmt.Errorf("-addr: %w", err)
 	}
-	b.public = b.newHTTPServer(b.routes())
+	b.public = b.newHTTPServer(checkHosts(b.routes(), b.cfg.Addr, b.cfg, b.log))
 	if b.cfg.AdminAddr == "" {
 		return nil
 	}
@@ -135,7 +141,7 @@ func (b *binary) listen(ctx context.Context) (err error) {
 		_ = b.publicL.Close()
 		return fmt.Errorf("-admin-addr: %w", err)
 	}
-	b.admin = b.newHTTPServer(b.adminRoutes())
+	b.admin = b.newHTTPServer(checkHosts(b.adminRoutes(), b.cfg.AdminAddr, b.cfg, b.log))
 	return nil
 }
 
@@ -144,7 +150,7 @@ func (b *binary) newHTTPServer(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
+		IdleTimeout:       75 * time.Second, // load balancers keep theirs for 60, and must be first
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(b.log.Handler(), slog.LevelDebug),
 	}
@@ -163,10 +169,16 @@ func (b *binary) routes() http.Handler {
 	if b.cfg.Loopback() {
 		b.mountAdmin(e)
 	}
-	if b.cfg.ServeDemo() {
-		page := echo.WrapHandler(doctor.Page(doctor.Options{}))
+	if b.cfg.Doctor {
+		o := doctor.Options{}
+		if b.cfg.ServeDemo() {
+			o.Demo = "/"
+		}
+		page := echo.WrapHandler(doctor.Page(o))
 		e.Any("/doctor", page)
 		e.Any("/doctor/*", page)
+	}
+	if b.cfg.ServeDemo() {
 		e.Any("/*", echo.WrapHandler(demo.Page()))
 	}
 	return e
@@ -188,6 +200,14 @@ func newEcho() *echo.Echo {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.IPExtractor = echo.ExtractIPDirect() // the Server itself decides which proxies to trust
+	e.HTTPErrorHandler = func(err error, c echo.Context) {
+		status := http.StatusInternalServerError
+		if known := (*echo.HTTPError)(nil); errors.As(err, &known) {
+			status = known.Code
+		}
+		setHeaders(c.Response().Header()) // below the endpoint too
+		_ = c.String(status, "holdfast: "+strings.ToLower(http.StatusText(status))+"\n")
+	}
 	return e
 }
 
@@ -197,9 +217,9 @@ const drainTimeout = 15 * time.Second
 // serve serves until ctx ends, then drains.
 func (b *binary) serve(ctx context.Context) error {
 	failed := make(chan error, 2)
-	go func() { failed <- b.public.Serve(b.publicL) }()
+	go func() { failed <- b.public.Serve(b.srv.Guard(b.public, b.publicL)) }()
 	if b.admin != nil {
-		go func() { failed <- b.admin.Serve(b.adminL) }()
+		go func() { failed <- b.admin.Serve(b.srv.Guard(b.admin, b.adminL)) }()
 	}
 	b.announce()
 	select {
@@ -222,6 +242,8 @@ func (b *binary) announce() {
 	base := "http://" + b.publicL.Addr().String()
 	if b.cfg.ServeDemo() {
 		fmt.Fprintf(b.stdout, "Demo page: %s/\n", base)
+	}
+	if b.cfg.Doctor {
 		fmt.Fprintf(b.stdout, "Doctor:    %s/doctor\n", base)
 	}
 	fmt.Fprintf(b.stdout, "Endpoint:  %s/holdfast\n", base)

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -28,7 +29,15 @@ import (
 	"github.com/holdfast-rt/holdfast/transport"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// asProgram makes this binary be the program, for tests of signals.
+const asProgram = "TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // output is what the program has printed so far.
 type output struct {
@@ -89,7 +98,7 @@ func start(t *testing.T, args ...string) *program {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &program{stop: cancel, code: make(chan int, 1)}
-	go func() { p.code <- Run(ctx, args, func(string) string { return "" }, &p.stdout, &p.stderr) }()
+	go func() { p.code <- Run(ctx, args, nil, &p.stdout, &p.stderr) }()
 	t.Cleanup(cancel)
 	return p
 }
@@ -181,7 +190,8 @@ func TestServeAndDrain(t *testing.T) {
 	}
 }
 
-// TestNothingUnaskedInPublic: on a public address only the endpoint and the client are served.
+// TestNothingUnaskedInPublic: on a public address only the endpoint, the client and the doctor are
+// served.
 func TestNothingUnaskedInPublic(t *testing.T) {
 	p := start(t, "-addr", "0.0.0.0:0", "-admin-addr", "127.0.0.1:0")
 	endpoint := p.stdout.find(t, `Endpoint:\s+(\S+)`)
@@ -190,13 +200,18 @@ func TestNothingUnaskedInPublic(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]int{
-		"/": 404, "/doctor": 404, "/doctor/": 404, "/metrics": 404, "/healthz": 404, "/readyz": 404,
+		"/": 404, "/doctor": 200, "/doctor/": 200, "/metrics": 404, "/healthz": 404, "/readyz": 404,
 		"/holdfast.js": 200, "/holdfast": 426,
 		"/holdfast/": 426, "/holdfast/holdfast.js": 200, "/holdfast/x": 404, "/holdfast/x/holdfast.js": 404,
 		"/holdfast.js/x": 404,
 	} {
-		if code, _, _ := get(t, "http://127.0.0.1:"+port+path); code != want {
+		code, header, text := get(t, "http://127.0.0.1:"+port+path)
+		if code != want {
 			t.Errorf("%s: %d, want %d", path, code, want)
+		}
+		if code != 200 && (header.Get("X-Content-Type-Options") != "nosniff" || !strings.HasPrefix(text, "holdfast: ") ||
+			header.Get("Cache-Control") != "no-store, no-transform" || header.Get("Referrer-Policy") != "no-referrer") {
+			t.Errorf("%s: %v %q (HF1-HTTP-05)", path, header, text)
 		}
 	}
 	// 400: the endpoint, which cannot parse it
@@ -244,12 +259,17 @@ func TestOneClearLine(t *testing.T) {
 		"taken":        {[]string{"-addr", taken.Addr().String()}, 1, "address already in use"},
 		"taken admin":  {[]string{"-addr", "127.0.0.1:0", "-admin-addr", taken.Addr().String()}, 1, "-admin-addr"},
 		"key file":     {[]string{"-jwt-keys", broken, "-jwt-audience", "a", "-jwt-issuer", "b"}, 2, "jwt-keys"},
+		"strict":       {[]string{"-strict-env"}, 2, "HOLDFAST_TYPO"},
 		"stray":        {[]string{"serve"}, 2, "serve"},
 		"unknown host": {[]string{"-addr", "256.0.0.1:80"}, 1, "-addr"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var stdout, stderr output
-			code := Run(t.Context(), c.args, func(string) string { return "" }, &stdout, &stderr)
+			var env []string
+			if name == "strict" {
+				env = []string{"HOLDFAST_TYPO=1"}
+			}
+			code := Run(t.Context(), c.args, env, &stdout, &stderr)
 			text := stderr.text()
 			if code != c.code || !strings.Contains(text, c.want) || strings.Count(text, "\n") != 1 ||
 				stdout.text() != "" {
@@ -305,20 +325,21 @@ func TestGateway(t *testing.T) {
 			return
 		}
 		defer c.Close()
-		_ = c.WriteMessage(websocket.TextMessage, []byte("backend "+r.URL.Path+" "+r.Header.Get("X-User")))
+		_ = c.WriteMessage(websocket.TextMessage, []byte("backend "+r.URL.Path+" "+r.Header.Get("X-User")+
+			" "+r.Header.Get("X-Real-Ip")+" "+strconv.Itoa(len(r.Header.Get("X-Session")))))
 		_, _, _ = c.ReadMessage()
 	}))
 	defer backend.Close()
 	p := start(t, "-addr", "127.0.0.1:0", "-gateway", "ws"+strings.TrimPrefix(backend.URL, "http")+"/ws",
-		"-gateway-headers", "X-User")
+		"-gateway-headers", "X-User", "-gateway-identity", "address=X-Real-Ip,session=X-Session")
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	s, err := client.Dial(ctx, p.stdout.find(t, `Endpoint:\s+(\S+)`),
-		&client.Options{Header: http.Header{"X-User": {"anna"}}})
+		&client.Options{Header: http.Header{"X-User": {"anna"}, "X-Real-Ip": {"forged"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m, err := s.Receive(ctx); err != nil || string(m.Data) != "backend /ws anna" {
+	if m, err := s.Receive(ctx); err != nil || string(m.Data) != "backend /ws anna 127.0.0.1 22" {
 		t.Errorf("%q, %v", m.Data, err)
 	}
 	_ = s.Close(ctx)
@@ -330,7 +351,7 @@ func TestGateway(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	var stdout, stderr output
-	if code := Run(t.Context(), []string{"-help"}, os.Getenv, &stdout, &stderr); code != 0 ||
+	if code := Run(t.Context(), []string{"-help"}, os.Environ(), &stdout, &stderr); code != 0 ||
 		!strings.Contains(stdout.text(), "-admin-addr") || stderr.text() != "" {
 		t.Errorf("code %d: %s%s", code, stdout.text(), stderr.text())
 	}

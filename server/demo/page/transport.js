@@ -96,7 +96,7 @@ export class CurrentTransport {
     const attachments = [...this.#attachments.values()]
     for (const better of above)
       if (attachments.some((it) => it.transport === better && it.openedAt))
-        return `${nameOf(better)} is open as well and takes over when it has proved itself.`
+        return `${nameOf(better)} is open as well, and takes over when it has worked for 10 seconds.`
     for (const better of above) {
       const name = `The ${nameOf(better).replace(/^[EL]/, (letter) => letter.toLowerCase())}`
       if (this.#problems.has(better)) return `${name} ${this.#problems.get(better)}.`
@@ -108,8 +108,8 @@ export class CurrentTransport {
   #standing(now) {
     const it = this.#selected
     if (!it?.openedAt) return ''
-    if (it.validatedAt) return `Validated for ${age(now - it.validatedAt)}.`
-    return `Open for ${age(now - it.openedAt)}; validated after 10.`
+    if (it.validatedAt) return `It has worked for ${age(now - it.validatedAt)}.`
+    return `Open for ${age(now - it.openedAt)}; after 10 seconds it counts as working.`
   }
 }
 

@@ -4,8 +4,10 @@ package address
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -14,11 +16,18 @@ import (
 const maxHops = 32
 
 // Proxies are the networks whose X-Forwarded-* headers are believed. With nil no header is
-// believed: the direct peer is the client.
+// believed: the direct peer is the client. The zero Prefix stands for the peers of unix sockets,
+// which have no address; a network of all addresses includes them.
 type Proxies []netip.Prefix
 
-// ParseProxy reads a network in CIDR form or a single address.
+// unixName is how a setting names the peers of unix sockets.
+const unixName = "unix"
+
+// ParseProxy reads a network in CIDR form, a single address, or unix.
 func ParseProxy(s string) (netip.Prefix, error) {
+	if s == unixName {
+		return netip.Prefix{}, nil
+	}
 	if prefix, err := netip.ParsePrefix(s); err == nil {
 		if prefix.Addr().Is4In6() {
 			return netip.Prefix{}, fmt.Errorf("address: %q: write IPv4 networks in their IPv4 form", s)
@@ -27,14 +36,14 @@ func ParseProxy(s string) (netip.Prefix, error) {
 	}
 	addr, err := netip.ParseAddr(s)
 	if err != nil || addr.Zone() != "" {
-		return netip.Prefix{}, fmt.Errorf("address: %q is neither an address nor a network like 10.0.0.0/8", s)
+		return netip.Prefix{}, fmt.Errorf("address: %q is neither an address, nor a network like 10.0.0.0/8, nor unix", s)
 	}
 	addr = addr.Unmap()
 	return netip.PrefixFrom(addr, addr.BitLen()), nil
 }
 
 // Trusts reports whether the direct peer of the request is one of the proxies.
-func (p Proxies) Trusts(r *http.Request) bool { return p.contain(peer(r)) }
+func (p Proxies) Trusts(r *http.Request) bool { return p.trust(r) }
 
 // Client is the address the request comes from: the direct peer, unless that is a trusted proxy;
 // then it is the first address from the right in X-Forwarded-For that is not trusted. Entries
@@ -43,7 +52,7 @@ func (p Proxies) Trusts(r *http.Request) bool { return p.contain(peer(r)) }
 // without an IP address, such as a unix socket.
 func (p Proxies) Client(r *http.Request) netip.Addr {
 	client := peer(r)
-	if !p.contain(client) {
+	if !p.trust(r) {
 		return client
 	}
 	lines := r.Header["X-Forwarded-For"]
@@ -70,6 +79,23 @@ func (p Proxies) Client(r *http.Request) netip.Addr {
 	return client
 }
 
+// trust tells whether the direct peer of a request is trusted. One without a port is not:
+// middleware wrote it, from a header that may be a stranger's.
+func (p Proxies) trust(r *http.Request) bool {
+	if ap, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		return p.contain(ap.Addr().Unmap().WithZone(""))
+	}
+	return !peer(r).IsValid() && onUnix(r) &&
+		slices.ContainsFunc(p, func(x netip.Prefix) bool { return x.Bits() <= 0 })
+}
+
+// onUnix reports whether a request came over a unix socket. Its RemoteAddr alone does not tell:
+// middleware may have changed it.
+func onUnix(r *http.Request) bool {
+	at, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	return ok && at.Network() == "unix"
+}
+
 func (p Proxies) contain(a netip.Addr) bool {
 	for _, prefix := range p {
 		if prefix.Contains(a) {
@@ -92,8 +118,12 @@ func Group(a netip.Addr) netip.Prefix {
 }
 
 func peer(r *http.Request) netip.Addr {
-	ap, _ := netip.ParseAddrPort(r.RemoteAddr)
-	return ap.Addr().Unmap().WithZone("")
+	ap, err := netip.ParseAddrPort(r.RemoteAddr)
+	a := ap.Addr()
+	if err != nil { // middleware may write it without a port
+		a, _ = netip.ParseAddr(r.RemoteAddr)
+	}
+	return a.Unmap().WithZone("")
 }
 
 // cutLast removes the last element of a comma-separated list, without splitting the whole list.

@@ -1,6 +1,8 @@
 package address
 
 import (
+	"context"
+	"net"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -80,6 +82,9 @@ func TestClient(t *testing.T) {
 		{"IPv4 in IPv6 hop", trusted, "10.0.0.1:80", []string{"198.51.100.9, ::ffff:10.0.0.2"}, "198.51.100.9"},
 		{"zone", nil, "[fe80::1%eth0]:80", nil, "fe80::1"},
 		{"unix socket", trusted, "@", []string{"198.51.100.9"}, "invalid IP"},
+		{"middleware wrote no port", trusted, "203.0.113.5", []string{"198.51.100.9"}, "203.0.113.5"},
+		{"middleware wrote a trusted address", trusted, "10.0.0.1", []string{"198.51.100.9"}, "10.0.0.1"},
+		{"unix socket by a network alone", []string{"unix"}, "@", []string{"198.51.100.9"}, "invalid IP"},
 		{"no peer", trusted, "", []string{"198.51.100.9"}, "invalid IP"},
 	}
 	for _, tt := range tests {
@@ -108,12 +113,37 @@ func TestTrusts(t *testing.T) {
 	}
 }
 
+// TestUnixSocket: a proxy on a unix socket has no address, and is trusted by name, or as one of
+// all.
+func TestUnixSocket(t *testing.T) {
+	for name, c := range map[string]struct {
+		trusted []string
+		remote  string
+		want    string
+	}{
+		"by name":                  {[]string{"10.0.0.0/8", "unix"}, "@", "198.51.100.9"},
+		"by name, no remote":       {[]string{"unix"}, "", "198.51.100.9"},
+		"all IPv4":                 {[]string{"0.0.0.0/0"}, "@", "198.51.100.9"},
+		"all IPv6":                 {[]string{"::/0"}, "/run/peer", "198.51.100.9"},
+		"others":                   {[]string{"10.0.0.0/8"}, "@", "invalid IP"},
+		"nobody":                   {nil, "@", "invalid IP"},
+		"middleware wrote another": {[]string{"unix"}, "203.0.113.5", "203.0.113.5"},
+	} {
+		ctx := context.WithValue(t.Context(), http.LocalAddrContextKey, &net.UnixAddr{Name: "/run/h", Net: "unix"})
+		r := (&http.Request{RemoteAddr: c.remote, Header: http.Header{"X-Forwarded-For": {"198.51.100.9"}}}).WithContext(ctx)
+		p := proxies(t, c.trusted...)
+		if got := p.Client(r).String(); got != c.want || p.Trusts(r) != (c.want == "198.51.100.9") {
+			t.Errorf("%s: %s, trusted %t", name, got, p.Trusts(r))
+		}
+	}
+}
+
 func TestParseProxy(t *testing.T) {
 	for in, want := range map[string]string{
 		"10.0.0.0/8": "10.0.0.0/8", "10.1.2.3/8": "10.0.0.0/8", "192.0.2.1": "192.0.2.1/32", "::1": "::1/128",
 		"fd00::/8": "fd00::/8", "::ffff:192.0.2.1": "192.0.2.1/32", "0.0.0.0/0": "0.0.0.0/0",
 		"": "", "10.0.0.0/33": "", "proxy.example": "", "fe80::1%eth0": "", "::ffff:10.0.0.0/104": "",
-		"10.0.0.1:80": "",
+		"10.0.0.1:80": "", "unix": "invalid Prefix", "Unix": "", "unix:": "",
 	} {
 		got, err := ParseProxy(in)
 		if (err == nil) != (want != "") || err == nil && got.String() != want {

@@ -11,8 +11,10 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"time"
 
+	"github.com/holdfast-rt/holdfast/server/gateway"
 	"github.com/holdfast-rt/holdfast/server/jwtauth"
 )
 
@@ -22,12 +24,18 @@ type Config struct {
 	AdminAddr      string         // where health and metrics are served; "" is only on a loopback Addr
 	LogLevel       slog.Level     // the lowest level that is logged
 	Demo           Demo           // whether the demo page is served
+	Doctor         bool           // whether the page of the doctor is served
 	Conformance    bool           // whether the applications of the conformance suite are served
 	Origins        []string       // pages of other sites that may connect
+	Credentials    bool           // whether they may send cookies
+	Hosts          []string       // names that a server on loopback answers to
 	TrustedProxies []netip.Prefix // whose X-Forwarded-* headers are believed
 
 	Gateway        string   // the WebSocket server that sessions are connected to, "" for the echo
 	GatewayHeaders []string // headers of the client that the WebSocket server gets
+
+	GatewayIdentity       gateway.Identity // headers that tell it who is there
+	GatewayPathParameters bool             // whether paths may have semicolons
 
 	MaxSessions           int   // open sessions in total
 	MaxSessionsPerAddress int   // of one client address
@@ -36,6 +44,9 @@ type Config struct {
 	MaxRetained           int64 // unacknowledged bytes of all sessions
 
 	JWT JWT
+
+	StrictEnv bool     // whether Unknown is an error
+	Unknown   []string // what was found in the environment that is no setting, each a line for the log
 }
 
 // Demo says when the demo page is served.
@@ -62,15 +73,15 @@ const anybody = "*"
 // maxFile is the largest file that is read, in bytes.
 const maxFile = 1 << 20
 
-// Load reads the settings. Args are those after the program's name; env is [os.Getenv]. For -help
-// the error is [flag.ErrHelp]: print [WriteHelp] then. Any other error has one line per mistake,
+// Load reads the settings. Args are those after the program's name; environ is [os.Environ]. For
+// -help the error is [flag.ErrHelp]: print [WriteHelp] then. Any other error has one line per mistake,
 // which names the flag, variable or key.
-func Load(args []string, env func(string) string) (Config, error) {
+func Load(args, environ []string) (Config, error) {
 	flags, err := readFlags(args)
 	if err != nil {
 		return Config{}, err
 	}
-	environment := readEnv(env)
+	environment := readEnv(Lookup(environ))
 	var c Config
 	errs := apply(&c, "default", defaults())
 
@@ -88,17 +99,24 @@ func Load(args []string, env func(string) string) (Config, error) {
 	if err := errors.Join(errs...); err != nil {
 		return Config{}, err
 	}
+	c.Unknown = unknownVariables(environ)
 	return c, c.check()
 }
 
 // check checks the settings together.
 func (c Config) check() error {
 	var errs []error
+	if c.StrictEnv && len(c.Unknown) > 0 {
+		errs = append(errs, errors.New(strings.Join(c.Unknown, "\n")))
+	}
 	if c.AdminAddr != "" && c.AdminAddr == c.Addr {
 		errs = append(errs, fmt.Errorf("addr and admin-addr are both %s", c.Addr))
 	}
 	if c.Gateway == "" && len(c.GatewayHeaders) > 0 {
 		errs = append(errs, errors.New("gateway-headers go nowhere without gateway"))
+	}
+	if c.Gateway == "" && (c.GatewayIdentity != gateway.Identity{} || c.GatewayPathParameters) {
+		errs = append(errs, errors.New("gateway-identity and gateway-path-parameters do nothing without gateway"))
 	}
 	wild, named := 0, len(c.JWT.Audience)
 	for _, a := range c.JWT.Audience {
@@ -122,8 +140,11 @@ func (c Config) check() error {
 }
 
 // Loopback reports whether Addr can be reached only from this machine.
-func (c Config) Loopback() bool {
-	host, _, err := net.SplitHostPort(c.Addr)
+func (c Config) Loopback() bool { return Loopback(c.Addr) }
+
+// Loopback reports whether an address to listen on can be reached only from this machine.
+func Loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return false
 	}

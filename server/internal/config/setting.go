@@ -30,7 +30,7 @@ type setting struct {
 }
 
 func (s setting) env() string {
-	return "HOLDFAST_" + strings.ToUpper(strings.ReplaceAll(s.name, "-", "_"))
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(s.name, "-", "_"))
 }
 
 // settings is the table, in the order of -help. A setting that is not a list gets exactly one
@@ -62,9 +62,14 @@ func settings() []setting {
 			set:   one(setDemo),
 		},
 		{
+			name: "doctor", arg: "BOOL", def: "true", toggle: true,
+			usage: "serve the page at /doctor, on which visitors check their network",
+			set:   one(func(c *Config, v string) error { return setBool(&c.Doctor, v) }),
+		},
+		{
 			name: "conformance", arg: "BOOL", def: "false", toggle: true,
 			usage: "serve the applications of docs/conformance.md, to anybody: for tests only",
-			set:   one(setConformance),
+			set:   one(func(c *Config, v string) error { return setBool(&c.Conformance, v) }),
 		},
 		{
 			name: "origins", arg: "LIST", list: true,
@@ -72,8 +77,18 @@ func settings() []setting {
 			set:   setOrigins,
 		},
 		{
+			name: "credentials", arg: "BOOL", def: "false", toggle: true,
+			usage: "pages of -origins may send cookies, with credentials: 'include'",
+			set:   one(func(c *Config, v string) error { return setBool(&c.Credentials, v) }),
+		},
+		{
+			name: "hosts", arg: "LIST", list: true,
+			usage: "names on loopback, besides localhost and those of -origins; * for any",
+			set:   setHosts,
+		},
+		{
 			name: "trusted-proxies", arg: "LIST", list: true,
-			usage: "networks whose X-Forwarded-* headers are believed, as 10.0.0.0/8",
+			usage: "networks whose X-Forwarded-* headers are believed, as 10.0.0.0/8; unix for unix sockets",
 			set:   setProxies,
 		},
 		{
@@ -85,6 +100,16 @@ func settings() []setting {
 			name: "gateway-headers", arg: "LIST", list: true,
 			usage: "headers of the client's that it is given, as Cookie",
 			set:   func(c *Config, v []string) error { c.GatewayHeaders = v; return setGateway(c, c.Gateway) },
+		},
+		{
+			name: "gateway-identity", arg: "LIST", list: true,
+			usage: "headers that tell it who is there: principal=NAME, session=NAME, address=NAME",
+			set:   setIdentity,
+		},
+		{
+			name: "gateway-path-parameters", arg: "BOOL", def: "false", toggle: true,
+			usage: "let paths of clients have semicolons",
+			set:   one(func(c *Config, v string) error { return setBool(&c.GatewayPathParameters, v) }),
 		},
 		{
 			name: "max-sessions", arg: "N", def: "1000000", usage: "living sessions in all",
@@ -126,6 +151,11 @@ func settings() []setting {
 			usage: "what clocks may differ by, at most " + jwtauth.MaxLeeway.String(),
 			set:   one(setLeeway),
 		},
+		{
+			name: "strict-env", arg: "BOOL", def: "false", toggle: true,
+			usage: "an unknown variable HOLDFAST_* is an error, not a warning",
+			set:   one(func(c *Config, v string) error { return setBool(&c.StrictEnv, v) }),
+		},
 	}
 }
 
@@ -164,8 +194,8 @@ func setDemo(c *Config, v string) error {
 	return nil
 }
 
-func setConformance(c *Config, v string) (err error) {
-	if c.Conformance, err = strconv.ParseBool(v); err != nil {
+func setBool(to *bool, v string) (err error) {
+	if *to, err = strconv.ParseBool(v); err != nil {
 		return fmt.Errorf("%q is not true or false", v)
 	}
 	return nil
@@ -175,6 +205,16 @@ func setOrigins(c *Config, values []string) error {
 	c.Origins = values
 	_, err := origin.New(origin.Options{Allowed: values})
 	return unprefixed(err, "origin: ")
+}
+
+func setHosts(c *Config, values []string) error {
+	c.Hosts = values
+	for _, v := range values {
+		if strings.ContainsAny(v, ":/ \t") || strings.Contains(strings.TrimPrefix(v, "*"), "*") {
+			return fmt.Errorf("%q is not the name of a host, as app.example or *.app.example, without a port", v)
+		}
+	}
+	return nil
 }
 
 func setProxies(c *Config, values []string) error {
@@ -197,6 +237,22 @@ func setGateway(c *Config, v string) error {
 		v = "ws://localhost" // for the headers alone
 	}
 	_, err := gateway.New(gateway.Config{Target: v, Headers: c.GatewayHeaders})
+	return unprefixed(err, "gateway: ")
+}
+
+// setIdentity reads what=Name.
+func setIdentity(c *Config, values []string) error {
+	var id gateway.Identity
+	for _, v := range values {
+		what, name, _ := strings.Cut(v, "=")
+		field := map[string]*string{"principal": &id.Principal, "session": &id.Session, "address": &id.Address}[what]
+		if field == nil || name == "" {
+			return fmt.Errorf("%q is not principal=NAME, session=NAME or address=NAME", v)
+		}
+		*field = name
+	}
+	c.GatewayIdentity = id
+	_, err := gateway.New(gateway.Config{Target: "ws://localhost", Identity: id})
 	return unprefixed(err, "gateway: ")
 }
 

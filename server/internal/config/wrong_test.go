@@ -30,6 +30,7 @@ func TestWrong(t *testing.T) {
 
 		{"addr without port", "", nil, []string{"-addr", "localhost"}, []string{`-addr: "localhost" is not HOST:PORT`}},
 		{"addr empty", "", nil, []string{"-addr="}, []string{`-addr: "" is not`}},
+		{"host with a port", "", nil, []string{"-hosts", "a.lan:80"}, []string{`-hosts: "a.lan:80" is not the name`}},
 		{"addr port too high", "", nil, []string{"-addr", ":65536"}, []string{`-addr: ":65536"`}},
 		{"addr port a name", "", nil, []string{"-addr", ":http"}, []string{`-addr: ":http"`}},
 		{"addr URL", "", nil, []string{"-addr", "http://localhost:80"}, []string{`-addr:`}},

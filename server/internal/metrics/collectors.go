@@ -40,6 +40,7 @@ func (m *Metrics) makeCounters() {
 	refusals := m.counters("holdfast_refusals_total", "Refusals by reason.", "reason")
 	resumes := m.counters("holdfast_resumes_total", "Sessions that went on after they had been without a path.")
 	replayed := m.counters("holdfast_replayed_messages_total", "Messages sent once more after a loss.")
+	accepts := m.counters("holdfast_accept_errors_total", "Connections that could not be accepted.")
 	rtt := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "holdfast_rtt_seconds", Help: "Round trips of the protocol's own pings, by transport.",
 		Buckets: rttBuckets,
@@ -55,6 +56,7 @@ func (m *Metrics) makeCounters() {
 	m.refusals = resolve(refusals, reasons)
 	m.resumes = resumes.WithLabelValues()
 	m.replayed = replayed.WithLabelValues()
+	m.accepts = accepts.WithLabelValues()
 }
 
 func (m *Metrics) counters(name, help string, labels ...string) *prometheus.CounterVec {

@@ -48,6 +48,7 @@ type Metrics struct {
 	rtt      []prometheus.Observer  // by transport
 	resumes  prometheus.Counter
 	replayed prometheus.Counter
+	accepts  prometheus.Counter // errors
 
 	registerer prometheus.Registerer
 	gatherer   prometheus.Gatherer
@@ -112,6 +113,9 @@ func (m *Metrics) Replayed(n int) { add(m.replayed, n) }
 // Messages counts n messages that came (Up) or were sent (Down) the first time. A negative n is
 // ignored.
 func (m *Metrics) Messages(d Direction, n int) { add(m.messages[d], n) }
+
+// AcceptError counts a connection that could not be accepted.
+func (m *Metrics) AcceptError() { m.accepts.Inc() }
 
 // Refusal counts a refusal by its reason in the protocol.
 func (m *Metrics) Refusal(reason string) { m.refusals[reasons.index(reason)].Inc() }

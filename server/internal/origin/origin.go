@@ -17,6 +17,8 @@ import (
 	"sync"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"github.com/holdfast-rt/holdfast/server/internal/limitedlog"
 )
 
 // Verdict is the decision about a request.
@@ -47,14 +49,15 @@ func (v Verdict) String() string {
 // Options are the settings of a [Policy]. The zero value allows the same origin and programs.
 type Options struct {
 	// Allowed lists other origins that may connect: scheme://host[:port] exactly,
-	// scheme://*.host[:port] for exactly one label in place of the star, or null for opaque origins
-	// (sandboxed frames, files). Upper and lower case are the same in host and scheme; the default
-	// port is optional.
+	// scheme://*.host[:port] for exactly one label in place of the star, file:// for the WebSockets
+	// of pages that are files, or null for opaque origins (sandboxed frames) and files over every
+	// transport. Upper and lower case are the same in host and scheme; the default port is
+	// optional.
 	Allowed []string
 	// Credentials lets pages of another origin send cookies and read the answers: for load
 	// balancers with sticky cookies. Never allowed for null.
 	Credentials bool
-	// Logger gets refusals, once per Origin. Nil is [slog.Default].
+	// Logger gets refusals, once per Origin and at a limited rate. Nil is [slog.Default].
 	Logger *slog.Logger
 }
 
@@ -63,7 +66,7 @@ type Policy struct {
 	patterns    []pattern
 	null        bool
 	credentials bool
-	logger      *slog.Logger
+	logger      *limitedlog.Logger
 
 	mu     sync.Mutex
 	logged *simplelru.LRU[string, struct{}] // refused Origins that were already logged
@@ -71,10 +74,10 @@ type Policy struct {
 
 // New checks the list. Its errors name the wrong entry.
 func New(o Options) (*Policy, error) {
-	p := &Policy{credentials: o.Credentials, logger: o.Logger}
-	if p.logger == nil {
-		p.logger = slog.Default()
+	if o.Logger == nil {
+		o.Logger = slog.Default()
 	}
+	p := &Policy{credentials: o.Credentials, logger: limitedlog.New(o.Logger)}
 	for _, s := range o.Allowed {
 		if s == null {
 			p.null = true
@@ -122,14 +125,14 @@ func (p *Policy) Check(r *http.Request, k Known) Decision {
 		if site == siteUnknown || site == siteSame {
 			d.Verdict = Allow
 		} else {
-			p.log("", "origin refused", "reason", "a cross-site request without an Origin", "host", d.host)
+			p.log("", "reason", "a cross-site request without an Origin", "host", d.host)
 		}
 		return d
 	}
 	raw := values[0]
 	t, ok := parse(raw)
 	if len(values) > 1 || !ok && raw != null {
-		p.log(clip(raw), "origin refused", "reason", "malformed", "origin", clip(raw), "host", d.host)
+		p.log(clip(raw), "reason", "malformed", "origin", clip(raw), "host", d.host)
 		return d
 	}
 	if raw == null {
@@ -186,8 +189,13 @@ func (p *Policy) CORS(h http.Header, d Decision) {
 }
 
 func (p *Policy) listed(origin string, t tuple) bool {
+	// A page that is a file says file:// in its WebSockets and null in its requests. Null is the
+	// wider of the two: every page can make itself an opaque origin.
+	if p.null && (origin == null || origin == file) {
+		return true
+	}
 	if origin == null {
-		return p.null
+		return false
 	}
 	for _, pat := range p.patterns {
 		if pat.matches(t) {

@@ -15,6 +15,9 @@ const maxOrigin = 320
 // origins.
 const null = "null"
 
+// file is what browsers send in a WebSocket of a page that is a file; in other requests it is null.
+const file = "file://"
+
 // tuple is a parsed Origin: in lower case, always with a port if the scheme has a default port,
 // IPv6 in its shortest form.
 type tuple struct {
@@ -30,7 +33,8 @@ func (t tuple) String() string {
 }
 
 // parse reads scheme://host[:port] and nothing else: browsers never send user information, a path
-// (even "/"), a query, a list of origins, escapes or names outside ASCII.
+// (even "/"), a query, a list of origins, escapes or names outside ASCII. Schemes that are not the
+// web's may have no host, as file:// of Chromium's WebSocket, or a dot, as app://. of Electron.
 func parse(s string) (tuple, bool) {
 	if len(s) > maxOrigin {
 		return tuple{}, false
@@ -39,6 +43,9 @@ func parse(s string) (tuple, bool) {
 	scheme = strings.ToLower(scheme)
 	if !found || !validScheme(scheme) {
 		return tuple{}, false
+	}
+	if defaultPort(scheme) == "" && (authority == "" || authority == ".") {
+		return tuple{scheme: scheme, host: authority}, true
 	}
 	host, port, ok := parseAuthority(authority, scheme)
 	return tuple{scheme, host, port}, ok
@@ -147,6 +154,9 @@ func parsePattern(s string) (pattern, error) {
 		exact, wild = scheme+"://"+host, true
 	}
 	t, ok := parse(exact)
+	if !ok && strings.HasPrefix(strings.ToLower(s), "file:") {
+		return pattern{}, fmt.Errorf("origin: %q: files have no names here: write file://", s)
+	}
 	if !ok {
 		return pattern{}, fmt.Errorf("origin: %q is not scheme://host[:port] in ASCII, without a path", s)
 	}

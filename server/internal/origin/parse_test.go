@@ -26,7 +26,17 @@ func TestParse(t *testing.T) {
 		{"https://example.org.", "https://example.org."},
 		{"capacitor://localhost", "capacitor://localhost"},
 		{"chrome-extension://abcdefgh", "chrome-extension://abcdefgh"},
+		{"moz-extension://3F2504e0-4f89-41d3-9a0c-0305e82c3301", "moz-extension://3f2504e0-4f89-41d3-9a0c-0305e82c3301"},
+		{"file://", "file://"},
+		{"FILE://", "file://"},
+		{"app://.", "app://."},
 
+		{"file:///", ""},
+		{"file:///etc/passwd", ""},
+		{"file://:80", ""},
+		{"file:", ""},
+		{"app://..", ""},
+		{"http://.", ""},
 		{"", ""},
 		{"null", ""},
 		{"example.org", ""},
@@ -107,6 +117,11 @@ func TestPattern(t *testing.T) {
 		{"https://*.example.org", "https://a.b.example.org", false},
 		{"https://*.example.org", "https://evilexample.org", false},
 		{"https://*.example.org", "https://a.example.org.evil.example", false},
+		{"file://", "file://", true},
+		{"file://", "app://", false},
+		{"app://.", "app://.", true},
+		{"chrome-extension://abcdefgh", "chrome-extension://abcdefgh", true},
+		{"chrome-extension://abcdefgh", "chrome-extension://abcdefgi", false},
 	}
 	for _, tt := range tests {
 		p, err := parsePattern(tt.pattern)
@@ -129,6 +144,7 @@ func TestNewNamesTheBadEntry(t *testing.T) {
 		"https://*.0.0.1",
 		"https://*.1.2.3", "https://a.*.example.org", "https://*a.example.org", "https://*.*.example.org",
 		"https://*.[::1]",
+		"file:///", "file://*", "file://*.", "app://*..",
 		"wss://example.org", "NULL", "https://u@example.org",
 	} {
 		_, err := New(Options{Allowed: []string{"https://good.example", entry}})
