@@ -45,6 +45,19 @@ func (r *Registry) admit(
 	if !ok {
 		return nil, false, &ProtocolError{Code: transport.CodeMalformed, Detail: "key (HF1-WHO-01)"}
 	}
+	if !who.OriginOK {
+		// Its Origin can pass only as that of the session it is for. A page of another site must not
+		// learn who is logged in here: nobody is asked, and whatever else is wrong, it hears of its
+		// Origin alone (HF1-WHO-09).
+		if !r.originMayPass(id, req, who) {
+			return nil, false, refusedOrigin
+		}
+		defer func() {
+			if err != nil {
+				err = refusedOrigin
+			}
+		}()
+	}
 	principal, err := r.authorize(ctx, c, req, who)
 	if err != nil {
 		return nil, false, err
@@ -129,6 +142,20 @@ func (r *Registry) lookup(q request, now time.Time) (*serverSession, *wire.Close
 		return nil, &t.last, nil
 	}
 	return nil, nil, nil
+}
+
+// originMayPass tells whether a request of another site's page can pass: for a living session of its
+// Origin, or one that has ended and whose run it knows.
+func (r *Registry) originMayPass(id string, req *servermachine.Request, who *Peer) bool {
+	sh := r.shard(id)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if s := sh.live[id]; s != nil {
+		m := &s.machine // what is read here does not change
+		return who.Origin != "" && who.Origin == m.Origin() && req.IsFor(m.Run(), m.Principal(), m.Principal())
+	}
+	t, ok := sh.tombstones.Get(id)
+	return ok && req.Run() != "" && req.IsFor(t.run, t.principal, t.principal)
 }
 
 // mayCreate tells whether a request may make a session.
