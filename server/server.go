@@ -128,8 +128,8 @@ func (s *Server) acquireSession(a netip.Addr) bool {
 func (s *Server) warnBusy() {
 	l := &s.cfg.Limits
 	switch {
-	case s.registry.Retained() >= l.MaxRetained:
-		s.warn.Minutely("busy: all sessions together hold as many unacknowledged bytes as they may",
+	case s.registry.IsShort():
+		s.warn.Minutely("busy: messages take three quarters of the memory they may, and some more than a share",
 			"limit", l.MaxRetained, "fix", "raise Limits.MaxRetained / -max-retained if there is memory")
 	case s.registry.Len() >= l.MaxSessions:
 		s.warn.Minutely("busy: there are as many sessions as there may be",

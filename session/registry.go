@@ -150,6 +150,10 @@ func (r *Registry) Len() int { return int(r.count.Load()) }
 // Retained is the number of bytes that sessions keep.
 func (r *Registry) Retained() int64 { return r.pool.retained.Load() }
 
+// IsShort tells whether the memory for messages is short, so that it is shared: see
+// RegistryConfig.MaxRetained.
+func (r *Registry) IsShort() bool { return r.pool.isShort() }
+
 // StopAccepting makes the registry refuse new sessions as draining. Living ones go on.
 func (r *Registry) StopAccepting() { r.draining.Store(true) }
 
