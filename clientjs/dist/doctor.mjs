@@ -72,7 +72,7 @@ function parse(batch, limit) {
   const [, first, ack, , plus] = /^@([1-9]\d{0,15}) (0|[1-9]\d{0,15})( [\w-]{1,64})?( \+)?$/.exec(head) ?? fail();
   if ((binary ? batch.length : byteLength(text)) > limit || lines.pop() !== "" || plus && !binary || /\r(?!\n)/.test(text))
     fail();
-  const parsed = binary ? [messageLine(batch.subarray(text.length), !!plus)] : lines.map(parseLine);
+  const parsed = binary ? [messageLine(batch.slice(text.length), !!plus)] : lines.map(parseLine);
   if (Math.max(+first + parsed.filter((l) => l._log).length, +ack) > 2 ** 53 - 1) fail();
   return { _first: +first, _ack: +ack, _lines: parsed };
 }

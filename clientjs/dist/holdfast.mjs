@@ -72,7 +72,7 @@ function parse(batch, limit) {
   const [, first, ack, , plus] = /^@([1-9]\d{0,15}) (0|[1-9]\d{0,15})( [\w-]{1,64})?( \+)?$/.exec(head) ?? fail();
   if ((binary ? batch.length : byteLength(text2)) > limit || lines.pop() !== "" || plus && !binary || /\r(?!\n)/.test(text2))
     fail();
-  const parsed = binary ? [messageLine(batch.subarray(text2.length), !!plus)] : lines.map(parseLine);
+  const parsed = binary ? [messageLine(batch.slice(text2.length), !!plus)] : lines.map(parseLine);
   if (Math.max(+first + parsed.filter((l) => l._log).length, +ack) > 2 ** 53 - 1) fail();
   return { _first: +first, _ack: +ack, _lines: parsed };
 }
@@ -85,6 +85,10 @@ function encodeEntry(text2, cost, more, raw) {
 function cut(text2, bytes) {
   const piece = text2.slice(0, utf8.encodeInto(text2.slice(0, bytes), new Uint8Array(bytes)).read);
   return piece !== text2 && /\\*$/.exec(piece)[0].length % 2 ? piece.slice(0, -1) : piece;
+}
+function bytesOf(data) {
+  const { buffer, byteOffset, byteLength: byteLength2 } = ArrayBuffer.isView(data) ? data : new DataView(data);
+  return new Uint8Array(buffer, byteOffset, byteLength2);
 }
 function prepare(data) {
   const _entries = [];
@@ -102,11 +106,13 @@ function prepare(data) {
       rest = rest.slice(piece.length);
       add("t" + piece + "\n", costOf(piece.replace(/\\./g, ".")), !!rest);
     } while (rest);
-  } else
-    for (let at = 0; !at || at < data.length; ) {
-      const piece = data.slice(at, at += 1149);
-      add("b" + btoa(binaryString(piece)) + "\n", costOf(piece), at < data.length, piece);
+  } else {
+    const bytes = bytesOf(data);
+    for (let at = 0; !at || at < bytes.length; ) {
+      const piece = bytes.slice(at, at += 1149);
+      add("b" + btoa(binaryString(piece)) + "\n", costOf(piece), at < bytes.length, piece);
     }
+  }
   return { _entries, _cost };
 }
 var wrap = (preamble, batch) => preamble + batch + ".\n";

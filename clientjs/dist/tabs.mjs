@@ -23,6 +23,10 @@ function cut(text, bytes) {
   const piece = text.slice(0, utf8.encodeInto(text.slice(0, bytes), new Uint8Array(bytes)).read);
   return piece !== text && /\\*$/.exec(piece)[0].length % 2 ? piece.slice(0, -1) : piece;
 }
+function bytesOf(data) {
+  const { buffer, byteOffset, byteLength: byteLength2 } = ArrayBuffer.isView(data) ? data : new DataView(data);
+  return new Uint8Array(buffer, byteOffset, byteLength2);
+}
 function prepare(data) {
   const _entries = [];
   let _cost = 0;
@@ -39,11 +43,13 @@ function prepare(data) {
       rest = rest.slice(piece.length);
       add("t" + piece + "\n", costOf(piece.replace(/\\./g, ".")), !!rest);
     } while (rest);
-  } else
-    for (let at = 0; !at || at < data.length; ) {
-      const piece = data.slice(at, at += 1149);
-      add("b" + btoa(binaryString(piece)) + "\n", costOf(piece), at < data.length, piece);
+  } else {
+    const bytes = bytesOf(data);
+    for (let at = 0; !at || at < bytes.length; ) {
+      const piece = bytes.slice(at, at += 1149);
+      add("b" + btoa(binaryString(piece)) + "\n", costOf(piece), at < bytes.length, piece);
     }
+  }
   return { _entries, _cost };
 }
 
@@ -848,7 +854,7 @@ var Tab = class {
     return !!this.plain || !!this.leader;
   }
   async send(data) {
-    const own = typeof data === "string" ? data : data.slice();
+    const own = typeof data === "string" ? data : bytesOf(data).slice();
     const { lines, cost } = measured(own);
     if (this.over || this.left || this.closing) throw Error("closed");
     await this.ready;

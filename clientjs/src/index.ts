@@ -7,6 +7,7 @@
 
 export { connect } from './session.js'
 export type {
+  Data,
   End,
   Events,
   Message,

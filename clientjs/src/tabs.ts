@@ -10,12 +10,12 @@
 // or killed, nor when: the next one goes on with the same session from the journal.
 
 import {
-  connect, type End, type Events, type Message, type Options, type Session, type State, type Transport,
+  connect, type Data, type End, type Events, type Message, type Options, type Session, type State, type Transport,
 } from './index.js'
 import { fresh, Journal, type Meta } from './tabs/journal.js'
 import { Leader, type View } from './tabs/leader.js'
 import { measured, Reader, Writer } from './tabs/reader.js'
-import { randomName } from './wire/codec.js'
+import { bytesOf, randomName } from './wire/codec.js'
 import { isEnd } from './wire/log.js'
 
 /**
@@ -49,7 +49,7 @@ export interface SharedSession extends AsyncIterable<Message> {
    * delivered even if this tab is closed. Messages of one tab keep their order. Rejects as
    * `Session.send` throws, and if the journal cannot be written.
    */
-  send(data: string | Uint8Array): Promise<number>
+  send(data: Data): Promise<number>
   /**
    * Resolves when the server's application has taken all that this tab has sent so far; rejects if
    * the session ends before that.
@@ -313,9 +313,9 @@ class Tab implements SharedSession {
     return !!this.plain || !!this.leader
   }
 
-  async send(data: string | Uint8Array): Promise<number> {
+  async send(data: Data): Promise<number> {
     // Of bytes a copy: the caller may use them again before they are written.
-    const own = typeof data === 'string' ? data : data.slice()
+    const own = typeof data === 'string' ? data : bytesOf(data).slice()
     const { lines, cost } = measured(own)
     if (this.over || this.left || this.closing) throw Error('closed')
     await this.ready

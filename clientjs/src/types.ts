@@ -3,12 +3,21 @@
 /** The transports, as the server's metrics name them too. */
 export type Transport = 'websocket' | 'sse' | 'longpoll'
 
+/**
+ * What can be sent: text, or bytes as a buffer or a view of one. Of a view, its bytes as they lie in
+ * memory; of either, those it has when `send` is called.
+ */
+export type Data = string | ArrayBufferLike | ArrayBufferView
+
 /** A step in the life of an attachment. */
 export type Step = 'attach' | 'opened' | 'selected' | 'validated' | 'suspect' | 'detached' | 'refused' | 'died'
 
 /** A message from the server. */
 export interface Message {
-  /** A text, or the bytes of a binary message; they belong to the receiver. */
+  /**
+   * A text, or the bytes of a binary message; they belong to the receiver and fill a buffer of their
+   * own.
+   */
   readonly data: string | Uint8Array
   /** Its place in what the server has sent. With `session` it makes an idempotency key. */
   readonly number: number
@@ -162,10 +171,10 @@ export interface Session extends AsyncIterable<Message> {
   readonly buffered: number
   /**
    * Sends a message, now or as soon as something carries the session, and returns its number.
-   * Throws a RangeError at the bound of the buffer or of a message, a TypeError for a text with a
-   * lone surrogate and an Error once the session is closing.
+   * Throws a RangeError at the bound of the buffer or of a message, a TypeError for what is neither
+   * bytes nor text and for a text with a lone surrogate, and an Error once the session is closing.
    */
-  send(data: string | Uint8Array): number
+  send(data: Data): number
   /**
    * Resolves when the server's application has taken all that was sent so far; rejects if the
    * session ends before that.
