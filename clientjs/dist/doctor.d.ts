@@ -29,7 +29,7 @@ export interface DiagnoseOptions {
     credentials?: RequestCredentials;
     /** Ends the diagnosis early; the report tells what was seen by then. */
     signal?: AbortSignal;
-    /** Is told of every step. It must not throw. */
+    /** Is told of every step. */
     onProgress?: (progress: Progress) => void;
     /** In place of the platform's. */
     WebSocket?: new (url: string) => WebSocketLike;

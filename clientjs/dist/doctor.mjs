@@ -1574,7 +1574,7 @@ async function diagnose(endpoint, options = {}) {
     signal: over.signal,
     refused: false,
     left: (most) => Math.max(0, Math.min(most, began + timeout - performance.now() - waits.close)),
-    progress: ({ result: { name } }, text) => options.onProgress?.({ transport: name, text, state: void 0 })
+    progress: ({ result: { name } }, text) => show({ transport: name, text, state: void 0 })
   };
   found.hidden = d.url.search.slice(1);
   found.untested(
@@ -1586,6 +1586,7 @@ async function diagnose(endpoint, options = {}) {
       "certificates, TLS interception, proxies in use, and the status of a refused WebSocket: a page is not told; `holdfast doctor` on the command line is"
     );
   if (globalThis.navigator?.onLine === false) found.find("offline", "the browser says: offline");
+  const show = (progress) => void new Promise(() => options.onProgress?.(progress));
   const tries2 = [new Probe(d, "websocket"), new Probe(d, "sse"), new Probe(d, "longpoll")];
   const run = [trySocket, tryStream, tryPolls];
   await Promise.all(
@@ -1593,7 +1594,7 @@ async function diagnose(endpoint, options = {}) {
       d.progress(p, "Connecting.");
       await run[i](p);
       judge(p);
-      options.onProgress?.({ transport: p.result.name, text: conclusions[p.result.state], state: p.result.state });
+      show({ transport: p.result.name, text: conclusions[p.result.state], state: p.result.state });
     })
   );
   clearTimeout(timer);

@@ -1259,7 +1259,7 @@ function connect2(url, options = {}) {
   const listeners = {};
   const drains = [];
   const idle = [];
-  const emit2 = (type, event) => listeners[type]?.forEach((listener) => new Promise(() => listener(event)));
+  const emit2 = (type, event) => [...listeners[type] ?? []].forEach((listener) => new Promise(() => listener(event)));
   const remembered = (text2) => {
     const key = "holdfast http" + wire._url.split("?")[0];
     try {
@@ -1344,17 +1344,21 @@ function connect2(url, options = {}) {
       const fates = m._closing._over;
       const kind = ~~(fates.code / 100);
       const again = renew && !m._closing._local && (kind === 42 || kind === 41 && unconfirmed(m));
-      deliver();
+      collectMessages();
       release();
+      if (again) start();
+      deliver();
       if (again) {
-        start();
         setTimeout(host._ask, Math.random() * Math.min(3e4, 500 * 2 ** renewals++));
       } else watch("removeEventListener");
       emit2(again ? "renew" : "close", fates);
     }
   };
-  const deliver = () => {
+  const collectMessages = () => {
     for (const item of m._log._queue.splice(0)) inbox.push([m._server.id, item]);
+  };
+  const deliver = () => {
+    collectMessages();
     while (inbox[0] && (inbox[0][1]._close || listeners.message?.size)) {
       const message = shift();
       if (message) emit2("message", message);
@@ -1428,9 +1432,10 @@ function connect2(url, options = {}) {
     }),
     on(type, listener) {
       const set = listeners[type] ??= /* @__PURE__ */ new Set();
-      set.add(listener);
+      const own = (event) => listener(event);
+      set.add(own);
       schedule();
-      return () => void set.delete(listener);
+      return () => void set.delete(own);
     },
     close(code = 4100, reason = "") {
       if (code > 4199 || !isEnd(code, reason)) throw RangeError("code or reason");

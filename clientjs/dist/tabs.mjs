@@ -771,8 +771,10 @@ var Tab = class {
   lost(code, reason) {
     this.end({ code, reason, remote: false, session: this.id ?? "", delivered: 0, notDelivered: [], unknown: [] });
   }
+  /** As a session does: to those that are registered now. One of them may let this tab leave. */
   emit(type, event) {
-    this.listeners[type]?.forEach((listener) => new Promise(() => listener(event)));
+    if (this.left) return;
+    for (const listener of [...this.listeners[type] ?? []]) void new Promise(() => listener(event));
   }
   wake() {
     for (const woken of this.iterators.splice(0)) woken();
@@ -827,7 +829,7 @@ var Tab = class {
     this.leave();
   }
   deliver() {
-    while (this.listeners.message?.size) {
+    while (this.listeners.message?.size && !this.left) {
       const message = this.take();
       if (!message) return;
       this.emit("message", message);
@@ -871,10 +873,11 @@ var Tab = class {
   }
   on(type, listener) {
     const set = this.listeners[type] ??= /* @__PURE__ */ new Set();
-    set.add(listener);
+    const own = (event) => listener(event);
+    set.add(own);
     if (type === "message") queueMicrotask(() => this.listen());
     return () => {
-      set.delete(listener);
+      set.delete(own);
     };
   }
   close(code = 4100, reason = "") {

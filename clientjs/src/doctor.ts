@@ -42,7 +42,7 @@ export interface DiagnoseOptions {
   credentials?: RequestCredentials
   /** Ends the diagnosis early; the report tells what was seen by then. */
   signal?: AbortSignal
-  /** Is told of every step. It must not throw. */
+  /** Is told of every step. */
   onProgress?: (progress: Progress) => void
   /** In place of the platform's. */
   WebSocket?: new (url: string) => WebSocketLike
@@ -77,7 +77,7 @@ export async function diagnose(endpoint: string | URL, options: DiagnoseOptions 
     signal: over.signal,
     refused: false,
     left: (most) => Math.max(0, Math.min(most, began + timeout - performance.now() - waits.close)),
-    progress: ({ result: { name } }, text) => options.onProgress?.({ transport: name, text, state: undefined }),
+    progress: ({ result: { name } }, text) => show({ transport: name, text, state: undefined }),
   }
   found.hidden = d.url.search.slice(1)
   found.untested(
@@ -90,6 +90,8 @@ export async function diagnose(endpoint: string | URL, options: DiagnoseOptions 
         '`holdfast doctor` on the command line is',
     )
   if (globalThis.navigator?.onLine === false) found.find('offline', 'the browser says: offline')
+  // What it throws is reported as what a listener throws, and does not end the diagnosis.
+  const show = (progress: Progress) => void new Promise(() => options.onProgress?.(progress))
   const tries = [new Probe(d, 'websocket'), new Probe(d, 'sse'), new Probe(d, 'longpoll')]
   const run = [trySocket, tryStream, tryPolls]
   await Promise.all(
@@ -97,7 +99,7 @@ export async function diagnose(endpoint: string | URL, options: DiagnoseOptions 
       d.progress(p, 'Connecting.')
       await run[i]!(p)
       judge(p)
-      options.onProgress?.({ transport: p.result.name, text: conclusions[p.result.state], state: p.result.state })
+      show({ transport: p.result.name, text: conclusions[p.result.state], state: p.result.state })
     }),
   )
   clearTimeout(timer)

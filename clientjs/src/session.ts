@@ -53,10 +53,11 @@ export function connect(url: string, options: Options = {}): Session {
   const drains: [number, () => void, (reason: Error) => void][] = []
   const idle: (() => void)[] = []
 
-  // A promise runs its executor at once. What a listener throws becomes a rejection that nobody
-  // handles, which the platform reports, and harms no other listener.
+  // To those that are registered now: what they do to the set shows at the next event. A promise
+  // runs its executor at once. What a listener throws becomes a rejection that nobody handles, which
+  // the platform reports, and harms no other listener.
   const emit = <K extends keyof Events>(type: K, event: Events[K]): void =>
-    listeners[type]?.forEach((listener) => new Promise(() => listener(event)))
+    [...(listeners[type] ?? [])].forEach((listener) => new Promise(() => listener(event)))
 
   /**
    * Keeps what is to be remembered, or gives what was. The store may be missing, be refused to the
@@ -161,10 +162,12 @@ export function connect(url: string, options: Options = {}): Session {
       const kind = ~~(fates.code / 100)
       // A page that would go on with a session that is over wants another one.
       const again = renew && !m._closing._local && (kind === 42 || (kind === 41 && unconfirmed(m)))
-      deliver()
+      collectMessages()
       release()
+      if (again) start()
+      // Whoever answers a last message does so in the session that goes on.
+      deliver()
       if (again) {
-        start()
         // Not at once: a server that goes away has many clients.
         setTimeout(host._ask, Math.random() * Math.min(30e3, 500 * 2 ** renewals++))
       } else watch('removeEventListener')
@@ -172,11 +175,15 @@ export function connect(url: string, options: Options = {}): Session {
     },
   }
 
+  const collectMessages = (): void => {
+    for (const item of m._log._queue.splice(0)) inbox.push([m._server.id!, item])
+  }
+
   /**
    * Hands what has come to the listeners, if any. The peer's !close is taken after all before it.
    */
   const deliver = (): void => {
-    for (const item of m._log._queue.splice(0)) inbox.push([m._server.id!, item])
+    collectMessages()
     while (inbox[0] && (inbox[0][1]._close || listeners.message?.size)) {
       const message = shift()
       if (message) emit('message', message)
@@ -258,9 +265,11 @@ export function connect(url: string, options: Options = {}): Session {
       }),
     on(type, listener) {
       const set = (listeners[type] ??= new Set() as never) as Set<typeof listener>
-      set.add(listener)
+      // Of its own: one function may be registered twice, and each is stopped by itself.
+      const own: typeof listener = (event) => listener(event)
+      set.add(own)
       schedule()
-      return () => void set.delete(listener)
+      return () => void set.delete(own)
     },
     close(code = 4100, reason = '') {
       if (code > 4199 || !isEnd(code, reason)) throw RangeError('code or reason')

@@ -220,8 +220,10 @@ class Tab implements SharedSession {
     this.end({ code, reason, remote: false, session: this.id ?? '', delivered: 0, notDelivered: [], unknown: [] })
   }
 
+  /** As a session does: to those that are registered now. One of them may let this tab leave. */
   private emit<K extends keyof Events>(type: K, event: Events[K]): void {
-    this.listeners[type]?.forEach((listener) => new Promise(() => listener(event)))
+    if (this.left) return
+    for (const listener of [...(this.listeners[type] ?? [])]) void new Promise(() => listener(event))
   }
 
   private wake(): void {
@@ -284,7 +286,7 @@ class Tab implements SharedSession {
   }
 
   private deliver(): void {
-    while (this.listeners.message?.size) {
+    while (this.listeners.message?.size && !this.left) {
       const message = this.take()
       if (!message) return
       this.emit('message', message)
@@ -335,10 +337,12 @@ class Tab implements SharedSession {
 
   on<K extends keyof Events>(type: K, listener: (event: Events[K]) => void): () => void {
     const set = (this.listeners[type] ??= new Set() as never) as Set<typeof listener>
-    set.add(listener)
+    // Of its own: one function may be registered twice, and each is stopped by itself.
+    const own: typeof listener = (event) => listener(event)
+    set.add(own)
     if (type === 'message') queueMicrotask(() => this.listen())
     return () => {
-      set.delete(listener)
+      set.delete(own)
     }
   }
 

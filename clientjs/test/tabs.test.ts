@@ -70,6 +70,28 @@ const only = (): ServerSession => {
 }
 
 describe('tabs', () => {
+  test('listeners may stop, start again, be there twice, and let the tab leave in an event', async () => {
+    const tab = new Tab({ listen: false })
+    const seen: unknown[] = []
+    const wait = () => {
+      const stop = tab.session.on('message', ({ data }) => {
+        stop()
+        if (seen.push(data) < 9) wait()
+      })
+    }
+    wait()
+    let calls = 0
+    const shared = () => calls++
+    tab.session.on('message', shared)
+    tab.session.on('message', shared)()
+    tab.session.on('message', ({ data }) => data === 'c' && tab.session.leave())
+    await pass(100)
+    for (const text of 'abcd') only().send(text)
+    await pass(500)
+    expect(seen).toEqual(['a', 'b', 'c'])
+    expect(calls).toBe(3)
+  })
+
   test('share one session: each is given every message, any may send', async () => {
     const tabs = [new Tab()]
     await pass(100)
