@@ -1551,6 +1551,14 @@ async function lifeOf2(p, busy) {
   return life;
 }
 
+// src/url.ts
+function endpointOf(url) {
+  const { href } = new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href);
+  const parts = /^(?:http|ws)(s?:\/\/)(?:[^/]*@)?([^#]*)$/.exec(href);
+  if (!parts) throw TypeError("no endpoint: " + href);
+  return parts[1] + parts[2];
+}
+
 // src/doctor.ts
 async function diagnose(endpoint, options = {}) {
   const began = performance.now();
@@ -1564,7 +1572,7 @@ async function diagnose(endpoint, options = {}) {
   if (options.signal?.aborted) stop();
   const found = new Findings();
   const d = {
-    url: urlOf(endpoint),
+    url: new URL("http" + endpointOf(endpoint)),
     found,
     long,
     fetch: options.fetch ?? ((...args) => fetch(...args)),
@@ -1614,14 +1622,6 @@ async function diagnose(endpoint, options = {}) {
     facts,
     notTested
   };
-}
-function urlOf(endpoint) {
-  const url = new URL(endpoint, globalThis.document?.baseURI ?? globalThis.location?.href);
-  const scheme = url.protocol.replace(/^ws/, "http");
-  if (!/^https?:$/.test(scheme)) throw TypeError("not the URL of an endpoint");
-  const changed = new URL(scheme + url.href.slice(url.protocol.length));
-  changed.hash = "";
-  return changed;
 }
 var conclusions = { fits: "It works.", impaired: "It works, at a cost.", fails: "It does not work." };
 function judge(p) {

@@ -247,7 +247,7 @@ function admit(log, packet, maxMessage) {
     Object.assign(log, { _recv, _pieces, _piecesCost, _last });
   };
 }
-var isEnd = (code, reason) => code > 4099 && code < 4400 && byteLength(reason) < 129;
+var isEnd = (code, reason) => Number.isInteger(code) && code > 4099 && code < 4400 && typeof reason === "string" && byteLength(reason) < 129;
 function join(pieces, cost) {
   const parts = pieces.map((line) => line._data);
   if (parts.length < 2) return parts[0];
@@ -1229,7 +1229,22 @@ function closed(m, conn, reason) {
   } else if (reason) postFailed(m, conn, reason);
 }
 
+// src/url.ts
+function endpointOf(url) {
+  const { href } = new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href);
+  const parts = /^(?:http|ws)(s?:\/\/)(?:[^/]*@)?([^#]*)$/.exec(href);
+  if (!parts) throw TypeError("no endpoint: " + href);
+  return parts[1] + parts[2];
+}
+
 // src/session.ts
+var known = ["websocket", "sse", "longpoll"];
+function ownJson(value) {
+  if (value === void 0) return;
+  const text2 = JSON.stringify(value);
+  if (!text2 || byteLength(text2) > 8e3) throw TypeError("no JSON, or above 8 KiB");
+  return JSON.parse(text2);
+}
 function connect2(url, options = {}) {
   const {
     auth,
@@ -1237,17 +1252,23 @@ function connect2(url, options = {}) {
     credentials = "same-origin",
     buffer = 8 << 20,
     maxBatch = 65536,
+    transports = known,
     renew = true,
     memory
   } = options;
   const store = stored ? options.store : void 0;
   const wire = {
-    _url: new URL(url, globalThis.location?.href).href.replace(/^(ws|http)/, ""),
+    _url: endpointOf(url),
     _fetch: options.fetch ?? fetch,
     _WebSocket: options.WebSocket ?? globalThis.WebSocket,
     _credentials: credentials,
     _maxBatch: maxBatch
   };
+  const usable = transports.filter((name) => name !== "websocket" || wire._WebSocket);
+  if (!usable[0] || transports.some((name) => !known.includes(name))) throw TypeError("transports");
+  if (!(buffer >= 0 && maxBatch > 2047 && maxBatch <= 1 << 20)) throw RangeError("buffer or maxBatch");
+  const ownMeta = ownJson(meta);
+  if (typeof auth !== "function") ownJson(auth);
   let m;
   let renewals = 0;
   let timer;
@@ -1274,13 +1295,11 @@ function connect2(url, options = {}) {
     m = newMachine({
       _memory: remembered(),
       _key: randomName(32),
-      _transports: (options.transports ?? ["websocket", "sse", "longpoll"]).filter(
-        (name) => name !== "websocket" || wire._WebSocket
-      ),
+      _transports: usable,
       _maxBatch: maxBatch,
       _maxMessage: 16 << 20,
       // the most that a server may be set to
-      _meta: meta,
+      _meta: ownMeta,
       _random: Math.random,
       _clock: Date.now
     });
@@ -1329,7 +1348,7 @@ function connect2(url, options = {}) {
     _hangup: (conn, code) => conn._carrier?._close(code),
     async _ask() {
       try {
-        const given = await (typeof auth === "function" ? auth() : auth);
+        const given = ownJson(await (typeof auth === "function" ? auth() : auth));
         dispatch(() => authorized(m, given));
       } catch (error) {
         dispatch(() => finish(m, 4301, String(error)));

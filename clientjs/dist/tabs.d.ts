@@ -54,4 +54,4 @@ export interface SharedSession extends AsyncIterable<Message> {
  * does. Where the platform lacks Web Locks (they need https or localhost), BroadcastChannel or
  * IndexedDB, the tab has a session of its own.
  */
-export declare function share(url: string, options?: ShareOptions): SharedSession;
+export declare function share(url: string | URL, options?: ShareOptions): SharedSession;

@@ -140,7 +140,7 @@ function append(log, entries) {
   for (const entry2 of entries) entry2._end = log._grown += entry2._cost;
   log._entries.push(...entries);
 }
-var isEnd = (code, reason) => code > 4099 && code < 4400 && byteLength(reason) < 129;
+var isEnd = (code, reason) => Number.isInteger(code) && code > 4099 && code < 4400 && typeof reason === "string" && byteLength(reason) < 129;
 
 // src/stored.ts
 var stored = true;
@@ -643,6 +643,14 @@ var Leader = class {
   }
 };
 
+// src/url.ts
+function endpointOf(url) {
+  const { href } = new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href);
+  const parts = /^(?:http|ws)(s?:\/\/)(?:[^/]*@)?([^#]*)$/.exec(href);
+  if (!parts) throw TypeError("no endpoint: " + href);
+  return parts[1] + parts[2];
+}
+
 // src/tabs.ts
 function share(url, options = {}) {
   return new Tab(url, options);
@@ -676,7 +684,7 @@ var Tab = class {
   closing = false;
   left = false;
   constructor(url, { name = "", ...options }) {
-    this.url = new URL(url, globalThis.location?.href).href;
+    this.url = "http" + endpointOf(url);
     this.options = options;
     this.path = `holdfast:${name}:${this.url}`;
     this.ready = this.open().catch(() => this.useOwnSession());

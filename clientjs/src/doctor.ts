@@ -10,6 +10,7 @@ import { Findings, type Report, type TransportReport, type Verdict } from './doc
 import { trySocket } from './doctor/socket.js'
 import { tryStream } from './doctor/tryStream.js'
 import type { WebSocketLike } from './types.js'
+import { endpointOf } from './url.js'
 
 export { reportText } from './doctor/report.js'
 export type { Finding, Report, Severity, TransportReport, Verdict } from './doctor/report.js'
@@ -53,7 +54,8 @@ export interface DiagnoseOptions {
 /**
  * Tries every transport to an endpoint, all at a time, and reports. It takes about 10 s and at most
  * `timeout` and 1 s more, needs nothing of the server's application, and closes its sessions.
- * Throws a TypeError if `endpoint` is not http, https, ws or wss; all else is in the report.
+ * Throws a TypeError if `endpoint` is not http, https, ws or wss, or has a fragment; all else is in
+ * the report.
  */
 export async function diagnose(endpoint: string | URL, options: DiagnoseOptions = {}): Promise<Report> {
   const began = performance.now()
@@ -67,7 +69,7 @@ export async function diagnose(endpoint: string | URL, options: DiagnoseOptions 
   if (options.signal?.aborted) stop()
   const found = new Findings()
   const d: Diagnosis = {
-    url: urlOf(endpoint),
+    url: new URL('http' + endpointOf(endpoint)),
     found,
     long,
     fetch: options.fetch ?? ((...args) => fetch(...args)),
@@ -119,15 +121,6 @@ export async function diagnose(endpoint: string | URL, options: DiagnoseOptions 
     facts,
     notTested,
   }
-}
-
-function urlOf(endpoint: string | URL): URL {
-  const url = new URL(endpoint, globalThis.document?.baseURI ?? globalThis.location?.href)
-  const scheme = url.protocol.replace(/^ws/, 'http')
-  if (!/^https?:$/.test(scheme)) throw TypeError('not the URL of an endpoint')
-  const changed = new URL(scheme + url.href.slice(url.protocol.length))
-  changed.hash = ''
-  return changed
 }
 
 const conclusions = { fits: 'It works.', impaired: 'It works, at a cost.', fails: 'It does not work.' }

@@ -10,31 +10,54 @@ import { unconfirmed, type Conn, type Host, type Machine } from './machine/state
 import type { StoreHooks } from './store.js'
 import { stored } from './stored.js'
 import type { Events, Message, Options, Session, Transport } from './types.js'
-import { prepare, randomName } from './wire/codec.js'
+import { endpointOf } from './url.js'
+import { byteLength, prepare, randomName } from './wire/codec.js'
 import { heldBytes, isEnd, lastNumber, type Received } from './wire/log.js'
+
+const known: readonly Transport[] = ['websocket', 'sse', 'longpoll']
+
+/**
+ * A copy of a JSON value, so that nothing of the application runs, or throws, where batches are
+ * made. Throws for what JSON cannot hold, and for more than the server takes.
+ */
+function ownJson(value: unknown): unknown {
+  if (value === undefined) return
+  const text = JSON.stringify(value)
+  if (!text || byteLength(text) > 8e3) throw TypeError('no JSON, or above 8 KiB')
+  return JSON.parse(text)
+}
 
 /**
  * Begins a session with the server at `url` (http, https, ws or wss; in a page it may be relative)
- * and returns at once: messages may be sent right away.
+ * and returns at once: messages may be sent right away. Throws a TypeError for a URL or an option
+ * that cannot be, and a RangeError for a number out of its bounds.
  */
-export function connect(url: string, options: Options = {}): Session {
+export function connect(url: string | URL, options: Options = {}): Session {
   const {
     auth,
     meta,
     credentials = 'same-origin',
     buffer = 8 << 20,
     maxBatch = 65536,
+    transports = known,
     renew = true,
     memory,
   } = options
   const store = stored ? (options.store as StoreHooks | undefined) : undefined
   const wire: Wire = {
-    _url: new URL(url, globalThis.location?.href).href.replace(/^(ws|http)/, ''),
+    _url: endpointOf(url),
     _fetch: options.fetch ?? fetch,
     _WebSocket: options.WebSocket ?? globalThis.WebSocket,
     _credentials: credentials,
     _maxBatch: maxBatch,
   }
+
+  // What can never work is refused here, before anything acts.
+  const usable = transports.filter((name) => name !== 'websocket' || wire._WebSocket)
+  if (!usable[0] || transports.some((name) => !known.includes(name))) throw TypeError('transports')
+  if (!(buffer >= 0 && maxBatch > 2047 && maxBatch <= 1 << 20)) throw RangeError('buffer or maxBatch')
+  const ownMeta = ownJson(meta)
+  if (typeof auth !== 'function') ownJson(auth)
 
   let m: Machine
   /** Renewals in a row, none of which has lasted. */
@@ -79,12 +102,10 @@ export function connect(url: string, options: Options = {}): Session {
     m = newMachine({
       _memory: remembered(),
       _key: randomName(32),
-      _transports: (options.transports ?? ['websocket', 'sse', 'longpoll']).filter(
-        (name) => name !== 'websocket' || wire._WebSocket,
-      ),
+      _transports: usable,
       _maxBatch: maxBatch,
       _maxMessage: 16 << 20, // the most that a server may be set to
-      _meta: meta,
+      _meta: ownMeta,
       _random: Math.random,
       _clock: Date.now,
     })
@@ -146,7 +167,7 @@ export function connect(url: string, options: Options = {}): Session {
     _hangup: (conn, code) => conn._carrier?._close(code),
     async _ask() {
       try {
-        const given = await (typeof auth === 'function' ? auth() : auth)
+        const given = ownJson(await (typeof auth === 'function' ? auth() : auth))
         dispatch(() => authorized(m, given))
       } catch (error) {
         dispatch(() => finish(m, 4301, String(error)))

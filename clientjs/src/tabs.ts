@@ -15,6 +15,7 @@ import {
 import { fresh, Journal, type Meta } from './tabs/journal.js'
 import { Leader, type View } from './tabs/leader.js'
 import { measured, Reader, Writer } from './tabs/reader.js'
+import { endpointOf } from './url.js'
 import { bytesOf, randomName } from './wire/codec.js'
 import { isEnd } from './wire/log.js'
 
@@ -75,7 +76,7 @@ export interface SharedSession extends AsyncIterable<Message> {
  * does. Where the platform lacks Web Locks (they need https or localhost), BroadcastChannel or
  * IndexedDB, the tab has a session of its own.
  */
-export function share(url: string, options: ShareOptions = {}): SharedSession {
+export function share(url: string | URL, options: ShareOptions = {}): SharedSession {
   return new Tab(url, options)
 }
 
@@ -116,8 +117,8 @@ class Tab implements SharedSession {
   private closing = false
   private left = false
 
-  constructor(url: string, { name = '', ...options }: ShareOptions) {
-    this.url = new URL(url, globalThis.location?.href).href
+  constructor(url: string | URL, { name = '', ...options }: ShareOptions) {
+    this.url = 'http' + endpointOf(url)
     this.options = options
     this.path = `holdfast:${name}:${this.url}`
     this.ready = this.open().catch(() => this.useOwnSession())

@@ -134,7 +134,12 @@ export function admit(log: Logs, packet: Packet, maxMessage: number): () => void
 }
 
 /** HF1-CLO-01: what a `!close` may say. */
-export const isEnd = (code: number, reason: string): boolean => code > 4099 && code < 4400 && byteLength(reason) < 129
+export const isEnd = (code: unknown, reason: unknown): boolean =>
+  Number.isInteger(code) &&
+  (code as number) > 4099 &&
+  (code as number) < 4400 &&
+  typeof reason === 'string' &&
+  byteLength(reason) < 129
 
 function join(pieces: Line[], cost: number): string | Uint8Array {
   const parts = pieces.map((line) => line._data!)
