@@ -1554,7 +1554,7 @@ async function lifeOf2(p, busy) {
 // src/url.ts
 function endpointOf(url) {
   const { href } = new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href);
-  const parts = /^(?:http|ws)(s?:\/\/)(?:[^/]*@)?([^#]*)$/.exec(href);
+  const parts = /^(?:http|ws)(s?:\/\/)(?!.*\/\/$)(?:[^/]*@)?([^#]*)$/.exec(href);
   if (!parts) throw TypeError("no endpoint: " + href);
   return parts[1] + parts[2];
 }

@@ -1232,7 +1232,7 @@ function closed(m, conn, reason) {
 // src/url.ts
 function endpointOf(url) {
   const { href } = new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href);
-  const parts = /^(?:http|ws)(s?:\/\/)(?:[^/]*@)?([^#]*)$/.exec(href);
+  const parts = /^(?:http|ws)(s?:\/\/)(?!.*\/\/$)(?:[^/]*@)?([^#]*)$/.exec(href);
   if (!parts) throw TypeError("no endpoint: " + href);
   return parts[1] + parts[2];
 }
@@ -1270,6 +1270,10 @@ function connect2(url, options = {}) {
   const ownMeta = ownJson(meta);
   if (typeof auth !== "function") ownJson(auth);
   let m;
+  const ahead = () => Date.now() - performance.now();
+  let base;
+  let lead;
+  const clock = () => Math.round(base + performance.now());
   let renewals = 0;
   let timer;
   let queued = false;
@@ -1292,6 +1296,7 @@ function connect2(url, options = {}) {
   };
   const isOnline = () => globalThis.navigator?.onLine !== false;
   const start = () => {
+    base = lead = ahead();
     m = newMachine({
       _memory: remembered(),
       _key: randomName(32),
@@ -1301,7 +1306,7 @@ function connect2(url, options = {}) {
       // the most that a server may be set to
       _meta: ownMeta,
       _random: Math.random,
-      _clock: Date.now
+      _clock: clock
     });
     online(m, isOnline(), false);
     store?._start(m, emit2, dispatch);
@@ -1311,7 +1316,11 @@ function connect2(url, options = {}) {
     return next(m, conn);
   };
   const dispatch = (act) => {
-    tick(m, act);
+    tick(m, () => {
+      if (Math.abs(ahead() - lead) > 5e3) wake(m);
+      lead = ahead();
+      act?.();
+    });
     schedule();
   };
   const notice = ({ persisted }) => dispatch(() => online(m, isOnline(), persisted !== false && !globalThis.document?.hidden));
@@ -1416,7 +1425,7 @@ function connect2(url, options = {}) {
     shownHeld = held;
     store?._keep(m);
     clearTimeout(timer);
-    if (m._deadline) timer = setTimeout(dispatch, Math.min(m._deadline - Date.now(), 1e9));
+    if (m._deadline) timer = setTimeout(dispatch, Math.min(m._deadline - clock(), 1e9));
   };
   start();
   watch("addEventListener");

@@ -21,7 +21,7 @@ function append(log, entries) {
 }
 
 // src/store.ts
-var unanswered = ({ run, since }) => !run && Date.now() - since > 15e3;
+var unanswered = ({ run, since }) => !run && Math.abs(Date.now() - since) > 15e3;
 var headOf = ({ _config, _server, _race, _selection, _log }, since) => ({
   key: _config._key,
   run: _server.run,

@@ -185,7 +185,7 @@ function finish(m, code, reason, remote = false, recv) {
 }
 
 // src/store.ts
-var unanswered = ({ run, since }) => !run && Date.now() - since > 15e3;
+var unanswered = ({ run, since }) => !run && Math.abs(Date.now() - since) > 15e3;
 function restore(m, head, line) {
   const { key, run, id, att, u, recv, ack, last } = head;
   const { _log, _server } = m;
@@ -384,7 +384,7 @@ var Leader = class {
   takes = [];
   writing;
   changed = false;
-  /** Since when there is no room. */
+  /** Since when there is no room, by the clock that is never set. */
   fullSince = 0;
   timer;
   stopListening;
@@ -402,7 +402,7 @@ var Leader = class {
       const liveTabs = await this.liveTabs();
       const rows = await this.journal.run(async (t) => {
         t.meta.term++;
-        if (!t.meta.over && !t.meta.last && unanswered({ ...t.meta, since: t.meta.since || Infinity }))
+        if (!t.meta.over && !t.meta.last && unanswered({ ...t.meta, since: t.meta.since || Date.now() }))
           t.meta = { ...fresh(t.meta), gen: t.meta.gen };
         t.meta.since ||= Date.now();
         this.meta = t.meta;
@@ -570,15 +570,14 @@ var Leader = class {
    * behind.
    */
   wait() {
-    const now = Date.now();
-    this.fullSince ||= now;
+    this.fullSince ||= performance.now();
     clearTimeout(this.timer);
     this.timer = setTimeout(() => void this.leave(), 1e3);
   }
   async leave() {
     try {
       const liveTabs = await this.liveTabs();
-      const late = Date.now() - this.fullSince > lagTimeout;
+      const late = performance.now() - this.fullSince > lagTimeout;
       await this.journal.run(async (t) => {
         const ids = await requested(t.tabs.getAllKeys());
         const positions = await requested(t.tabs.getAll());
@@ -646,7 +645,7 @@ var Leader = class {
 // src/url.ts
 function endpointOf(url) {
   const { href } = new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href);
-  const parts = /^(?:http|ws)(s?:\/\/)(?:[^/]*@)?([^#]*)$/.exec(href);
+  const parts = /^(?:http|ws)(s?:\/\/)(?!.*\/\/$)(?:[^/]*@)?([^#]*)$/.exec(href);
   if (!parts) throw TypeError("no endpoint: " + href);
   return parts[1] + parts[2];
 }

@@ -4,7 +4,7 @@ import type { Wire } from './carriers/carrier.js'
 import { post } from './carriers/post.js'
 import { openSocket } from './carriers/socket.js'
 import {
-  authorized, close, closed, due, finish, newMachine, next, online, received, send, taken, tick,
+  authorized, close, closed, due, finish, newMachine, next, online, received, send, taken, tick, wake,
 } from './machine/machine.js'
 import { unconfirmed, type Conn, type Host, type Machine } from './machine/state.js'
 import type { StoreHooks } from './store.js'
@@ -60,6 +60,11 @@ export function connect(url: string | URL, options: Options = {}): Session {
   if (typeof auth !== 'function') ownJson(auth)
 
   let m: Machine
+  /** How far the wall clock is ahead of the one that is never set: when m began, and now. */
+  const ahead = () => Date.now() - performance.now()
+  let base: number
+  let lead: number
+  const clock = () => Math.round(base + performance.now())
   /** Renewals in a row, none of which has lasted. */
   let renewals = 0
   let timer: ReturnType<typeof setTimeout> | undefined
@@ -99,6 +104,7 @@ export function connect(url: string | URL, options: Options = {}): Session {
   const isOnline = () => globalThis.navigator?.onLine !== false
 
   const start = (): void => {
+    base = lead = ahead()
     m = newMachine({
       _memory: remembered(),
       _key: randomName(32),
@@ -107,7 +113,7 @@ export function connect(url: string | URL, options: Options = {}): Session {
       _maxMessage: 16 << 20, // the most that a server may be set to
       _meta: ownMeta,
       _random: Math.random,
-      _clock: Date.now,
+      _clock: clock,
     })
     online(m, isOnline(), false)
     store?._start(m, emit, dispatch)
@@ -118,9 +124,18 @@ export function connect(url: string | URL, options: Options = {}): Session {
     return next(m, conn)
   }
 
-  /** Lets the machine see something. What it wants done is done soon. */
+  /**
+   * Lets the machine see something. What it wants done is done soon. Its time is not that of the
+   * wall clock, which people, NTP and virtual machines set. But whatever set it may have stopped
+   * everything else too, and where the other clock stands while the machine sleeps, nothing else
+   * tells that it has slept (HF1-LIV-14).
+   */
   const dispatch = (act?: () => void): void => {
-    tick(m, act)
+    tick(m, () => {
+      if (Math.abs(ahead() - lead) > 5e3) wake(m)
+      lead = ahead()
+      act?.()
+    })
     schedule()
   }
 
@@ -248,7 +263,7 @@ export function connect(url: string | URL, options: Options = {}): Session {
     shownHeld = held
     store?._keep(m)
     clearTimeout(timer)
-    if (m._deadline) timer = setTimeout(dispatch, Math.min(m._deadline - Date.now(), 1e9))
+    if (m._deadline) timer = setTimeout(dispatch, Math.min(m._deadline - clock(), 1e9))
   }
 
   start()

@@ -55,7 +55,7 @@ export interface Trace {
   readonly attachment: number
   /** Why, where there is more to say. */
   readonly reason: string
-  /** When, in milliseconds since 1970. */
+  /** When, in milliseconds since 1970, by a clock that is not set while the session lasts. */
   readonly time: number
 }
 

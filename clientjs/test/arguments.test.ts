@@ -24,7 +24,7 @@ describe('close', () => {
 
 describe('a URL', () => {
   test.each([
-    '', 'holdfast', '/holdfast', 'ftp://host.test/', 'file:///holdfast', 'mailto:a@b', `${url}#`, `${url}?a#b`,
+    '', 'holdfast', '/holdfast', 'ftp://host.test/', 'file:///holdfast', 'mailto:a@b', `${url}#`, `${url}?a#b`, `${url}//`,
     'http://', 'http://a b/',
   ])('"%s" is refused', async (bad) => {
     expect(() => connect(bad)).toThrow(TypeError)
