@@ -55,6 +55,7 @@ export function send(m: Machine, message: Prepared): void {
 export function taken(m: Machine, { _number, _cost, _close }: Received): void {
   m._log._taken = _number
   m._log._takenCost += _cost
+  m._log._unread -= _cost
   if (_close) peerClosed(m, _close)
 }
 
