@@ -193,6 +193,7 @@ var newLogs = () => ({
   _freed: 0,
   _recv: 0,
   _taken: 0,
+  _unread: 0,
   _queue: [],
   _pieces: [],
   _piecesCost: 0,
@@ -219,8 +220,8 @@ function fits(log, n, win) {
   return win >= 0 && !!entry && (!entry._cost || entry._end - log._freed <= win || // The oldest message may always go whole.
   log._entries.findIndex((e) => !e._more) >= i);
 }
-function admit(log, packet, maxMessage) {
-  let { _recv, _pieces, _piecesCost, _last } = log;
+function admit(log, packet, maxMessage, win = Infinity) {
+  let { _unread, _recv, _pieces, _piecesCost, _last } = log;
   const whole = [];
   let n = packet._first;
   let before;
@@ -231,6 +232,8 @@ function admit(log, packet, maxMessage) {
       if (before?._name || before?._more && typeof line._data !== typeof before._data) fail();
       before = line;
       if (n++ !== _recv + 1) continue;
+      if (_unread > win + maxMessage) fail("window", 4304);
+      _unread += line._cost;
       _recv++;
       _last = line;
       _pieces.push(line);
@@ -244,7 +247,7 @@ function admit(log, packet, maxMessage) {
     }
   return () => {
     log._queue.push(...whole);
-    Object.assign(log, { _recv, _pieces, _piecesCost, _last });
+    Object.assign(log, { _unread, _recv, _pieces, _piecesCost, _last });
   };
 }
 var isEnd = (code, reason) => Number.isInteger(code) && code > 4099 && code < 4400 && typeof reason === "string" && byteLength(reason) < 129;
@@ -314,6 +317,9 @@ function startRace(m, at = 0) {
   m._race._at = at;
   for (const transport of m._transports) transport._tried = false;
 }
+function forgetRefusal(m) {
+  m._refusals._reauthed = false;
+}
 var backoff = (m) => Math.min(3e4, 500 * 2 ** m._race._tries) * m._config._random();
 function raceAfterLoss(m) {
   startRace(m, m._now + (m._race._tries ? backoff(m) : 0));
@@ -323,6 +329,7 @@ function allFailed(m) {
   m._race._tries++;
   startRace(m, m._now + backoff(m));
   for (const transport of m._transports) transport._failed = false;
+  forgetRefusal(m);
 }
 var attemptDelay = (m) => clamp(2 * m._liveness._rtt, 250, 1e3);
 var attemptTimeout = (m) => Math.max(2e3, 4 * m._liveness._rtt);
@@ -1012,6 +1019,54 @@ function opened(m, attachment, o, conn) {
   ping(m, attachment);
 }
 
+// src/machine/refusals.ts
+var codes = { position: 4302, malformed: 4303, version: 4305, origin: 4306, policy: 4306 };
+function authFailed(m) {
+  m._race._tries++;
+  m._refusals._askAt = m._now + backoff(m);
+}
+function checkAuth(m) {
+  if (!due(m, m._refusals._askAt)) return;
+  m._refusals._askAt = 0;
+  emit(m, (host) => host._ask());
+}
+function handleRefusal(m, attachment, { reason, retry }, conn) {
+  const { _refusals } = m;
+  const code = codes[reason];
+  let wait = 0;
+  trace(m, "refused", attachment, reason);
+  if (reason === "origin" && attachment._transport._name === "websocket" && (m._server.run || !_refusals._originRejected)) {
+    _refusals._originRejected = true;
+    startCooldown(m, attachment._transport);
+    return endAttachment(m, attachment, 4004, "refused origin");
+  }
+  if (code > 4304) return finish(m, code, reason);
+  if (code) return fault(m, attachment, "refused: " + reason, code);
+  if (reason === "unknown") {
+    if (attachment._openedAt && conn._by && attachment._posts._misrouted++ < 4) return requeue(m, conn);
+    wait = 1100;
+    if (!m._attachments.some((a) => a !== attachment && a._openedAt && !a._suspect)) {
+      _refusals._unknownAt ||= m._now;
+      if (m._now - _refusals._unknownAt > 1e3) return finish(m, 4204, reason);
+    }
+  } else if (reason === "auth") {
+    startRace(m, m._race._at);
+    if (!_refusals._waitAuth && !(conn._startedAt < _refusals._authAt)) {
+      if (_refusals._reauthed && m._now - _refusals._authAt < 6e4) return finish(m, 4301, reason);
+      _refusals._reauthed = _refusals._waitAuth = true;
+      emit(m, (host) => host._ask());
+    }
+  } else {
+    wait = retry > 0 ? Math.max(retry, 100) : 5e3;
+    wait += m._config._random() * wait / 2;
+  }
+  endAttachment(m, attachment, 4004, "refused " + reason);
+  if (wait)
+    if (!healthy(m)) startRace(m, m._race._notBefore = m._now + wait);
+    else if (reason === "unknown") startCooldown(m, attachment._transport);
+    else attachment._transport._learned[Cooldown] = Math.max(attachment._transport._learned[Cooldown], m._now + wait);
+}
+
 // src/machine/wake.ts
 function wake(m) {
   const { _race, _liveness } = m;
@@ -1020,6 +1075,8 @@ function wake(m) {
   _liveness._wokeAt = m._now;
   m._again = true;
   _race._tries = 0;
+  forgetRefusal(m);
+  m._refusals._askAt &&= m._now;
   extendClose(m);
   if (!_current) return startRace(m, Math.max(m._now, _race._notBefore ?? 0));
   startRace(m, _current._suspect ? m._now : m._now + attemptDelay(m));
@@ -1055,50 +1112,12 @@ function judge(m) {
     checkMissingLines(m, inUse);
     rotateByAge(m, inUse);
   }
+  checkAuth(m);
   connect(m);
   promote(m);
   closeUnused(m);
   checkClosing(m);
   remember(m);
-}
-
-// src/machine/refusals.ts
-var codes = { position: 4302, malformed: 4303, version: 4305, origin: 4306, policy: 4306 };
-function handleRefusal(m, attachment, { reason, retry }, conn) {
-  const { _refusals } = m;
-  const code = codes[reason];
-  let wait = 0;
-  trace(m, "refused", attachment, reason);
-  if (reason === "origin" && attachment._transport._name === "websocket" && (m._server.run || !_refusals._originRejected)) {
-    _refusals._originRejected = true;
-    startCooldown(m, attachment._transport);
-    return endAttachment(m, attachment, 4004, "refused origin");
-  }
-  if (code > 4304) return finish(m, code, reason);
-  if (code) return fault(m, attachment, "refused: " + reason, code);
-  if (reason === "unknown") {
-    if (attachment._openedAt && conn._by && attachment._posts._misrouted++ < 4) return requeue(m, conn);
-    wait = 1100;
-    if (!m._attachments.some((a) => a !== attachment && a._openedAt && !a._suspect)) {
-      _refusals._unknownAt ||= m._now;
-      if (m._now - _refusals._unknownAt > 1e3) return finish(m, 4204, reason);
-    }
-  } else if (reason === "auth") {
-    startRace(m, m._race._at);
-    if (!_refusals._waitAuth && !(conn._startedAt < _refusals._authAt)) {
-      if (_refusals._reauthed) return finish(m, 4301, reason);
-      _refusals._reauthed = _refusals._waitAuth = true;
-      emit(m, (host) => host._ask());
-    }
-  } else {
-    wait = retry > 0 ? Math.max(retry, 100) : 5e3;
-    wait += m._config._random() * wait / 2;
-  }
-  endAttachment(m, attachment, 4004, "refused " + reason);
-  if (wait)
-    if (!healthy(m)) startRace(m, m._race._notBefore = m._now + wait);
-    else if (reason === "unknown") startCooldown(m, attachment._transport);
-    else attachment._transport._learned[Cooldown] = Math.max(attachment._transport._learned[Cooldown], m._now + wait);
 }
 
 // src/machine/input.ts
@@ -1110,7 +1129,7 @@ function received(m, conn, batch) {
   try {
     packet = parse(batch, _config._maxBatch);
     if (packet._ack > _log._sent || unconfirmed(m) && packet._first > _log._recv + 1) fail("position", 4302);
-    accept = admit(_log, packet, _config._maxMessage);
+    accept = admit(_log, packet, _config._maxMessage, m._server.win);
   } catch (error) {
     const { message, code } = error;
     return fault(m, conn._attachment, message, code > 4e3 ? code : 4303);
@@ -1216,6 +1235,7 @@ function send(m, message) {
 function taken(m, { _number, _cost, _close }) {
   m._log._taken = _number;
   m._log._takenCost += _cost;
+  m._log._unread -= _cost;
   if (_close) peerClosed(m, _close);
 }
 function closed(m, conn, reason) {
@@ -1238,6 +1258,8 @@ function endpointOf(url) {
 }
 
 // src/session.ts
+var AuthError = class extends Error {
+};
 var known = ["websocket", "sse", "longpoll"];
 function ownJson(value) {
   if (value === void 0) return;
@@ -1356,9 +1378,15 @@ function connect2(url, options = {}) {
     _write: write,
     _hangup: (conn, code) => conn._carrier?._close(code),
     async _ask() {
+      let given;
       try {
-        const given = ownJson(await (typeof auth === "function" ? auth() : auth));
-        dispatch(() => authorized(m, given));
+        given = await (typeof auth === "function" ? auth() : auth);
+      } catch (error) {
+        return dispatch(() => error instanceof AuthError ? finish(m, 4301, error.message) : authFailed(m));
+      }
+      try {
+        const own = ownJson(given);
+        dispatch(() => authorized(m, own));
       } catch (error) {
         dispatch(() => finish(m, 4301, String(error)));
       }
@@ -1480,5 +1508,6 @@ function connect2(url, options = {}) {
   };
 }
 export {
+  AuthError,
   connect2 as connect
 };

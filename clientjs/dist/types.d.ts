@@ -108,7 +108,9 @@ export interface Options {
     /**
      * Credentials for the server's authenticator: any JSON value, or a function that gives one or a
      * promise of one. It is called when a session begins, and again when the server refuses what it
-     * gave. If it throws, the session ends (4301).
+     * gave. If it throws it is called again, ever more slowly. The session ends (4301) if it throws an
+     * `AuthError` or gives what JSON cannot hold, and if the server refuses what it has just given in
+     * place of what was refused.
      */
     auth?: unknown;
     /** Any JSON value for the server's application. With `auth` at most 8 KiB. */

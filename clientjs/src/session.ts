@@ -4,7 +4,7 @@ import type { Wire } from './carriers/carrier.js'
 import { post } from './carriers/post.js'
 import { openSocket } from './carriers/socket.js'
 import {
-  authorized, close, closed, due, finish, newMachine, next, online, received, send, taken, tick, wake,
+  authFailed, authorized, close, closed, due, finish, newMachine, next, online, received, send, taken, tick, wake,
 } from './machine/machine.js'
 import { unconfirmed, type Conn, type Host, type Machine } from './machine/state.js'
 import type { StoreHooks } from './store.js'
@@ -13,6 +13,9 @@ import type { Events, Message, Options, Session, Transport } from './types.js'
 import { endpointOf } from './url.js'
 import { byteLength, prepare, randomName } from './wire/codec.js'
 import { heldBytes, isEnd, lastNumber, type Received } from './wire/log.js'
+
+/** Thrown by `auth` it ends the session, 4301: there are no credentials, and there will be none. */
+export class AuthError extends Error {}
 
 const known: readonly Transport[] = ['websocket', 'sse', 'longpoll']
 
@@ -181,11 +184,17 @@ export function connect(url: string | URL, options: Options = {}): Session {
     _write: write,
     _hangup: (conn, code) => conn._carrier?._close(code),
     async _ask() {
+      let given: unknown
       try {
-        const given = ownJson(await (typeof auth === 'function' ? auth() : auth))
-        dispatch(() => authorized(m, given))
+        given = await (typeof auth === 'function' ? auth() : auth)
       } catch (error) {
-        dispatch(() => finish(m, 4301, String(error)))
+        return dispatch(() => (error instanceof AuthError ? finish(m, 4301, error.message) : authFailed(m)))
+      }
+      try {
+        const own = ownJson(given)
+        dispatch(() => authorized(m, own))
+      } catch (error) {
+        dispatch(() => finish(m, 4301, String(error))) // it would give the same again
       }
     },
     _trace(trace) {

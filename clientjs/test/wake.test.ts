@@ -192,3 +192,15 @@ test('listeners are gone when the session ends, and there are none in Node', asy
   vi.unstubAllGlobals()
   expect(() => start({ transports: ['longpoll'] }).close()).not.toThrow()
 })
+
+test('credentials that could not be had are asked for at once when the network is back', async () => {
+  const auth = vi.fn(() => Promise.reject(Error('no network')))
+  const handlers: Record<string, (event: object) => void> = {}
+  vi.stubGlobal('addEventListener', (type: string, handler: () => void) => (handlers[type] = handler))
+  start({ auth })
+  await pass(60e3)
+  const asked = auth.mock.calls.length
+  handlers['online']!({ type: 'online' })
+  await pass()
+  expect(auth).toHaveBeenCalledTimes(asked + 1)
+})

@@ -19,6 +19,7 @@ export { close, finish } from './closing.js'
 export { due } from './effects.js'
 export { received } from './input.js'
 export { next } from './output.js'
+export { authFailed } from './refusals.js'
 export { online, wake } from './wake.js'
 
 export function newMachine(config: Config): Machine {

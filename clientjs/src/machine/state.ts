@@ -253,8 +253,10 @@ export interface Refusals {
   /** Code and transport of the last fault (HF1-ERR-02). */
   _faultCode?: number
   _faultTransport?: TransportState
-  /** Credentials were refused, and asked for again. */
+  /** Credentials were refused, and asked for again: those are not refused in vain (HF1-ERR-04). */
   _reauthed?: boolean
+  /** When they are asked for again, since the application had none. */
+  _askAt?: number
   /** Credentials are being asked for. */
   _waitAuth: boolean
   /** When they were given. */
