@@ -115,6 +115,8 @@ function prepare(data) {
   }
   return { _entries, _cost };
 }
+var preambleOf = (kind) => `holdfast/1 ${kind} ${randomName(12)}
+`;
 var wrap = (preamble, batch) => preamble + batch + ".\n";
 function unwrap(preamble, body) {
   const text2 = body.replace(/\r\n/g, "\n");
@@ -125,8 +127,7 @@ function unwrap(preamble, body) {
 
 // src/carriers/post.ts
 function post(wire, kind, batch, take, closed2) {
-  let preamble = `holdfast/1 ${kind} ${randomName(12)}
-`;
+  let preamble = preambleOf(kind);
   const stream = kind === "stream";
   const abort = new AbortController();
   const { _fetch } = wire;
@@ -845,6 +846,14 @@ function planAck(m) {
   due(m, m._output._ackAt);
 }
 var maxEarly = 4096;
+function goodbye(m) {
+  close(m, 4100, "1001");
+  const attachment = m._selection._current;
+  if (!attachment) return;
+  attachment._written._pos = m._output._known = m._log._base;
+  dial(m, attachment, "up", m._now + 1e4);
+  return next(m, m._conns.at(-1));
+}
 function next(m, conn) {
   const { _attachment, _first } = conn;
   const { _log } = m;
@@ -896,15 +905,15 @@ function next(m, conn) {
   }
   const head = `@${pos + 1} ${_log._taken}
 ${controls}`;
-  return writeLines(m, _attachment, pos, head, controls.length, win, Math.min(limit, batchLimit(m, _attachment)));
+  return writeLines(m, conn, pos, head, controls.length, win, Math.min(limit, batchLimit(m, _attachment)));
 }
-function writeLines(m, attachment, pos, head, controls, win, limit) {
+function writeLines(m, { _kind, _attachment }, pos, head, controls, win, limit) {
   let batch = head;
   let size = byteLength(batch);
   let to = pos;
   while (fits(m._log, to + 1, win)) {
     const { _line, _raw, _more } = m._log._entries[to - m._log._base];
-    const frame = _raw && m._server.run && isSocket(attachment);
+    const frame = _raw && m._server.run && _kind === "socket";
     const added = byteLength(_line);
     if (to > pos ? frame || size + added > limit : frame ? controls : size + added > limit && controls > 400) break;
     to++;
@@ -919,8 +928,8 @@ function writeLines(m, attachment, pos, head, controls, win, limit) {
   m._log._sent = Math.max(m._log._sent, to);
   if (to > pos) {
     noteActive(m);
-    noteWritten(attachment, size, to);
-    attachment._written._pos = to;
+    noteWritten(_attachment, size, to);
+    _attachment._written._pos = to;
   }
   return batch;
 }
@@ -1345,9 +1354,15 @@ function connect2(url, options = {}) {
     });
     schedule();
   };
-  const notice = ({ persisted }) => dispatch(() => online(m, isOnline(), persisted !== false && !globalThis.document?.hidden));
+  const notice = ({ type, persisted }) => dispatch(() => {
+    if (type !== "pagehide") online(m, isOnline(), persisted !== false && !globalThis.document?.hidden);
+    else if (!persisted && !store) {
+      const batch = goodbye(m);
+      if (batch) navigator.sendBeacon("http" + wire._url, wrap(preambleOf("up"), batch));
+    }
+  });
   const watch = (how) => {
-    for (const type of ["online", "offline", "visibilitychange", "pageshow"])
+    for (const type of ["online", "offline", "visibilitychange", "pageshow", "pagehide"])
       globalThis[how]?.(type, notice, true);
   };
   const schedule = () => {

@@ -4,14 +4,15 @@ import type { Wire } from './carriers/carrier.js'
 import { post } from './carriers/post.js'
 import { openSocket } from './carriers/socket.js'
 import {
-  authFailed, authorized, close, closed, due, finish, newMachine, next, online, received, send, taken, tick, wake,
+  authFailed, authorized, close, closed, due, finish, goodbye, newMachine, next, online, received, send, taken, tick,
+  wake,
 } from './machine/machine.js'
 import { unconfirmed, type Conn, type Host, type Machine } from './machine/state.js'
 import type { StoreHooks } from './store.js'
 import { stored } from './stored.js'
 import type { Events, Message, Options, Session, Transport } from './types.js'
 import { endpointOf } from './url.js'
-import { byteLength, prepare, randomName } from './wire/codec.js'
+import { byteLength, preambleOf, prepare, randomName, wrap } from './wire/codec.js'
 import { heldBytes, isEnd, lastNumber, type Received } from './wire/log.js'
 
 /** Thrown by `auth` it ends the session, 4301: there are no credentials, and there will be none. */
@@ -145,10 +146,17 @@ export function connect(url: string | URL, options: Options = {}): Session {
   // A page that is shown again, and a network that comes or goes (HF1-LIV-14, HF1-LIV-15). Caught
   // at the window, where there is one; `persisted` is of pageshow alone, and false when a page has
   // just been loaded.
-  const notice = ({ persisted }: { persisted?: boolean }): void =>
-    dispatch(() => online(m, isOnline(), persisted !== false && !globalThis.document?.hidden))
+  const notice = ({ type, persisted }: PageTransitionEvent): void =>
+    dispatch(() => {
+      if (type !== 'pagehide') online(m, isOnline(), persisted !== false && !globalThis.document?.hidden)
+      else if (!persisted && !store) {
+        // It does not come back, and nothing that it leaves behind goes on with the session.
+        const batch = goodbye(m)
+        if (batch) navigator.sendBeacon('http' + wire._url, wrap(preambleOf('up'), batch))
+      }
+    })
   const watch = (how: 'addEventListener' | 'removeEventListener') => {
-    for (const type of ['online', 'offline', 'visibilitychange', 'pageshow'])
+    for (const type of ['online', 'offline', 'visibilitychange', 'pageshow', 'pagehide'])
       globalThis[how]?.(type, notice as EventListener, true)
   }
 

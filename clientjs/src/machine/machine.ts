@@ -18,7 +18,7 @@ import { late } from './wake.js'
 export { close, finish } from './closing.js'
 export { due } from './effects.js'
 export { received } from './input.js'
-export { next } from './output.js'
+export { goodbye, next } from './output.js'
 export { authFailed } from './refusals.js'
 export { online, wake } from './wake.js'
 

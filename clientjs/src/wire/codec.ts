@@ -183,6 +183,9 @@ export function prepare(data: Data): Prepared {
   return { _entries, _cost }
 }
 
+/** What an HTTP body begins with; its answer repeats it (HF1-HTTP-01). */
+export const preambleOf = (kind: string): string => `holdfast/1 ${kind} ${randomName(12)}\n`
+
 /** An HTTP body around a batch. */
 export const wrap = (preamble: string, batch: string): string => preamble + batch + '.\n'
 
