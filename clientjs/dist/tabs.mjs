@@ -5,6 +5,75 @@ import {
   connect as connect2
 } from "./holdfast.mjs";
 
+// src/tabs/election.ts
+var interval = 1e3;
+var patience = 3;
+var Election = class {
+  locks;
+  lock;
+  tab;
+  /** The place in the queue of those that would lead. */
+  turn = new AbortController();
+  release;
+  /** Signs of life that were asked for in vain, and how many may be. */
+  unanswered = 0;
+  most = patience;
+  stopped = false;
+  timer;
+  constructor(locks, lock, tab) {
+    this.locks = locks;
+    this.lock = lock;
+    this.tab = tab;
+    this.timer = setInterval(() => this.beat(), interval);
+    this.stand(false);
+  }
+  /** The tab that leads has answered. */
+  answered() {
+    this.unanswered = 0;
+    this.most = patience;
+  }
+  /** Lets another tab lead. */
+  stop() {
+    this.stopped = true;
+    clearInterval(this.timer);
+    this.turn.abort();
+    this.release?.();
+  }
+  /**
+   * Leads once the lock is granted, and waits for it again when another tab has taken it away. That
+   * one leads then, and what this one still writes is not accepted (see Meta.term).
+   */
+  stand(steal) {
+    this.turn.abort();
+    const turn = this.turn = new AbortController();
+    const granted = () => {
+      if (this.stopped) return;
+      const held = new Promise((release) => this.release = release);
+      this.tab.lead();
+      return held;
+    };
+    this.locks.request(this.lock, steal ? { steal } : { signal: turn.signal }, granted).catch(() => {
+      if (turn !== this.turn || this.stopped) return;
+      this.release = void 0;
+      this.tab.follow();
+      this.stand(false);
+    });
+  }
+  /**
+   * Answers are counted and not timed: the timers of this tab may be late too. Where no answer ever
+   * comes, tabs take turns ever more slowly.
+   */
+  beat() {
+    if (this.release) this.unanswered = 0;
+    else if (this.unanswered++ < this.most) this.tab.ask();
+    else {
+      this.unanswered = 0;
+      this.most *= 2;
+      this.stand(true);
+    }
+  }
+};
+
 // src/wire/codec.ts
 var utf8 = new TextEncoder();
 var byteLength = (text) => utf8.encode(text).length;
@@ -665,6 +734,7 @@ var Tab = class {
   locks = globalThis.navigator?.locks;
   giveUp = new AbortController();
   release = [];
+  election;
   leader;
   /** The session of this tab alone. */
   plain;
@@ -713,8 +783,13 @@ var Tab = class {
     this.channel = new Channel(path);
     this.channel.onmessage = ({ data }) => this.handle(data);
     this.channel.postMessage({ what: "hello" });
-    void this.hold(`${path}:leader`).then((granted) => {
-      if (granted && !this.left) this.lead(journal);
+    this.election = new Election(locks, `${path}:leader`, {
+      lead: () => this.lead(journal),
+      follow: () => {
+        this.leader?.stop();
+        this.leader = void 0;
+      },
+      ask: () => this.channel.postMessage({ what: "ping" })
     });
     this.listen();
   }
@@ -741,6 +816,7 @@ var Tab = class {
     this.listen();
   }
   lead(journal) {
+    if (this.left) return;
     this.leader = new Leader(
       this.url,
       this.options,
@@ -770,6 +846,8 @@ var Tab = class {
     if (signal.what === "up") this.leader?.feed();
     else if (signal.what === "room") void this.leader?.flow();
     else if (signal.what === "hello") this.leader?.show();
+    else if (signal.what === "ping") this.leader && this.channel.postMessage({ what: "pong" });
+    else if (signal.what === "pong") this.election?.answered();
     else if (signal.what === "news") this.reader.sync();
     else if (signal.what === "view") this.show(signal.view);
     else this.lost(4202, signal.reason);
@@ -883,9 +961,7 @@ var Tab = class {
     const own = (event) => listener(event);
     set.add(own);
     if (type === "message") queueMicrotask(() => this.listen());
-    return () => {
-      set.delete(own);
-    };
+    return () => void set.delete(own);
   }
   close(code = 4100, reason = "") {
     if (!(code < 4200) || !isEnd(code, reason)) throw RangeError("code or reason");
@@ -907,6 +983,7 @@ var Tab = class {
       await this.journal?.run((t) => void t.tabs.delete(this.id_)).catch(() => {
       });
       this.giveUp.abort();
+      this.election?.stop();
       for (const release of this.release.splice(0)) release();
       this.channel?.close();
       this.journal?.close();

@@ -12,6 +12,7 @@
 import {
   connect, type Data, type End, type Events, type Message, type Options, type Session, type State, type Transport,
 } from './index.js'
+import { Election } from './tabs/election.js'
 import { fresh, Journal, type Meta } from './tabs/journal.js'
 import { Leader, type View } from './tabs/leader.js'
 import { measured, Reader, Writer } from './tabs/reader.js'
@@ -82,7 +83,7 @@ export function share(url: string | URL, options: ShareOptions = {}): SharedSess
 
 /** What a tab tells the others. */
 interface Signal {
-  what: 'up' | 'news' | 'room' | 'hello' | 'view' | 'failed'
+  what: 'up' | 'news' | 'room' | 'hello' | 'view' | 'failed' | 'ping' | 'pong'
   view?: View
   reason?: string
 }
@@ -98,6 +99,7 @@ class Tab implements SharedSession {
   private readonly locks = globalThis.navigator?.locks as LockManager | undefined
   private readonly giveUp = new AbortController()
   private release: (() => void)[] = []
+  private election: Election | undefined
   private leader: Leader | undefined
   /** The session of this tab alone. */
   private plain: Session | undefined
@@ -149,8 +151,13 @@ class Tab implements SharedSession {
     this.channel = new Channel(path)
     this.channel.onmessage = ({ data }) => this.handle(data as Signal)
     this.channel.postMessage({ what: 'hello' })
-    void this.hold(`${path}:leader`).then((granted) => {
-      if (granted && !this.left) this.lead(journal)
+    this.election = new Election(locks, `${path}:leader`, {
+      lead: () => this.lead(journal),
+      follow: () => {
+        this.leader?.stop()
+        this.leader = undefined
+      },
+      ask: () => this.channel!.postMessage({ what: 'ping' }),
     })
     this.listen()
   }
@@ -180,6 +187,7 @@ class Tab implements SharedSession {
   }
 
   private lead(journal: Journal): void {
+    if (this.left) return
     this.leader = new Leader(
       this.url,
       this.options,
@@ -211,6 +219,8 @@ class Tab implements SharedSession {
     if (signal.what === 'up') this.leader?.feed()
     else if (signal.what === 'room') void this.leader?.flow()
     else if (signal.what === 'hello') this.leader?.show()
+    else if (signal.what === 'ping') this.leader && this.channel!.postMessage({ what: 'pong' })
+    else if (signal.what === 'pong') this.election?.answered()
     else if (signal.what === 'news') this.reader!.sync()
     else if (signal.what === 'view') this.show(signal.view!)
     else this.lost(4202, signal.reason!)
@@ -342,9 +352,7 @@ class Tab implements SharedSession {
     const own: typeof listener = (event) => listener(event)
     set.add(own)
     if (type === 'message') queueMicrotask(() => this.listen())
-    return () => {
-      set.delete(own)
-    }
+    return () => void set.delete(own)
   }
 
   close(code = 4100, reason = ''): void {
@@ -368,6 +376,7 @@ class Tab implements SharedSession {
       await this.ready
       await this.journal?.run((t) => void t.tabs.delete(this.id_)).catch(() => {})
       this.giveUp.abort()
+      this.election?.stop()
       for (const release of this.release.splice(0)) release()
       this.channel?.close()
       this.journal?.close()

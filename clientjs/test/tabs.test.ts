@@ -69,6 +69,50 @@ const only = (): ServerSession => {
   return [...server.sessions.values()][0]!
 }
 
+describe('a tab that leads and is frozen', () => {
+  test('is replaced within 4 s, and harms nothing when it wakes', async () => {
+    const first = new Tab()
+    await pass(100)
+    const second = new Tab()
+    await pass(5000)
+    expect([first, second].map((t) => t.session.leads)).toEqual([true, false])
+    first.life.frozen = true
+    void second.session.send('while it is frozen')
+    await pass(4500)
+    expect(second.session.leads).toBe(true)
+    expect(only().up).toEqual(['while it is frozen'])
+    only().send('answer')
+    await pass(500)
+    expect(second.got).toEqual(['answer'])
+    void second.session.send('b')
+    first.life.thaw()
+    await pass(100)
+    expect([first, second].map((t) => t.session.leads)).toEqual([false, true])
+    void first.session.send('c')
+    await pass(5000)
+    only().send('again')
+    await pass(500)
+    expect(only().up).toEqual(['while it is frozen', 'b', 'c'])
+    for (const tab of [first, second]) expect(tab.got).toEqual(['answer', 'again'])
+    expect([first, second].map((t) => t.session.leads)).toEqual([false, true])
+    expect(server.complaints).toEqual([])
+    second.life.die()
+    await pass(1000)
+    expect(first.session.leads).toBe(true)
+  })
+
+  test('is not replaced while it answers', async () => {
+    const tabs = [new Tab()]
+    await pass(100)
+    for (let i = 0; i < 4; i++) tabs.push(new Tab())
+    await pass(120e3)
+    expect(tabs.map((t) => t.session.leads)).toEqual([true, false, false, false, false])
+    for (const tab of tabs) tab.session.leave()
+    await pass(100)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+})
+
 describe('tabs', () => {
   test('listeners may stop, start again, be there twice, and let the tab leave in an event', async () => {
     const tab = new Tab({ listen: false })
