@@ -1421,7 +1421,10 @@ function connect2(url, options = {}) {
       deliver();
       if (again) {
         setTimeout(host._ask, Math.random() * Math.min(3e4, 500 * 2 ** renewals++));
-      } else watch("removeEventListener");
+      } else {
+        watch("removeEventListener");
+        store?._end?.();
+      }
       emit2(again ? "renew" : "close", fates);
     }
   };

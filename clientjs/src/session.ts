@@ -223,7 +223,10 @@ export function connect(url: string | URL, options: Options = {}): Session {
       if (again) {
         // Not at once: a server that goes away has many clients.
         setTimeout(host._ask, Math.random() * Math.min(30e3, 500 * 2 ** renewals++))
-      } else watch('removeEventListener')
+      } else {
+        watch('removeEventListener')
+        store?._end?.()
+      }
       emit(again ? 'renew' : 'close', fates)
     },
   }

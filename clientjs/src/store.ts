@@ -16,6 +16,8 @@ export interface StoreHooks extends Store {
   ): void
   /** Called before anything is sent: what the next page needs is to be written down. */
   _keep(m: Machine): void
+  /** No machine will start any more. */
+  _end?(): void
   /**
    * The application takes a message, or the peer's `!close` without one; it is acknowledged once
    * `done` was called, in order.
