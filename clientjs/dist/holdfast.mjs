@@ -251,7 +251,7 @@ function admit(log, packet, maxMessage, win = Infinity) {
     Object.assign(log, { _unread, _recv, _pieces, _piecesCost, _last });
   };
 }
-var isEnd = (code, reason) => Number.isInteger(code) && code > 4099 && code < 4400 && typeof reason === "string" && byteLength(reason) < 129;
+var isEnd = (code, reason) => Number.isSafeInteger(code) && code > 4099 && code < 4400 && typeof reason === "string" && byteLength(reason) < 129;
 function join(pieces, cost) {
   const parts = pieces.map((line) => line._data);
   if (parts.length < 2) return parts[0];
@@ -968,6 +968,10 @@ function rotateByAge(m, attachment) {
 // src/machine/race.ts
 function connect(m) {
   const { _race, _refusals } = m;
+  if (due(m, _refusals._askAt)) {
+    _refusals._askAt = 0;
+    emit(m, (host) => host._ask());
+  }
   if (_refusals._waitAuth || healthy(m) || selectStandby(m)) return;
   const opening = m._attachments.some((a) => !a._openedAt);
   if (!opening) _race._at ||= m._now;
@@ -1028,54 +1032,6 @@ function opened(m, attachment, o, conn) {
   ping(m, attachment);
 }
 
-// src/machine/refusals.ts
-var codes = { position: 4302, malformed: 4303, version: 4305, origin: 4306, policy: 4306 };
-function authFailed(m) {
-  m._race._tries++;
-  m._refusals._askAt = m._now + backoff(m);
-}
-function checkAuth(m) {
-  if (!due(m, m._refusals._askAt)) return;
-  m._refusals._askAt = 0;
-  emit(m, (host) => host._ask());
-}
-function handleRefusal(m, attachment, { reason, retry }, conn) {
-  const { _refusals } = m;
-  const code = codes[reason];
-  let wait = 0;
-  trace(m, "refused", attachment, reason);
-  if (reason === "origin" && attachment._transport._name === "websocket" && (m._server.run || !_refusals._originRejected)) {
-    _refusals._originRejected = true;
-    startCooldown(m, attachment._transport);
-    return endAttachment(m, attachment, 4004, "refused origin");
-  }
-  if (code > 4304) return finish(m, code, reason);
-  if (code) return fault(m, attachment, "refused: " + reason, code);
-  if (reason === "unknown") {
-    if (attachment._openedAt && conn._by && attachment._posts._misrouted++ < 4) return requeue(m, conn);
-    wait = 1100;
-    if (!m._attachments.some((a) => a !== attachment && a._openedAt && !a._suspect)) {
-      _refusals._unknownAt ||= m._now;
-      if (m._now - _refusals._unknownAt > 1e3) return finish(m, 4204, reason);
-    }
-  } else if (reason === "auth") {
-    startRace(m, m._race._at);
-    if (!_refusals._waitAuth && !(conn._startedAt < _refusals._authAt)) {
-      if (_refusals._reauthed && m._now - _refusals._authAt < 6e4) return finish(m, 4301, reason);
-      _refusals._reauthed = _refusals._waitAuth = true;
-      emit(m, (host) => host._ask());
-    }
-  } else {
-    wait = retry > 0 ? Math.max(retry, 100) : 5e3;
-    wait += m._config._random() * wait / 2;
-  }
-  endAttachment(m, attachment, 4004, "refused " + reason);
-  if (wait)
-    if (!healthy(m)) startRace(m, m._race._notBefore = m._now + wait);
-    else if (reason === "unknown") startCooldown(m, attachment._transport);
-    else attachment._transport._learned[Cooldown] = Math.max(attachment._transport._learned[Cooldown], m._now + wait);
-}
-
 // src/machine/wake.ts
 function wake(m) {
   const { _race, _liveness } = m;
@@ -1121,12 +1077,54 @@ function judge(m) {
     checkMissingLines(m, inUse);
     rotateByAge(m, inUse);
   }
-  checkAuth(m);
   connect(m);
   promote(m);
   closeUnused(m);
   checkClosing(m);
   remember(m);
+}
+
+// src/machine/refusals.ts
+var codes = { position: 4302, malformed: 4303, version: 4305, origin: 4306, policy: 4306 };
+function authFailed(m) {
+  m._race._tries++;
+  m._refusals._askAt = m._now + backoff(m);
+}
+function handleRefusal(m, attachment, { reason, retry }, conn) {
+  const { _refusals } = m;
+  const code = codes[reason];
+  let wait = 0;
+  trace(m, "refused", attachment, reason);
+  if (reason === "origin" && attachment._transport._name === "websocket" && (m._server.run || !_refusals._originRejected)) {
+    _refusals._originRejected = true;
+    startCooldown(m, attachment._transport);
+    return endAttachment(m, attachment, 4004, "refused origin");
+  }
+  if (code > 4304) return finish(m, code, reason);
+  if (code) return fault(m, attachment, "refused: " + reason, code);
+  if (reason === "unknown") {
+    if (attachment._openedAt && conn._by && attachment._posts._misrouted++ < 4) return requeue(m, conn);
+    wait = 1100;
+    if (!m._attachments.some((a) => a !== attachment && a._openedAt && !a._suspect)) {
+      _refusals._unknownAt ||= m._now;
+      if (m._now - _refusals._unknownAt > 1e3) return finish(m, 4204, reason);
+    }
+  } else if (reason === "auth") {
+    startRace(m, m._race._at);
+    if (!_refusals._waitAuth && !(conn._startedAt < _refusals._authAt)) {
+      if (_refusals._reauthed && m._now - _refusals._authAt < 6e4) return finish(m, 4301, reason);
+      _refusals._reauthed = _refusals._waitAuth = true;
+      emit(m, (host) => host._ask());
+    }
+  } else {
+    wait = retry > 0 ? Math.max(retry, 100) : 5e3;
+    wait += m._config._random() * wait / 2;
+  }
+  endAttachment(m, attachment, 4004, "refused " + reason);
+  if (wait)
+    if (!healthy(m)) startRace(m, m._race._notBefore = m._now + wait);
+    else if (reason === "unknown") startCooldown(m, attachment._transport);
+    else attachment._transport._learned[Cooldown] = Math.max(attachment._transport._learned[Cooldown], m._now + wait);
 }
 
 // src/machine/input.ts
@@ -1301,7 +1299,6 @@ function connect2(url, options = {}) {
   const ownMeta = ownJson(meta);
   if (typeof auth !== "function") ownJson(auth);
   let m;
-  const ahead = () => Date.now() - performance.now();
   let base;
   let lead;
   const clock = () => Math.round(base + performance.now());
@@ -1327,7 +1324,8 @@ function connect2(url, options = {}) {
   };
   const isOnline = () => globalThis.navigator?.onLine !== false;
   const start = () => {
-    base = lead = ahead();
+    base = Date.now() - performance.now();
+    lead = 0;
     m = newMachine({
       _memory: remembered(),
       _key: randomName(32),
@@ -1348,8 +1346,9 @@ function connect2(url, options = {}) {
   };
   const dispatch = (act) => {
     tick(m, () => {
-      if (Math.abs(ahead() - lead) > 5e3) wake(m);
-      lead = ahead();
+      const ahead = Date.now() - clock();
+      if (Math.abs(ahead - lead) > 5e3) wake(m);
+      lead = ahead;
       act?.();
     });
     schedule();
@@ -1396,14 +1395,12 @@ function connect2(url, options = {}) {
       let given;
       try {
         given = await (typeof auth === "function" ? auth() : auth);
-      } catch (error) {
-        return dispatch(() => error instanceof AuthError ? finish(m, 4301, error.message) : authFailed(m));
-      }
-      try {
         const own = ownJson(given);
         dispatch(() => authorized(m, own));
       } catch (error) {
-        dispatch(() => finish(m, 4301, String(error)));
+        dispatch(
+          () => given || error instanceof AuthError ? finish(m, 4301, error.message) : authFailed(m)
+        );
       }
     },
     _trace(trace2) {

@@ -209,7 +209,7 @@ function append(log, entries) {
   for (const entry2 of entries) entry2._end = log._grown += entry2._cost;
   log._entries.push(...entries);
 }
-var isEnd = (code, reason) => Number.isInteger(code) && code > 4099 && code < 4400 && typeof reason === "string" && byteLength(reason) < 129;
+var isEnd = (code, reason) => Number.isSafeInteger(code) && code > 4099 && code < 4400 && typeof reason === "string" && byteLength(reason) < 129;
 
 // src/stored.ts
 var stored = true;

@@ -64,8 +64,7 @@ export function connect(url: string | URL, options: Options = {}): Session {
   if (typeof auth !== 'function') ownJson(auth)
 
   let m: Machine
-  /** How far the wall clock is ahead of the one that is never set: when m began, and now. */
-  const ahead = () => Date.now() - performance.now()
+  /** The clock that is never set: what it lacks to the wall clock when m begins, and since then. */
   let base: number
   let lead: number
   const clock = () => Math.round(base + performance.now())
@@ -108,7 +107,8 @@ export function connect(url: string | URL, options: Options = {}): Session {
   const isOnline = () => globalThis.navigator?.onLine !== false
 
   const start = (): void => {
-    base = lead = ahead()
+    base = Date.now() - performance.now()
+    lead = 0
     m = newMachine({
       _memory: remembered(),
       _key: randomName(32),
@@ -136,8 +136,9 @@ export function connect(url: string | URL, options: Options = {}): Session {
    */
   const dispatch = (act?: () => void): void => {
     tick(m, () => {
-      if (Math.abs(ahead() - lead) > 5e3) wake(m)
-      lead = ahead()
+      const ahead = Date.now() - clock()
+      if (Math.abs(ahead - lead) > 5e3) wake(m)
+      lead = ahead
       act?.()
     })
     schedule()
@@ -195,14 +196,13 @@ export function connect(url: string | URL, options: Options = {}): Session {
       let given: unknown
       try {
         given = await (typeof auth === 'function' ? auth() : auth)
-      } catch (error) {
-        return dispatch(() => (error instanceof AuthError ? finish(m, 4301, error.message) : authFailed(m)))
-      }
-      try {
         const own = ownJson(given)
         dispatch(() => authorized(m, own))
       } catch (error) {
-        dispatch(() => finish(m, 4301, String(error))) // it would give the same again
+        // What JSON cannot hold would be given again.
+        dispatch(() =>
+          given || error instanceof AuthError ? finish(m, 4301, (error as Error).message) : authFailed(m),
+        )
       }
     },
     _trace(trace) {

@@ -4,7 +4,7 @@ import type { Fields } from '../wire/control.js'
 import { endAttachment, requeue } from './attachments.js'
 import { backoff, startRace } from './backoff.js'
 import { fault, finish } from './closing.js'
-import { due, emit, trace } from './effects.js'
+import { emit, trace } from './effects.js'
 import { Cooldown, healthy, type Attachment, type Conn, type Machine } from './state.js'
 import { startCooldown } from './transports.js'
 
@@ -15,13 +15,6 @@ const codes: Record<string, number> = { position: 4302, malformed: 4303, version
 export function authFailed(m: Machine): void {
   m._race._tries++
   m._refusals._askAt = m._now + backoff(m)
-}
-
-/** Asks for credentials again, when it is time to. */
-export function checkAuth(m: Machine): void {
-  if (!due(m, m._refusals._askAt)) return
-  m._refusals._askAt = 0
-  emit(m, (host) => host._ask())
 }
 
 /** Acts on a refusal as docs/protocol.md tables it (HF1-ERR-04). */

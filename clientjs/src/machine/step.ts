@@ -7,7 +7,6 @@ import { lineWaits, pump } from './output.js'
 import { checkPosts } from './posts.js'
 import { closeUnused, promote, rotateByAge } from './promotion.js'
 import { connect } from './race.js'
-import { checkAuth } from './refusals.js'
 import { healthy, type Machine } from './state.js'
 import { noteWorking } from './transports.js'
 import { late } from './wake.js'
@@ -37,7 +36,6 @@ function judge(m: Machine): void {
     checkMissingLines(m, inUse)
     rotateByAge(m, inUse)
   }
-  checkAuth(m)
   connect(m)
   promote(m)
   closeUnused(m)

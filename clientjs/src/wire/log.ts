@@ -141,7 +141,7 @@ export function admit(log: Logs, packet: Packet, maxMessage: number, win = Infin
 
 /** HF1-CLO-01: what a `!close` may say. */
 export const isEnd = (code: unknown, reason: unknown): boolean =>
-  Number.isInteger(code) &&
+  Number.isSafeInteger(code) &&
   (code as number) > 4099 &&
   (code as number) < 4400 &&
   typeof reason === 'string' &&
