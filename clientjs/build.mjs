@@ -31,7 +31,7 @@ const modules = [
   { name: 'websocket', source: 'websocket', budget: 1900 },
   { name: 'reload', source: 'reload', budget: 2000 },
   { name: 'doctor', source: 'doctor', budget: 15000 },
-  { name: 'tabs', source: 'tabs', budget: 6600 },
+  { name: 'tabs', source: 'tabs', budget: 6750 },
 ]
 
 /**

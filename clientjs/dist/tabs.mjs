@@ -19,14 +19,36 @@ var Election = class {
   unanswered = 0;
   most = patience;
   stopped = false;
+  /** The page is frozen: some of its tasks run nonetheless, and none may begin what it cannot end. */
+  frozen = false;
   timer;
   constructor(locks, lock, tab) {
     this.locks = locks;
     this.lock = lock;
     this.tab = tab;
     this.timer = setInterval(() => this.beat(), interval);
+    this.watch("addEventListener");
     this.stand(false);
   }
+  watch(how) {
+    globalThis.document?.[how]?.("freeze", this.freeze);
+    globalThis.document?.[how]?.("resume", this.thaw);
+  }
+  /** Where the platform says that it freezes the page, another tab leads at once. */
+  freeze = () => {
+    this.frozen = true;
+    this.turn.abort();
+    if (!this.release) return;
+    this.tab.follow();
+    this.release();
+    this.release = void 0;
+  };
+  thaw = () => {
+    this.frozen = false;
+    this.unanswered = 0;
+    this.stand(false);
+    this.tab.resume();
+  };
   /** The tab that leads has answered. */
   answered() {
     this.unanswered = 0;
@@ -36,6 +58,7 @@ var Election = class {
   stop() {
     this.stopped = true;
     clearInterval(this.timer);
+    this.watch("removeEventListener");
     this.turn.abort();
     this.release?.();
   }
@@ -53,7 +76,7 @@ var Election = class {
       return held;
     };
     this.locks.request(this.lock, steal ? { steal } : { signal: turn.signal }, granted).catch(() => {
-      if (turn !== this.turn || this.stopped) return;
+      if (turn !== this.turn || this.stopped || this.frozen) return;
       this.release = void 0;
       this.tab.follow();
       this.stand(false);
@@ -64,7 +87,7 @@ var Election = class {
    * comes, tabs take turns ever more slowly.
    */
   beat() {
-    if (this.release) this.unanswered = 0;
+    if (this.release || this.frozen) this.unanswered = 0;
     else if (this.unanswered++ < this.most) this.tab.ask();
     else {
       this.unanswered = 0;
@@ -762,8 +785,7 @@ var Tab = class {
     const { locks, path } = this;
     const { BroadcastChannel: Channel } = globalThis;
     if (!locks || !Channel || !globalThis.indexedDB) throw Error("cannot share");
-    const journal = await Journal.open(path);
-    await this.hold(`${path}:tab:${this.id_}`);
+    const [journal] = await Promise.all([Journal.open(path), this.hold(`${path}:tab:${this.id_}`)]);
     await journal.run((t) => {
       if (t.meta.over) {
         t.meta = { ...fresh(t.meta), downSize: 0 };
@@ -789,7 +811,8 @@ var Tab = class {
         this.leader?.stop();
         this.leader = void 0;
       },
-      ask: () => this.channel.postMessage({ what: "ping" })
+      ask: () => this.channel.postMessage({ what: "ping" }),
+      resume: () => this.reader.sync()
     });
     this.listen();
   }
@@ -842,7 +865,7 @@ var Tab = class {
     this.handle(signal);
   }
   handle(signal) {
-    if (this.left) return;
+    if (this.left || this.election?.frozen) return;
     if (signal.what === "up") this.leader?.feed();
     else if (signal.what === "room") void this.leader?.flow();
     else if (signal.what === "hello") this.leader?.show();

@@ -130,8 +130,7 @@ class Tab implements SharedSession {
     const { locks, path } = this
     const { BroadcastChannel: Channel } = globalThis
     if (!locks || !Channel || !globalThis.indexedDB) throw Error('cannot share')
-    const journal = await Journal.open(path)
-    await this.hold(`${path}:tab:${this.id_}`)
+    const [journal] = await Promise.all([Journal.open(path), this.hold(`${path}:tab:${this.id_}`)])
     await journal.run((t) => {
       if (t.meta.over) {
         t.meta = { ...fresh(t.meta), downSize: 0 }
@@ -158,6 +157,7 @@ class Tab implements SharedSession {
         this.leader = undefined
       },
       ask: () => this.channel!.postMessage({ what: 'ping' }),
+      resume: () => this.reader!.sync(),
     })
     this.listen()
   }
@@ -215,7 +215,7 @@ class Tab implements SharedSession {
   }
 
   private handle(signal: Signal): void {
-    if (this.left) return
+    if (this.left || this.election?.frozen) return
     if (signal.what === 'up') this.leader?.feed()
     else if (signal.what === 'room') void this.leader?.flow()
     else if (signal.what === 'hello') this.leader?.show()

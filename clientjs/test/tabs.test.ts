@@ -101,6 +101,34 @@ describe('a tab that leads and is frozen', () => {
     expect(first.session.leads).toBe(true)
   })
 
+  test('gives way at once where the platform says so', async () => {
+    const page = new EventTarget()
+    vi.stubGlobal('document', page)
+    const first = new Tab()
+    await pass(100)
+    vi.stubGlobal('document', undefined)
+    const second = new Tab()
+    await pass(100)
+    page.dispatchEvent(new Event('freeze'))
+    await pass(100)
+    expect([first, second].map((t) => t.session.leads)).toEqual([false, true])
+    // Signals still come, and it must not begin a transaction that it could not end.
+    const before = first.life.steps
+    void second.session.send('a')
+    await pass(10e3)
+    only().send('b')
+    await pass(500)
+    expect(first.got).toEqual([])
+    expect(only().up).toEqual(['a'])
+    expect(first.life.steps - before).toBeLessThan(30)
+    page.dispatchEvent(new Event('resume'))
+    await pass(500)
+    expect(first.got).toEqual(['b'])
+    second.session.leave()
+    await pass(100)
+    expect(first.session.leads).toBe(true)
+  })
+
   test('is not replaced while it answers', async () => {
     const tabs = [new Tab()]
     await pass(100)

@@ -12,6 +12,8 @@ export interface Candidate {
   follow(): void
   /** Asks the tab that leads for a sign of life. */
   ask(): void
+  /** It is no longer frozen: there may be news. */
+  resume(): void
 }
 
 export class Election {
@@ -25,6 +27,8 @@ export class Election {
   private unanswered = 0
   private most = patience
   private stopped = false
+  /** The page is frozen: some of its tasks run nonetheless, and none may begin what it cannot end. */
+  frozen = false
   private readonly timer: ReturnType<typeof setInterval>
 
   constructor(locks: LockManager, lock: string, tab: Candidate) {
@@ -32,7 +36,30 @@ export class Election {
     this.lock = lock
     this.tab = tab
     this.timer = setInterval(() => this.beat(), interval)
+    this.watch('addEventListener')
     this.stand(false)
+  }
+
+  private watch(how: 'addEventListener' | 'removeEventListener'): void {
+    globalThis.document?.[how]?.('freeze', this.freeze)
+    globalThis.document?.[how]?.('resume', this.thaw)
+  }
+
+  /** Where the platform says that it freezes the page, another tab leads at once. */
+  private readonly freeze = (): void => {
+    this.frozen = true
+    this.turn.abort()
+    if (!this.release) return
+    this.tab.follow()
+    this.release()
+    this.release = undefined
+  }
+
+  private readonly thaw = (): void => {
+    this.frozen = false
+    this.unanswered = 0
+    this.stand(false)
+    this.tab.resume()
   }
 
   /** The tab that leads has answered. */
@@ -45,6 +72,7 @@ export class Election {
   stop(): void {
     this.stopped = true
     clearInterval(this.timer)
+    this.watch('removeEventListener')
     this.turn.abort()
     this.release?.()
   }
@@ -63,7 +91,7 @@ export class Election {
       return held
     }
     this.locks.request(this.lock, steal ? { steal } : { signal: turn.signal }, granted).catch(() => {
-      if (turn !== this.turn || this.stopped) return
+      if (turn !== this.turn || this.stopped || this.frozen) return
       this.release = undefined
       this.tab.follow()
       this.stand(false)
@@ -75,7 +103,7 @@ export class Election {
    * comes, tabs take turns ever more slowly.
    */
   private beat(): void {
-    if (this.release) this.unanswered = 0
+    if (this.release || this.frozen) this.unanswered = 0
     else if (this.unanswered++ < this.most) this.tab.ask()
     else {
       this.unanswered = 0
