@@ -1555,7 +1555,7 @@ async function lifeOf2(p, busy) {
 function endpointOf(url) {
   const { href } = new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href);
   const parts = /^(?:http|ws)(s?:\/\/)(?!.*\/\/$)(?:[^/]*@)?([^#]*)$/.exec(href);
-  if (!parts) throw TypeError("no endpoint: " + href);
+  if (!parts) throw TypeError(href);
   return parts[1] + parts[2];
 }
 

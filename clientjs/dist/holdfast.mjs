@@ -1260,7 +1260,7 @@ function closed(m, conn, reason) {
 function endpointOf(url) {
   const { href } = new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href);
   const parts = /^(?:http|ws)(s?:\/\/)(?!.*\/\/$)(?:[^/]*@)?([^#]*)$/.exec(href);
-  if (!parts) throw TypeError("no endpoint: " + href);
+  if (!parts) throw TypeError(href);
   return parts[1] + parts[2];
 }
 
@@ -1271,7 +1271,7 @@ var known = ["websocket", "sse", "longpoll"];
 function ownJson(value) {
   if (value === void 0) return;
   const text2 = JSON.stringify(value);
-  if (!text2 || byteLength(text2) > 8e3) throw TypeError("no JSON, or above 8 KiB");
+  if (!text2 || byteLength(text2) > 8e3) throw TypeError("not JSON");
   return JSON.parse(text2);
 }
 function connect2(url, options = {}) {
@@ -1294,8 +1294,8 @@ function connect2(url, options = {}) {
     _maxBatch: maxBatch
   };
   const usable = transports.filter((name) => name !== "websocket" || wire._WebSocket);
-  if (!usable[0] || transports.some((name) => !known.includes(name))) throw TypeError("transports");
-  if (!(buffer >= 0 && maxBatch > 2047 && maxBatch <= 1 << 20)) throw RangeError("buffer or maxBatch");
+  if (!usable[0] || !transports.every((name) => known.includes(name))) throw TypeError("transports");
+  if (!(buffer >= 0 && maxBatch > 2047 && maxBatch <= 1 << 20)) throw RangeError("bounds");
   const ownMeta = ownJson(meta);
   if (typeof auth !== "function") ownJson(auth);
   let m;

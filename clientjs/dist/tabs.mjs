@@ -738,7 +738,7 @@ var Leader = class {
 function endpointOf(url) {
   const { href } = new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href);
   const parts = /^(?:http|ws)(s?:\/\/)(?!.*\/\/$)(?:[^/]*@)?([^#]*)$/.exec(href);
-  if (!parts) throw TypeError("no endpoint: " + href);
+  if (!parts) throw TypeError(href);
   return parts[1] + parts[2];
 }
 
