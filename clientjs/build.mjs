@@ -27,11 +27,11 @@ const ecma = 2022
  * import `./index.js` and bundle everything else they need.
  */
 const modules = [
-  { name: 'holdfast', source: 'index', budget: 9547 },
+  { name: 'holdfast', source: 'index', budget: 10170 },
   { name: 'websocket', source: 'websocket', budget: 1900 },
-  { name: 'reload', source: 'reload', budget: 1795 },
+  { name: 'reload', source: 'reload', budget: 2000 },
   { name: 'doctor', source: 'doctor', budget: 15000 },
-  { name: 'tabs', source: 'tabs', budget: 6200 },
+  { name: 'tabs', source: 'tabs', budget: 6750 },
 ]
 
 /**
@@ -39,8 +39,8 @@ const modules = [
  * is only measured.
  */
 const scripts = [
-  { name: 'core.min.js', sources: ['index'], budget: 9450 },
-  { name: 'holdfast.min.js', sources: ['index', 'websocket'], budget: 10980 },
+  { name: 'core.min.js', sources: ['index'], budget: 10050 },
+  { name: 'holdfast.min.js', sources: ['index', 'websocket'], budget: 11500 },
 ]
 const banner = '/*! Holdfast, MIT licence */'
 

@@ -8,7 +8,7 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 
 // The frequent letters of what a minifier writes anyhow come first.
-const letters = 'etnroaislcufdhmpgvwybkjxzqETNROAISLCUFDHMPGVWYBKJXZQ$_'
+const letters = 'etnroailscufdhmpgvwybkjxzqETNROAISLCUFDHMPGVWYBKJXZQ$_'
 
 const nameAt = (i) =>
   i < letters.length ? letters[i] : nameAt(Math.floor(i / letters.length) - 1) + letters[i % letters.length]

@@ -70,6 +70,42 @@ example('React', async (t) => {
   assert.deepEqual(page.complaints, [])
 })
 
+example('React in StrictMode, with another URL, and a child that sends from an effect', async (t) => {
+  const { outputFiles } = await build({
+    stdin: {
+      contents: `import { StrictMode, useEffect, useState } from 'react'
+        import { createRoot } from 'react-dom/client'
+        import { useSession } from './useSession.js'
+        function Child({ send }) { useEffect(() => void send('hi'), [send]) }
+        function App() {
+          const [url, setUrl] = useState('/holdfast?first')
+          const { messages, send } = useSession(url)
+          return <><Child send={send} /><p>{url} has {messages.join()}.</p>
+            <button onClick={() => setUrl('/holdfast?second')}>Other</button></>
+        }
+        createRoot(document.getElementById('root')).render(<StrictMode><App /></StrictMode>)`,
+      loader: 'jsx',
+      resolveDir: folder('../examples'),
+    },
+    alias: { holdfast: entry('holdfast') },
+    bundle: true,
+    define: { 'process.env.NODE_ENV': '"development"' },
+    format: 'esm',
+    jsx: 'automatic',
+    write: false,
+  })
+  const { page } = await open(t, '/', {
+    texts: {
+      '/': `${blank}<div id="root"></div><script type="module" src="/app.js"></script>`,
+      '/app.js': outputFiles[0].text,
+    },
+  })
+  await shows(page, 'first has hi.')
+  await page.click('button')
+  await shows(page, 'second has hi.')
+  assert.deepEqual(page.complaints, [])
+})
+
 example('reload', async (t) => {
   const { page } = await open(t, '/', { texts: { '/': modulePage('reload.js') } })
   await shows(page, 'hello')

@@ -29,7 +29,7 @@ export interface DiagnoseOptions {
     credentials?: RequestCredentials;
     /** Ends the diagnosis early; the report tells what was seen by then. */
     signal?: AbortSignal;
-    /** Is told of every step. It must not throw. */
+    /** Is told of every step. */
     onProgress?: (progress: Progress) => void;
     /** In place of the platform's. */
     WebSocket?: new (url: string) => WebSocketLike;
@@ -39,6 +39,7 @@ export interface DiagnoseOptions {
 /**
  * Tries every transport to an endpoint, all at a time, and reports. It takes about 10 s and at most
  * `timeout` and 1 s more, needs nothing of the server's application, and closes its sessions.
- * Throws a TypeError if `endpoint` is not http, https, ws or wss; all else is in the report.
+ * Throws a TypeError if `endpoint` is not http, https, ws or wss, or has a fragment; all else is in
+ * the report.
  */
 export declare function diagnose(endpoint: string | URL, options?: DiagnoseOptions): Promise<Report>;

@@ -72,7 +72,7 @@ function parse(batch, limit) {
   const [, first, ack, , plus] = /^@([1-9]\d{0,15}) (0|[1-9]\d{0,15})( [\w-]{1,64})?( \+)?$/.exec(head) ?? fail();
   if ((binary ? batch.length : byteLength(text)) > limit || lines.pop() !== "" || plus && !binary || /\r(?!\n)/.test(text))
     fail();
-  const parsed = binary ? [messageLine(batch.subarray(text.length), !!plus)] : lines.map(parseLine);
+  const parsed = binary ? [messageLine(batch.slice(text.length), !!plus)] : lines.map(parseLine);
   if (Math.max(+first + parsed.filter((l) => l._log).length, +ack) > 2 ** 53 - 1) fail();
   return { _first: +first, _ack: +ack, _lines: parsed };
 }
@@ -1551,6 +1551,14 @@ async function lifeOf2(p, busy) {
   return life;
 }
 
+// src/url.ts
+function endpointOf(url) {
+  const { href } = new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href);
+  const parts = /^(?:http|ws)(s?:\/\/)(?!.*\/\/$)(?:[^/]*@)?([^#]*)$/.exec(href);
+  if (!parts) throw TypeError(href);
+  return parts[1] + parts[2];
+}
+
 // src/doctor.ts
 async function diagnose(endpoint, options = {}) {
   const began = performance.now();
@@ -1564,7 +1572,7 @@ async function diagnose(endpoint, options = {}) {
   if (options.signal?.aborted) stop();
   const found = new Findings();
   const d = {
-    url: urlOf(endpoint),
+    url: new URL("http" + endpointOf(endpoint)),
     found,
     long,
     fetch: options.fetch ?? ((...args) => fetch(...args)),
@@ -1574,7 +1582,7 @@ async function diagnose(endpoint, options = {}) {
     signal: over.signal,
     refused: false,
     left: (most) => Math.max(0, Math.min(most, began + timeout - performance.now() - waits.close)),
-    progress: ({ result: { name } }, text) => options.onProgress?.({ transport: name, text, state: void 0 })
+    progress: ({ result: { name } }, text) => show({ transport: name, text, state: void 0 })
   };
   found.hidden = d.url.search.slice(1);
   found.untested(
@@ -1586,6 +1594,7 @@ async function diagnose(endpoint, options = {}) {
       "certificates, TLS interception, proxies in use, and the status of a refused WebSocket: a page is not told; `holdfast doctor` on the command line is"
     );
   if (globalThis.navigator?.onLine === false) found.find("offline", "the browser says: offline");
+  const show = (progress) => void new Promise(() => options.onProgress?.(progress));
   const tries2 = [new Probe(d, "websocket"), new Probe(d, "sse"), new Probe(d, "longpoll")];
   const run = [trySocket, tryStream, tryPolls];
   await Promise.all(
@@ -1593,7 +1602,7 @@ async function diagnose(endpoint, options = {}) {
       d.progress(p, "Connecting.");
       await run[i](p);
       judge(p);
-      options.onProgress?.({ transport: p.result.name, text: conclusions[p.result.state], state: p.result.state });
+      show({ transport: p.result.name, text: conclusions[p.result.state], state: p.result.state });
     })
   );
   clearTimeout(timer);
@@ -1613,14 +1622,6 @@ async function diagnose(endpoint, options = {}) {
     facts,
     notTested
   };
-}
-function urlOf(endpoint) {
-  const url = new URL(endpoint, globalThis.document?.baseURI ?? globalThis.location?.href);
-  const scheme = url.protocol.replace(/^ws/, "http");
-  if (!/^https?:$/.test(scheme)) throw TypeError("not the URL of an endpoint");
-  const changed = new URL(scheme + url.href.slice(url.protocol.length));
-  changed.hash = "";
-  return changed;
 }
 var conclusions = { fits: "It works.", impaired: "It works, at a cost.", fails: "It does not work." };
 function judge(p) {

@@ -72,7 +72,7 @@ function parse(batch, limit) {
   const [, first, ack, , plus] = /^@([1-9]\d{0,15}) (0|[1-9]\d{0,15})( [\w-]{1,64})?( \+)?$/.exec(head) ?? fail();
   if ((binary ? batch.length : byteLength(text2)) > limit || lines.pop() !== "" || plus && !binary || /\r(?!\n)/.test(text2))
     fail();
-  const parsed = binary ? [messageLine(batch.subarray(text2.length), !!plus)] : lines.map(parseLine);
+  const parsed = binary ? [messageLine(batch.slice(text2.length), !!plus)] : lines.map(parseLine);
   if (Math.max(+first + parsed.filter((l) => l._log).length, +ack) > 2 ** 53 - 1) fail();
   return { _first: +first, _ack: +ack, _lines: parsed };
 }
@@ -85,6 +85,10 @@ function encodeEntry(text2, cost, more, raw) {
 function cut(text2, bytes) {
   const piece = text2.slice(0, utf8.encodeInto(text2.slice(0, bytes), new Uint8Array(bytes)).read);
   return piece !== text2 && /\\*$/.exec(piece)[0].length % 2 ? piece.slice(0, -1) : piece;
+}
+function bytesOf(data) {
+  const { buffer, byteOffset, byteLength: byteLength2 } = ArrayBuffer.isView(data) ? data : new DataView(data);
+  return new Uint8Array(buffer, byteOffset, byteLength2);
 }
 function prepare(data) {
   const _entries = [];
@@ -102,13 +106,17 @@ function prepare(data) {
       rest = rest.slice(piece.length);
       add("t" + piece + "\n", costOf(piece.replace(/\\./g, ".")), !!rest);
     } while (rest);
-  } else
-    for (let at = 0; !at || at < data.length; ) {
-      const piece = data.slice(at, at += 1149);
-      add("b" + btoa(binaryString(piece)) + "\n", costOf(piece), at < data.length, piece);
+  } else {
+    const bytes = bytesOf(data);
+    for (let at = 0; !at || at < bytes.length; ) {
+      const piece = bytes.slice(at, at += 1149);
+      add("b" + btoa(binaryString(piece)) + "\n", costOf(piece), at < bytes.length, piece);
     }
+  }
   return { _entries, _cost };
 }
+var preambleOf = (kind) => `holdfast/1 ${kind} ${randomName(12)}
+`;
 var wrap = (preamble, batch) => preamble + batch + ".\n";
 function unwrap(preamble, body) {
   const text2 = body.replace(/\r\n/g, "\n");
@@ -119,8 +127,7 @@ function unwrap(preamble, body) {
 
 // src/carriers/post.ts
 function post(wire, kind, batch, take, closed2) {
-  let preamble = `holdfast/1 ${kind} ${randomName(12)}
-`;
+  let preamble = preambleOf(kind);
   const stream = kind === "stream";
   const abort = new AbortController();
   const { _fetch } = wire;
@@ -187,6 +194,7 @@ var newLogs = () => ({
   _freed: 0,
   _recv: 0,
   _taken: 0,
+  _unread: 0,
   _queue: [],
   _pieces: [],
   _piecesCost: 0,
@@ -213,8 +221,8 @@ function fits(log, n, win) {
   return win >= 0 && !!entry && (!entry._cost || entry._end - log._freed <= win || // The oldest message may always go whole.
   log._entries.findIndex((e) => !e._more) >= i);
 }
-function admit(log, packet, maxMessage) {
-  let { _recv, _pieces, _piecesCost, _last } = log;
+function admit(log, packet, maxMessage, win = Infinity) {
+  let { _unread, _recv, _pieces, _piecesCost, _last } = log;
   const whole = [];
   let n = packet._first;
   let before;
@@ -225,6 +233,8 @@ function admit(log, packet, maxMessage) {
       if (before?._name || before?._more && typeof line._data !== typeof before._data) fail();
       before = line;
       if (n++ !== _recv + 1) continue;
+      if (_unread > win + maxMessage) fail("window", 4304);
+      _unread += line._cost;
       _recv++;
       _last = line;
       _pieces.push(line);
@@ -238,10 +248,10 @@ function admit(log, packet, maxMessage) {
     }
   return () => {
     log._queue.push(...whole);
-    Object.assign(log, { _recv, _pieces, _piecesCost, _last });
+    Object.assign(log, { _unread, _recv, _pieces, _piecesCost, _last });
   };
 }
-var isEnd = (code, reason) => code > 4099 && code < 4400 && byteLength(reason) < 129;
+var isEnd = (code, reason) => Number.isSafeInteger(code) && code > 4099 && code < 4400 && typeof reason === "string" && byteLength(reason) < 129;
 function join(pieces, cost) {
   const parts = pieces.map((line) => line._data);
   if (parts.length < 2) return parts[0];
@@ -308,6 +318,9 @@ function startRace(m, at = 0) {
   m._race._at = at;
   for (const transport of m._transports) transport._tried = false;
 }
+function forgetRefusal(m) {
+  m._refusals._reauthed = false;
+}
 var backoff = (m) => Math.min(3e4, 500 * 2 ** m._race._tries) * m._config._random();
 function raceAfterLoss(m) {
   startRace(m, m._now + (m._race._tries ? backoff(m) : 0));
@@ -317,6 +330,7 @@ function allFailed(m) {
   m._race._tries++;
   startRace(m, m._now + backoff(m));
   for (const transport of m._transports) transport._failed = false;
+  forgetRefusal(m);
 }
 var attemptDelay = (m) => clamp(2 * m._liveness._rtt, 250, 1e3);
 var attemptTimeout = (m) => Math.max(2e3, 4 * m._liveness._rtt);
@@ -832,6 +846,14 @@ function planAck(m) {
   due(m, m._output._ackAt);
 }
 var maxEarly = 4096;
+function goodbye(m) {
+  close(m, 4100, "1001");
+  const attachment = m._selection._current;
+  if (!attachment) return;
+  attachment._written._pos = m._output._known = m._log._base;
+  dial(m, attachment, "up", m._now + 1e4);
+  return next(m, m._conns.at(-1));
+}
 function next(m, conn) {
   const { _attachment, _first } = conn;
   const { _log } = m;
@@ -883,15 +905,15 @@ function next(m, conn) {
   }
   const head = `@${pos + 1} ${_log._taken}
 ${controls}`;
-  return writeLines(m, _attachment, pos, head, controls.length, win, Math.min(limit, batchLimit(m, _attachment)));
+  return writeLines(m, conn, pos, head, controls.length, win, Math.min(limit, batchLimit(m, _attachment)));
 }
-function writeLines(m, attachment, pos, head, controls, win, limit) {
+function writeLines(m, { _kind, _attachment }, pos, head, controls, win, limit) {
   let batch = head;
   let size = byteLength(batch);
   let to = pos;
   while (fits(m._log, to + 1, win)) {
     const { _line, _raw, _more } = m._log._entries[to - m._log._base];
-    const frame = _raw && m._server.run && isSocket(attachment);
+    const frame = _raw && m._server.run && _kind === "socket";
     const added = byteLength(_line);
     if (to > pos ? frame || size + added > limit : frame ? controls : size + added > limit && controls > 400) break;
     to++;
@@ -906,8 +928,8 @@ function writeLines(m, attachment, pos, head, controls, win, limit) {
   m._log._sent = Math.max(m._log._sent, to);
   if (to > pos) {
     noteActive(m);
-    noteWritten(attachment, size, to);
-    attachment._written._pos = to;
+    noteWritten(_attachment, size, to);
+    _attachment._written._pos = to;
   }
   return batch;
 }
@@ -946,6 +968,10 @@ function rotateByAge(m, attachment) {
 // src/machine/race.ts
 function connect(m) {
   const { _race, _refusals } = m;
+  if (due(m, _refusals._askAt)) {
+    _refusals._askAt = 0;
+    emit(m, (host) => host._ask());
+  }
   if (_refusals._waitAuth || healthy(m) || selectStandby(m)) return;
   const opening = m._attachments.some((a) => !a._openedAt);
   if (!opening) _race._at ||= m._now;
@@ -1014,6 +1040,8 @@ function wake(m) {
   _liveness._wokeAt = m._now;
   m._again = true;
   _race._tries = 0;
+  forgetRefusal(m);
+  m._refusals._askAt &&= m._now;
   extendClose(m);
   if (!_current) return startRace(m, Math.max(m._now, _race._notBefore ?? 0));
   startRace(m, _current._suspect ? m._now : m._now + attemptDelay(m));
@@ -1058,6 +1086,10 @@ function judge(m) {
 
 // src/machine/refusals.ts
 var codes = { position: 4302, malformed: 4303, version: 4305, origin: 4306, policy: 4306 };
+function authFailed(m) {
+  m._race._tries++;
+  m._refusals._askAt = m._now + backoff(m);
+}
 function handleRefusal(m, attachment, { reason, retry }, conn) {
   const { _refusals } = m;
   const code = codes[reason];
@@ -1080,7 +1112,7 @@ function handleRefusal(m, attachment, { reason, retry }, conn) {
   } else if (reason === "auth") {
     startRace(m, m._race._at);
     if (!_refusals._waitAuth && !(conn._startedAt < _refusals._authAt)) {
-      if (_refusals._reauthed) return finish(m, 4301, reason);
+      if (_refusals._reauthed && m._now - _refusals._authAt < 6e4) return finish(m, 4301, reason);
       _refusals._reauthed = _refusals._waitAuth = true;
       emit(m, (host) => host._ask());
     }
@@ -1104,7 +1136,7 @@ function received(m, conn, batch) {
   try {
     packet = parse(batch, _config._maxBatch);
     if (packet._ack > _log._sent || unconfirmed(m) && packet._first > _log._recv + 1) fail("position", 4302);
-    accept = admit(_log, packet, _config._maxMessage);
+    accept = admit(_log, packet, _config._maxMessage, m._server.win);
   } catch (error) {
     const { message, code } = error;
     return fault(m, conn._attachment, message, code > 4e3 ? code : 4303);
@@ -1210,6 +1242,7 @@ function send(m, message) {
 function taken(m, { _number, _cost, _close }) {
   m._log._taken = _number;
   m._log._takenCost += _cost;
+  m._log._unread -= _cost;
   if (_close) peerClosed(m, _close);
 }
 function closed(m, conn, reason) {
@@ -1223,7 +1256,24 @@ function closed(m, conn, reason) {
   } else if (reason) postFailed(m, conn, reason);
 }
 
+// src/url.ts
+function endpointOf(url) {
+  const { href } = new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href);
+  const parts = /^(?:http|ws)(s?:\/\/)(?!.*\/\/$)(?:[^/]*@)?([^#]*)$/.exec(href);
+  if (!parts) throw TypeError(href);
+  return parts[1] + parts[2];
+}
+
 // src/session.ts
+var AuthError = class extends Error {
+};
+var known = ["websocket", "sse", "longpoll"];
+function ownJson(value) {
+  if (value === void 0) return;
+  const text2 = JSON.stringify(value);
+  if (!text2 || byteLength(text2) > 8e3) throw TypeError("not JSON");
+  return JSON.parse(text2);
+}
 function connect2(url, options = {}) {
   const {
     auth,
@@ -1231,18 +1281,27 @@ function connect2(url, options = {}) {
     credentials = "same-origin",
     buffer = 8 << 20,
     maxBatch = 65536,
+    transports = known,
     renew = true,
     memory
   } = options;
   const store = stored ? options.store : void 0;
   const wire = {
-    _url: new URL(url, globalThis.location?.href).href.replace(/^(ws|http)/, ""),
+    _url: endpointOf(url),
     _fetch: options.fetch ?? fetch,
     _WebSocket: options.WebSocket ?? globalThis.WebSocket,
     _credentials: credentials,
     _maxBatch: maxBatch
   };
+  const usable = transports.filter((name) => name !== "websocket" || wire._WebSocket);
+  if (!usable[0] || !transports.every((name) => known.includes(name))) throw TypeError("transports");
+  if (!(buffer >= 0 && maxBatch > 2047 && maxBatch <= 1 << 20)) throw RangeError("bounds");
+  const ownMeta = ownJson(meta);
+  if (typeof auth !== "function") ownJson(auth);
   let m;
+  let base;
+  let lead;
+  const clock = () => Math.round(base + performance.now());
   let renewals = 0;
   let timer;
   let queued = false;
@@ -1253,7 +1312,7 @@ function connect2(url, options = {}) {
   const listeners = {};
   const drains = [];
   const idle = [];
-  const emit2 = (type, event) => listeners[type]?.forEach((listener) => new Promise(() => listener(event)));
+  const emit2 = (type, event) => [...listeners[type] ?? []].forEach((listener) => new Promise(() => listener(event)));
   const remembered = (text2) => {
     const key = "holdfast http" + wire._url.split("?")[0];
     try {
@@ -1265,18 +1324,18 @@ function connect2(url, options = {}) {
   };
   const isOnline = () => globalThis.navigator?.onLine !== false;
   const start = () => {
+    base = Date.now() - performance.now();
+    lead = 0;
     m = newMachine({
       _memory: remembered(),
       _key: randomName(32),
-      _transports: (options.transports ?? ["websocket", "sse", "longpoll"]).filter(
-        (name) => name !== "websocket" || wire._WebSocket
-      ),
+      _transports: usable,
       _maxBatch: maxBatch,
       _maxMessage: 16 << 20,
       // the most that a server may be set to
-      _meta: meta,
+      _meta: ownMeta,
       _random: Math.random,
-      _clock: Date.now
+      _clock: clock
     });
     online(m, isOnline(), false);
     store?._start(m, emit2, dispatch);
@@ -1286,12 +1345,23 @@ function connect2(url, options = {}) {
     return next(m, conn);
   };
   const dispatch = (act) => {
-    tick(m, act);
+    tick(m, () => {
+      const ahead = Date.now() - clock();
+      if (Math.abs(ahead - lead) > 5e3) wake(m);
+      lead = ahead;
+      act?.();
+    });
     schedule();
   };
-  const notice = ({ persisted }) => dispatch(() => online(m, isOnline(), persisted !== false && !globalThis.document?.hidden));
+  const notice = ({ type, persisted }) => dispatch(() => {
+    if (type !== "pagehide") online(m, isOnline(), persisted !== false && !globalThis.document?.hidden);
+    else if (!persisted && !store) {
+      const batch = goodbye(m);
+      if (batch) navigator.sendBeacon("http" + wire._url, wrap(preambleOf("up"), batch));
+    }
+  });
   const watch = (how) => {
-    for (const type of ["online", "offline", "visibilitychange", "pageshow"])
+    for (const type of ["online", "offline", "visibilitychange", "pageshow", "pagehide"])
       globalThis[how]?.(type, notice, true);
   };
   const schedule = () => {
@@ -1322,11 +1392,15 @@ function connect2(url, options = {}) {
     _write: write,
     _hangup: (conn, code) => conn._carrier?._close(code),
     async _ask() {
+      let given;
       try {
-        const given = await (typeof auth === "function" ? auth() : auth);
-        dispatch(() => authorized(m, given));
+        given = await (typeof auth === "function" ? auth() : auth);
+        const own = ownJson(given);
+        dispatch(() => authorized(m, own));
       } catch (error) {
-        dispatch(() => finish(m, 4301, String(error)));
+        dispatch(
+          () => given || error instanceof AuthError ? finish(m, 4301, error.message) : authFailed(m)
+        );
       }
     },
     _trace(trace2) {
@@ -1338,17 +1412,24 @@ function connect2(url, options = {}) {
       const fates = m._closing._over;
       const kind = ~~(fates.code / 100);
       const again = renew && !m._closing._local && (kind === 42 || kind === 41 && unconfirmed(m));
-      deliver();
+      collectMessages();
       release();
+      if (again) start();
+      deliver();
       if (again) {
-        start();
         setTimeout(host._ask, Math.random() * Math.min(3e4, 500 * 2 ** renewals++));
-      } else watch("removeEventListener");
+      } else {
+        watch("removeEventListener");
+        store?._end?.();
+      }
       emit2(again ? "renew" : "close", fates);
     }
   };
-  const deliver = () => {
+  const collectMessages = () => {
     for (const item of m._log._queue.splice(0)) inbox.push([m._server.id, item]);
+  };
+  const deliver = () => {
+    collectMessages();
     while (inbox[0] && (inbox[0][1]._close || listeners.message?.size)) {
       const message = shift();
       if (message) emit2("message", message);
@@ -1387,7 +1468,7 @@ function connect2(url, options = {}) {
     shownHeld = held;
     store?._keep(m);
     clearTimeout(timer);
-    if (m._deadline) timer = setTimeout(dispatch, Math.min(m._deadline - Date.now(), 1e9));
+    if (m._deadline) timer = setTimeout(dispatch, Math.min(m._deadline - clock(), 1e9));
   };
   start();
   watch("addEventListener");
@@ -1422,9 +1503,10 @@ function connect2(url, options = {}) {
     }),
     on(type, listener) {
       const set = listeners[type] ??= /* @__PURE__ */ new Set();
-      set.add(listener);
+      const own = (event) => listener(event);
+      set.add(own);
       schedule();
-      return () => void set.delete(listener);
+      return () => void set.delete(own);
     },
     close(code = 4100, reason = "") {
       if (code > 4199 || !isEnd(code, reason)) throw RangeError("code or reason");
@@ -1441,5 +1523,6 @@ function connect2(url, options = {}) {
   };
 }
 export {
+  AuthError,
   connect2 as connect
 };

@@ -1,2 +1,2 @@
-export { connect } from './session.js';
-export type { End, Events, Message, Options, Session, State, Step, Store, Trace, Transport, TransportChange, WebSocketLike, } from './types.js';
+export { AuthError, connect } from './session.js';
+export type { Data, End, Events, Message, Options, Session, State, Step, Store, Trace, Transport, TransportChange, WebSocketLike, } from './types.js';

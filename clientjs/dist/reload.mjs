@@ -21,7 +21,7 @@ function append(log, entries) {
 }
 
 // src/store.ts
-var unanswered = ({ run, since }) => !run && Date.now() - since > 15e3;
+var unanswered = ({ run, since }) => !run && Math.abs(Date.now() - since) > 15e3;
 var headOf = ({ _config, _server, _race, _selection, _log }, since) => ({
   key: _config._key,
   run: _server.run,
@@ -60,32 +60,52 @@ async function reloadStore(name, { limit = 4 << 20, wait = 2e3 } = {}) {
     const copy = sessionStorage.getItem(index);
     if (copy) {
       const old = new Copy(index, copy);
-      const head = await hold(old.prefix, wait) ? old.readHead() : void 0;
-      if (head) return new SessionStore(name, limit, old, head);
-      old.erase(false);
+      const held2 = hold(old.prefix, wait);
+      const granted = await held2.granted;
+      if (!held2.store?.giveWay()) {
+        const head = granted ? old.readHead() : void 0;
+        if (head) return new SessionStore(name, limit, old, held2, head);
+        old.erase(false);
+        held2.release();
+      }
     }
     prune(index);
     const fresh = new Copy(index, randomName(12));
-    await hold(fresh.prefix, wait);
-    return new SessionStore(name, limit, fresh);
+    const held = hold(fresh.prefix, wait);
+    await held.granted;
+    return new SessionStore(name, limit, fresh, held);
   } catch (error) {
-    return new SessionStore(name, limit, void 0, void 0, String(error));
+    return new SessionStore(name, limit, void 0, void 0, void 0, String(error));
   }
 }
+var ownLocks = /* @__PURE__ */ new WeakMap();
 function hold(lock, wait) {
   const { locks } = navigator;
   if (!locks) throw Error("no Web Locks");
+  const own = ownLocks.get(locks) ?? /* @__PURE__ */ new Map();
+  ownLocks.set(locks, own);
+  const before = own.get(lock);
+  if (before) return before;
   const given = new AbortController();
   const timer = setTimeout(() => given.abort(), wait);
-  return new Promise((resolve) => {
-    const forever = () => {
+  let free = () => {
+  };
+  const granted = new Promise((resolve) => {
+    const until = () => {
       clearTimeout(timer);
       resolve(true);
-      return new Promise(() => {
-      });
+      return new Promise((end) => free = end);
     };
-    locks.request(lock, { signal: given.signal }, forever).catch(() => resolve(false));
+    locks.request(lock, { signal: given.signal }, until).catch(() => resolve(false));
   });
+  const release = () => {
+    own.delete(lock);
+    free();
+  };
+  void granted.then((is) => is || release());
+  const held = { granted, release };
+  own.set(lock, held);
+  return held;
 }
 function prune(index) {
   for (const key of Object.keys(localStorage))
@@ -149,6 +169,8 @@ var SessionStore = class {
   restored;
   limit;
   copy;
+  held;
+  used = false;
   /** Why it is off. */
   off;
   /** What the first machine goes on from. */
@@ -158,7 +180,9 @@ var SessionStore = class {
   /** Characters of the lines that are kept. */
   size = 0;
   report;
-  constructor(name, limit, copy, old, off = "") {
+  constructor(name, limit, copy, held, old, off = "") {
+    this.held = held;
+    if (held) held.store = this;
     this.name = name;
     this.limit = limit;
     this.copy = copy;
@@ -168,6 +192,7 @@ var SessionStore = class {
   }
   _start(m, emit) {
     const { old, copy } = this;
+    this.used = true;
     this.report = () => emit("unstored", { reason: this.off });
     this.old = void 0;
     if (this.off) queueMicrotask(this.report);
@@ -186,6 +211,18 @@ var SessionStore = class {
       this.report();
       this.forget();
     }
+  }
+  _end() {
+    if (this.held?.store === this) this.held.release();
+  }
+  /** For another store of the same copy in this page; true if a session uses it. */
+  giveWay() {
+    if (!this.used) {
+      this.off = "another store took its place";
+      this.old = void 0;
+      this.restored = false;
+    }
+    return this.used;
   }
   write(m, copy) {
     if (this.head?.key !== m._config._key) this.forget();

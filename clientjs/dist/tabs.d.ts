@@ -1,4 +1,4 @@
-import { type Events, type Message, type Options, type State, type Transport } from './index.js';
+import { type Data, type Events, type Message, type Options, type State, type Transport } from './index.js';
 /**
  * Options of `share`: those of `connect` without `store`, and a name. All tabs should give the
  * same.
@@ -29,7 +29,7 @@ export interface SharedSession extends AsyncIterable<Message> {
      * delivered even if this tab is closed. Messages of one tab keep their order. Rejects as
      * `Session.send` throws, and if the journal cannot be written.
      */
-    send(data: string | Uint8Array): Promise<number>;
+    send(data: Data): Promise<number>;
     /**
      * Resolves when the server's application has taken all that this tab has sent so far; rejects if
      * the session ends before that.
@@ -54,4 +54,4 @@ export interface SharedSession extends AsyncIterable<Message> {
  * does. Where the platform lacks Web Locks (they need https or localhost), BroadcastChannel or
  * IndexedDB, the tab has a session of its own.
  */
-export declare function share(url: string, options?: ShareOptions): SharedSession;
+export declare function share(url: string | URL, options?: ShareOptions): SharedSession;

@@ -5,6 +5,98 @@ import {
   connect as connect2
 } from "./holdfast.mjs";
 
+// src/tabs/election.ts
+var interval = 1e3;
+var patience = 3;
+var Election = class {
+  locks;
+  lock;
+  tab;
+  /** The place in the queue of those that would lead. */
+  turn = new AbortController();
+  release;
+  /** Signs of life that were asked for in vain, and how many may be. */
+  unanswered = 0;
+  most = patience;
+  stopped = false;
+  /** The page is frozen: some of its tasks run nonetheless, and none may begin what it cannot end. */
+  frozen = false;
+  timer;
+  constructor(locks, lock, tab) {
+    this.locks = locks;
+    this.lock = lock;
+    this.tab = tab;
+    this.timer = setInterval(() => this.beat(), interval);
+    this.watch("addEventListener");
+    this.stand(false);
+  }
+  watch(how) {
+    globalThis.document?.[how]?.("freeze", this.freeze);
+    globalThis.document?.[how]?.("resume", this.thaw);
+  }
+  /** Where the platform says that it freezes the page, another tab leads at once. */
+  freeze = () => {
+    this.frozen = true;
+    this.turn.abort();
+    if (!this.release) return;
+    this.tab.follow();
+    this.release();
+    this.release = void 0;
+  };
+  thaw = () => {
+    this.frozen = false;
+    this.unanswered = 0;
+    this.stand(false);
+    this.tab.resume();
+  };
+  /** The tab that leads has answered. */
+  answered() {
+    this.unanswered = 0;
+    this.most = patience;
+  }
+  /** Lets another tab lead. */
+  stop() {
+    this.stopped = true;
+    clearInterval(this.timer);
+    this.watch("removeEventListener");
+    this.turn.abort();
+    this.release?.();
+  }
+  /**
+   * Leads once the lock is granted, and waits for it again when another tab has taken it away. That
+   * one leads then, and what this one still writes is not accepted (see Meta.term).
+   */
+  stand(steal) {
+    this.turn.abort();
+    const turn = this.turn = new AbortController();
+    const granted = () => {
+      if (this.stopped) return;
+      const held = new Promise((release) => this.release = release);
+      this.tab.lead();
+      return held;
+    };
+    this.locks.request(this.lock, steal ? { steal } : { signal: turn.signal }, granted).catch(() => {
+      if (turn !== this.turn || this.stopped || this.frozen) return;
+      this.release = void 0;
+      this.tab.follow();
+      this.stand(false);
+    });
+  }
+  /**
+   * Answers are counted and not timed: the timers of this tab may be late too. Where no answer ever
+   * comes, tabs take turns ever more slowly.
+   */
+  beat() {
+    if (this.release || this.frozen) this.unanswered = 0;
+    else if (this.unanswered++ < this.most) this.tab.ask();
+    else {
+      this.unanswered = 0;
+      this.most *= 2;
+      this.stand(true);
+    }
+  }
+};
+
 // src/wire/codec.ts
 var utf8 = new TextEncoder();
 var byteLength = (text) => utf8.encode(text).length;
@@ -23,6 +115,10 @@ function cut(text, bytes) {
   const piece = text.slice(0, utf8.encodeInto(text.slice(0, bytes), new Uint8Array(bytes)).read);
   return piece !== text && /\\*$/.exec(piece)[0].length % 2 ? piece.slice(0, -1) : piece;
 }
+function bytesOf(data) {
+  const { buffer, byteOffset, byteLength: byteLength2 } = ArrayBuffer.isView(data) ? data : new DataView(data);
+  return new Uint8Array(buffer, byteOffset, byteLength2);
+}
 function prepare(data) {
   const _entries = [];
   let _cost = 0;
@@ -39,11 +135,13 @@ function prepare(data) {
       rest = rest.slice(piece.length);
       add("t" + piece + "\n", costOf(piece.replace(/\\./g, ".")), !!rest);
     } while (rest);
-  } else
-    for (let at = 0; !at || at < data.length; ) {
-      const piece = data.slice(at, at += 1149);
-      add("b" + btoa(binaryString(piece)) + "\n", costOf(piece), at < data.length, piece);
+  } else {
+    const bytes = bytesOf(data);
+    for (let at = 0; !at || at < bytes.length; ) {
+      const piece = bytes.slice(at, at += 1149);
+      add("b" + btoa(binaryString(piece)) + "\n", costOf(piece), at < bytes.length, piece);
     }
+  }
   return { _entries, _cost };
 }
 
@@ -134,7 +232,7 @@ function append(log, entries) {
   for (const entry2 of entries) entry2._end = log._grown += entry2._cost;
   log._entries.push(...entries);
 }
-var isEnd = (code, reason) => code > 4099 && code < 4400 && byteLength(reason) < 129;
+var isEnd = (code, reason) => Number.isSafeInteger(code) && code > 4099 && code < 4400 && typeof reason === "string" && byteLength(reason) < 129;
 
 // src/stored.ts
 var stored = true;
@@ -179,7 +277,7 @@ function finish(m, code, reason, remote = false, recv) {
 }
 
 // src/store.ts
-var unanswered = ({ run, since }) => !run && Date.now() - since > 15e3;
+var unanswered = ({ run, since }) => !run && Math.abs(Date.now() - since) > 15e3;
 function restore(m, head, line) {
   const { key, run, id, att, u, recv, ack, last } = head;
   const { _log, _server } = m;
@@ -378,7 +476,7 @@ var Leader = class {
   takes = [];
   writing;
   changed = false;
-  /** Since when there is no room. */
+  /** Since when there is no room, by the clock that is never set. */
   fullSince = 0;
   timer;
   stopListening;
@@ -396,7 +494,7 @@ var Leader = class {
       const liveTabs = await this.liveTabs();
       const rows = await this.journal.run(async (t) => {
         t.meta.term++;
-        if (!t.meta.over && !t.meta.last && unanswered({ ...t.meta, since: t.meta.since || Infinity }))
+        if (!t.meta.over && !t.meta.last && unanswered({ ...t.meta, since: t.meta.since || Date.now() }))
           t.meta = { ...fresh(t.meta), gen: t.meta.gen };
         t.meta.since ||= Date.now();
         this.meta = t.meta;
@@ -564,15 +662,14 @@ var Leader = class {
    * behind.
    */
   wait() {
-    const now = Date.now();
-    this.fullSince ||= now;
+    this.fullSince ||= performance.now();
     clearTimeout(this.timer);
     this.timer = setTimeout(() => void this.leave(), 1e3);
   }
   async leave() {
     try {
       const liveTabs = await this.liveTabs();
-      const late = Date.now() - this.fullSince > lagTimeout;
+      const late = performance.now() - this.fullSince > lagTimeout;
       await this.journal.run(async (t) => {
         const ids = await requested(t.tabs.getAllKeys());
         const positions = await requested(t.tabs.getAll());
@@ -637,6 +734,14 @@ var Leader = class {
   }
 };
 
+// src/url.ts
+function endpointOf(url) {
+  const { href } = new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href);
+  const parts = /^(?:http|ws)(s?:\/\/)(?!.*\/\/$)(?:[^/]*@)?([^#]*)$/.exec(href);
+  if (!parts) throw TypeError(href);
+  return parts[1] + parts[2];
+}
+
 // src/tabs.ts
 function share(url, options = {}) {
   return new Tab(url, options);
@@ -652,6 +757,7 @@ var Tab = class {
   locks = globalThis.navigator?.locks;
   giveUp = new AbortController();
   release = [];
+  election;
   leader;
   /** The session of this tab alone. */
   plain;
@@ -670,7 +776,7 @@ var Tab = class {
   closing = false;
   left = false;
   constructor(url, { name = "", ...options }) {
-    this.url = new URL(url, globalThis.location?.href).href;
+    this.url = "http" + endpointOf(url);
     this.options = options;
     this.path = `holdfast:${name}:${this.url}`;
     this.ready = this.open().catch(() => this.useOwnSession());
@@ -679,8 +785,7 @@ var Tab = class {
     const { locks, path } = this;
     const { BroadcastChannel: Channel } = globalThis;
     if (!locks || !Channel || !globalThis.indexedDB) throw Error("cannot share");
-    const journal = await Journal.open(path);
-    await this.hold(`${path}:tab:${this.id_}`);
+    const [journal] = await Promise.all([Journal.open(path), this.hold(`${path}:tab:${this.id_}`)]);
     await journal.run((t) => {
       if (t.meta.over) {
         t.meta = { ...fresh(t.meta), downSize: 0 };
@@ -700,8 +805,14 @@ var Tab = class {
     this.channel = new Channel(path);
     this.channel.onmessage = ({ data }) => this.handle(data);
     this.channel.postMessage({ what: "hello" });
-    void this.hold(`${path}:leader`).then((granted) => {
-      if (granted && !this.left) this.lead(journal);
+    this.election = new Election(locks, `${path}:leader`, {
+      lead: () => this.lead(journal),
+      follow: () => {
+        this.leader?.stop();
+        this.leader = void 0;
+      },
+      ask: () => this.channel.postMessage({ what: "ping" }),
+      resume: () => this.reader.sync()
     });
     this.listen();
   }
@@ -728,6 +839,7 @@ var Tab = class {
     this.listen();
   }
   lead(journal) {
+    if (this.left) return;
     this.leader = new Leader(
       this.url,
       this.options,
@@ -753,10 +865,12 @@ var Tab = class {
     this.handle(signal);
   }
   handle(signal) {
-    if (this.left) return;
+    if (this.left || this.election?.frozen) return;
     if (signal.what === "up") this.leader?.feed();
     else if (signal.what === "room") void this.leader?.flow();
     else if (signal.what === "hello") this.leader?.show();
+    else if (signal.what === "ping") this.leader && this.channel.postMessage({ what: "pong" });
+    else if (signal.what === "pong") this.election?.answered();
     else if (signal.what === "news") this.reader.sync();
     else if (signal.what === "view") this.show(signal.view);
     else this.lost(4202, signal.reason);
@@ -765,8 +879,10 @@ var Tab = class {
   lost(code, reason) {
     this.end({ code, reason, remote: false, session: this.id ?? "", delivered: 0, notDelivered: [], unknown: [] });
   }
+  /** As a session does: to those that are registered now. One of them may let this tab leave. */
   emit(type, event) {
-    this.listeners[type]?.forEach((listener) => new Promise(() => listener(event)));
+    if (this.left) return;
+    for (const listener of [...this.listeners[type] ?? []]) void new Promise(() => listener(event));
   }
   wake() {
     for (const woken of this.iterators.splice(0)) woken();
@@ -821,7 +937,7 @@ var Tab = class {
     this.leave();
   }
   deliver() {
-    while (this.listeners.message?.size) {
+    while (this.listeners.message?.size && !this.left) {
       const message = this.take();
       if (!message) return;
       this.emit("message", message);
@@ -848,7 +964,7 @@ var Tab = class {
     return !!this.plain || !!this.leader;
   }
   async send(data) {
-    const own = typeof data === "string" ? data : data.slice();
+    const own = typeof data === "string" ? data : bytesOf(data).slice();
     const { lines, cost } = measured(own);
     if (this.over || this.left || this.closing) throw Error("closed");
     await this.ready;
@@ -865,11 +981,10 @@ var Tab = class {
   }
   on(type, listener) {
     const set = this.listeners[type] ??= /* @__PURE__ */ new Set();
-    set.add(listener);
+    const own = (event) => listener(event);
+    set.add(own);
     if (type === "message") queueMicrotask(() => this.listen());
-    return () => {
-      set.delete(listener);
-    };
+    return () => void set.delete(own);
   }
   close(code = 4100, reason = "") {
     if (!(code < 4200) || !isEnd(code, reason)) throw RangeError("code or reason");
@@ -891,6 +1006,7 @@ var Tab = class {
       await this.journal?.run((t) => void t.tabs.delete(this.id_)).catch(() => {
       });
       this.giveUp.abort();
+      this.election?.stop();
       for (const release of this.release.splice(0)) release();
       this.channel?.close();
       this.journal?.close();

@@ -2,6 +2,15 @@
 
 // src/websocket.ts
 import { connect } from "./holdfast.mjs";
+
+// src/wire/codec.ts
+var utf8 = new TextEncoder();
+function bytesOf(data) {
+  const { buffer, byteOffset, byteLength } = ArrayBuffer.isView(data) ? data : new DataView(data);
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
+// src/websocket.ts
 var platform = globalThis.WebSocket ?? Math;
 var task = () => new Promise((resolve) => {
   const { port1, port2 } = new MessageChannel();
@@ -15,6 +24,7 @@ var want = ({ length }) => {
   if (!length) throw TypeError();
 };
 var scalars = (text) => String(text).replace(/\p{Cs}/gu, "�");
+var tagOf = (value) => Object.prototype.toString.call(value).slice(8, -1);
 var bytes = (text) => new TextEncoder().encode(text).length;
 var Socket = class extends EventTarget {
   static options = {};
@@ -74,7 +84,7 @@ var Socket = class extends EventTarget {
         if (values.readyState === 1)
           this.dispatchEvent(
             new MessageEvent("message", {
-              data: typeof data === "string" ? data : values.binaryType === "blob" ? new Blob([data]) : data.slice().buffer,
+              data: typeof data === "string" ? data : values.binaryType === "blob" ? new Blob([data]) : data.buffer,
               origin: new URL(href).origin
             })
           );
@@ -123,12 +133,12 @@ var Socket = class extends EventTarget {
     if (!values.readyState) refuse("InvalidState");
     let size = data?.size;
     let payload;
-    if (data instanceof Blob) {
+    if (/^(Blob|File)$/.test(tagOf(data))) {
       payload = data.arrayBuffer();
       this.#queue ??= payload;
-    } else if (data instanceof ArrayBuffer || ArrayBuffer.isView(data)) {
-      size = data.byteLength;
-      payload = new Uint8Array(data.buffer ?? data, data.byteOffset, size).slice();
+    } else if (ArrayBuffer.isView(data) || tagOf(data) === "ArrayBuffer") {
+      payload = bytesOf(data).slice();
+      size = payload.length;
     } else size = bytes(payload = scalars(data));
     values.bufferedAmount += size;
     const give = (given) => {

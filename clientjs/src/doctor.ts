@@ -10,6 +10,7 @@ import { Findings, type Report, type TransportReport, type Verdict } from './doc
 import { trySocket } from './doctor/socket.js'
 import { tryStream } from './doctor/tryStream.js'
 import type { WebSocketLike } from './types.js'
+import { endpointOf } from './url.js'
 
 export { reportText } from './doctor/report.js'
 export type { Finding, Report, Severity, TransportReport, Verdict } from './doctor/report.js'
@@ -42,7 +43,7 @@ export interface DiagnoseOptions {
   credentials?: RequestCredentials
   /** Ends the diagnosis early; the report tells what was seen by then. */
   signal?: AbortSignal
-  /** Is told of every step. It must not throw. */
+  /** Is told of every step. */
   onProgress?: (progress: Progress) => void
   /** In place of the platform's. */
   WebSocket?: new (url: string) => WebSocketLike
@@ -53,7 +54,8 @@ export interface DiagnoseOptions {
 /**
  * Tries every transport to an endpoint, all at a time, and reports. It takes about 10 s and at most
  * `timeout` and 1 s more, needs nothing of the server's application, and closes its sessions.
- * Throws a TypeError if `endpoint` is not http, https, ws or wss; all else is in the report.
+ * Throws a TypeError if `endpoint` is not http, https, ws or wss, or has a fragment; all else is in
+ * the report.
  */
 export async function diagnose(endpoint: string | URL, options: DiagnoseOptions = {}): Promise<Report> {
   const began = performance.now()
@@ -67,7 +69,7 @@ export async function diagnose(endpoint: string | URL, options: DiagnoseOptions 
   if (options.signal?.aborted) stop()
   const found = new Findings()
   const d: Diagnosis = {
-    url: urlOf(endpoint),
+    url: new URL('http' + endpointOf(endpoint)),
     found,
     long,
     fetch: options.fetch ?? ((...args) => fetch(...args)),
@@ -77,7 +79,7 @@ export async function diagnose(endpoint: string | URL, options: DiagnoseOptions 
     signal: over.signal,
     refused: false,
     left: (most) => Math.max(0, Math.min(most, began + timeout - performance.now() - waits.close)),
-    progress: ({ result: { name } }, text) => options.onProgress?.({ transport: name, text, state: undefined }),
+    progress: ({ result: { name } }, text) => show({ transport: name, text, state: undefined }),
   }
   found.hidden = d.url.search.slice(1)
   found.untested(
@@ -90,6 +92,8 @@ export async function diagnose(endpoint: string | URL, options: DiagnoseOptions 
         '`holdfast doctor` on the command line is',
     )
   if (globalThis.navigator?.onLine === false) found.find('offline', 'the browser says: offline')
+  // What it throws is reported as what a listener throws, and does not end the diagnosis.
+  const show = (progress: Progress) => void new Promise(() => options.onProgress?.(progress))
   const tries = [new Probe(d, 'websocket'), new Probe(d, 'sse'), new Probe(d, 'longpoll')]
   const run = [trySocket, tryStream, tryPolls]
   await Promise.all(
@@ -97,7 +101,7 @@ export async function diagnose(endpoint: string | URL, options: DiagnoseOptions 
       d.progress(p, 'Connecting.')
       await run[i]!(p)
       judge(p)
-      options.onProgress?.({ transport: p.result.name, text: conclusions[p.result.state], state: p.result.state })
+      show({ transport: p.result.name, text: conclusions[p.result.state], state: p.result.state })
     }),
   )
   clearTimeout(timer)
@@ -117,15 +121,6 @@ export async function diagnose(endpoint: string | URL, options: DiagnoseOptions 
     facts,
     notTested,
   }
-}
-
-function urlOf(endpoint: string | URL): URL {
-  const url = new URL(endpoint, globalThis.document?.baseURI ?? globalThis.location?.href)
-  const scheme = url.protocol.replace(/^ws/, 'http')
-  if (!/^https?:$/.test(scheme)) throw TypeError('not the URL of an endpoint')
-  const changed = new URL(scheme + url.href.slice(url.protocol.length))
-  changed.hash = ''
-  return changed
 }
 
 const conclusions = { fits: 'It works.', impaired: 'It works, at a cost.', fails: 'It does not work.' }

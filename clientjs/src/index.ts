@@ -5,8 +5,9 @@
 //   session.on('message', (message) => show(message.data))
 //   session.send('hello') // works before it is open, on any network
 
-export { connect } from './session.js'
+export { AuthError, connect } from './session.js'
 export type {
+  Data,
   End,
   Events,
   Message,

@@ -66,33 +66,66 @@ export async function reloadStore(
     const copy = sessionStorage.getItem(index)
     if (copy) {
       const old = new Copy(index, copy)
-      const head = (await hold(old.prefix, wait)) ? old.readHead() : undefined
-      if (head) return new SessionStore(name, limit, old, head)
-      old.erase(false) // the stamp is that of the page it was copied from
+      const held = hold(old.prefix, wait)
+      const granted = await held.granted
+      // This page's own: a component that was mounted twice, say. A store that no session has used
+      // gives way to this one; beside one that has there is nothing to go on from.
+      if (!held.store?.giveWay()) {
+        const head = granted ? old.readHead() : undefined
+        if (head) return new SessionStore(name, limit, old, held, head)
+        old.erase(false) // the stamp is that of the page it was copied from
+        held.release()
+      }
     }
     prune(index)
     const fresh = new Copy(index, randomName(12))
-    await hold(fresh.prefix, wait)
-    return new SessionStore(name, limit, fresh)
+    const held = hold(fresh.prefix, wait)
+    await held.granted
+    return new SessionStore(name, limit, fresh, held)
   } catch (error) {
-    return new SessionStore(name, limit, undefined, undefined, String(error))
+    return new SessionStore(name, limit, undefined, undefined, undefined, String(error))
   }
 }
 
-/** Takes a lock for as long as the page lives; false if another holds it all the while. */
-function hold(lock: string, wait: number): Promise<boolean> {
+/** A lock that this page has, or waits for. */
+interface Held {
+  /** False if another page has it all the while. */
+  readonly granted: Promise<boolean>
+  release(): void
+  /** The store that has the copy. */
+  store?: SessionStore
+}
+
+/** By the page's lock manager and their names. */
+const ownLocks = new WeakMap<LockManager, Map<string, Held>>()
+
+/** Takes a lock until it is released or the page is gone; or gives what this page has of it. */
+function hold(lock: string, wait: number): Held {
   const { locks } = navigator
   if (!locks) throw Error('no Web Locks')
+  const own = ownLocks.get(locks) ?? new Map<string, Held>()
+  ownLocks.set(locks, own)
+  const before = own.get(lock)
+  if (before) return before
   const given = new AbortController()
   const timer = setTimeout(() => given.abort(), wait)
-  return new Promise((resolve) => {
-    const forever = () => {
+  let free = () => {}
+  const granted = new Promise<boolean>((resolve) => {
+    const until = () => {
       clearTimeout(timer)
       resolve(true)
-      return new Promise(() => {})
+      return new Promise<void>((end) => (free = end))
     }
-    locks.request(lock, { signal: given.signal }, forever).catch(() => resolve(false))
+    locks.request(lock, { signal: given.signal }, until).catch(() => resolve(false))
   })
+  const release = () => {
+    own.delete(lock)
+    free()
+  }
+  void granted.then((is) => is || release())
+  const held = { granted, release }
+  own.set(lock, held)
+  return held
 }
 
 /** Removes the stamps of copies that nobody has touched for a day. */
@@ -167,9 +200,11 @@ class Copy {
 
 class SessionStore implements ReloadStore, StoreHooks {
   readonly name: string
-  readonly restored: boolean
+  restored: boolean
   private readonly limit: number
   private readonly copy: Copy | undefined
+  private readonly held: Held | undefined
+  private used = false
   /** Why it is off. */
   private off: string
   /** What the first machine goes on from. */
@@ -180,7 +215,9 @@ class SessionStore implements ReloadStore, StoreHooks {
   private size = 0
   private report: (() => void) | undefined
 
-  constructor(name: string, limit: number, copy?: Copy, old?: Stamped, off = '') {
+  constructor(name: string, limit: number, copy?: Copy, held?: Held, old?: Stamped, off = '') {
+    this.held = held
+    if (held) held.store = this
     this.name = name
     this.limit = limit
     this.copy = copy
@@ -191,6 +228,7 @@ class SessionStore implements ReloadStore, StoreHooks {
 
   _start(m: Machine, emit: (type: 'unstored', event: Events['unstored']) => void): void {
     const { old, copy } = this
+    this.used = true
     this.report = () => emit('unstored', { reason: this.off })
     this.old = undefined
     if (this.off) queueMicrotask(this.report) // whoever listens does so when connect has returned
@@ -211,6 +249,20 @@ class SessionStore implements ReloadStore, StoreHooks {
       this.report!()
       this.forget()
     }
+  }
+
+  _end(): void {
+    if (this.held?.store === this) this.held.release()
+  }
+
+  /** For another store of the same copy in this page; true if a session uses it. */
+  giveWay(): boolean {
+    if (!this.used) {
+      this.off = 'another store took its place'
+      this.old = undefined
+      this.restored = false
+    }
+    return this.used
   }
 
   private write(m: Machine, copy: Copy): void {

@@ -4,39 +4,70 @@ import type { Wire } from './carriers/carrier.js'
 import { post } from './carriers/post.js'
 import { openSocket } from './carriers/socket.js'
 import {
-  authorized, close, closed, due, finish, newMachine, next, online, received, send, taken, tick,
+  authFailed, authorized, close, closed, due, finish, goodbye, newMachine, next, online, received, send, taken, tick,
+  wake,
 } from './machine/machine.js'
 import { unconfirmed, type Conn, type Host, type Machine } from './machine/state.js'
 import type { StoreHooks } from './store.js'
 import { stored } from './stored.js'
 import type { Events, Message, Options, Session, Transport } from './types.js'
-import { prepare, randomName } from './wire/codec.js'
+import { endpointOf } from './url.js'
+import { byteLength, preambleOf, prepare, randomName, wrap } from './wire/codec.js'
 import { heldBytes, isEnd, lastNumber, type Received } from './wire/log.js'
+
+/** Thrown by `auth` it ends the session, 4301: there are no credentials, and there will be none. */
+export class AuthError extends Error {}
+
+const known: readonly Transport[] = ['websocket', 'sse', 'longpoll']
+
+/**
+ * A copy of a JSON value, so that nothing of the application runs, or throws, where batches are
+ * made. Throws for what JSON cannot hold, and for more than the server takes.
+ */
+function ownJson(value: unknown): unknown {
+  if (value === undefined) return
+  const text = JSON.stringify(value)
+  if (!text || byteLength(text) > 8e3) throw TypeError('not JSON')
+  return JSON.parse(text)
+}
 
 /**
  * Begins a session with the server at `url` (http, https, ws or wss; in a page it may be relative)
- * and returns at once: messages may be sent right away.
+ * and returns at once: messages may be sent right away. Throws a TypeError for a URL or an option
+ * that cannot be, and a RangeError for a number out of its bounds.
  */
-export function connect(url: string, options: Options = {}): Session {
+export function connect(url: string | URL, options: Options = {}): Session {
   const {
     auth,
     meta,
     credentials = 'same-origin',
     buffer = 8 << 20,
     maxBatch = 65536,
+    transports = known,
     renew = true,
     memory,
   } = options
   const store = stored ? (options.store as StoreHooks | undefined) : undefined
   const wire: Wire = {
-    _url: new URL(url, globalThis.location?.href).href.replace(/^(ws|http)/, ''),
+    _url: endpointOf(url),
     _fetch: options.fetch ?? fetch,
     _WebSocket: options.WebSocket ?? globalThis.WebSocket,
     _credentials: credentials,
     _maxBatch: maxBatch,
   }
 
+  // What can never work is refused here, before anything acts.
+  const usable = transports.filter((name) => name !== 'websocket' || wire._WebSocket)
+  if (!usable[0] || !transports.every((name) => known.includes(name))) throw TypeError('transports')
+  if (!(buffer >= 0 && maxBatch > 2047 && maxBatch <= 1 << 20)) throw RangeError('bounds')
+  const ownMeta = ownJson(meta)
+  if (typeof auth !== 'function') ownJson(auth)
+
   let m: Machine
+  /** The clock that is never set: what it lacks to the wall clock when m begins, and since then. */
+  let base: number
+  let lead: number
+  const clock = () => Math.round(base + performance.now())
   /** Renewals in a row, none of which has lasted. */
   let renewals = 0
   let timer: ReturnType<typeof setTimeout> | undefined
@@ -53,10 +84,11 @@ export function connect(url: string, options: Options = {}): Session {
   const drains: [number, () => void, (reason: Error) => void][] = []
   const idle: (() => void)[] = []
 
-  // A promise runs its executor at once. What a listener throws becomes a rejection that nobody
-  // handles, which the platform reports, and harms no other listener.
+  // To those that are registered now: what they do to the set shows at the next event. A promise
+  // runs its executor at once. What a listener throws becomes a rejection that nobody handles, which
+  // the platform reports, and harms no other listener.
   const emit = <K extends keyof Events>(type: K, event: Events[K]): void =>
-    listeners[type]?.forEach((listener) => new Promise(() => listener(event)))
+    [...(listeners[type] ?? [])].forEach((listener) => new Promise(() => listener(event)))
 
   /**
    * Keeps what is to be remembered, or gives what was. The store may be missing, be refused to the
@@ -75,17 +107,17 @@ export function connect(url: string, options: Options = {}): Session {
   const isOnline = () => globalThis.navigator?.onLine !== false
 
   const start = (): void => {
+    base = Date.now() - performance.now()
+    lead = 0
     m = newMachine({
       _memory: remembered(),
       _key: randomName(32),
-      _transports: (options.transports ?? ['websocket', 'sse', 'longpoll']).filter(
-        (name) => name !== 'websocket' || wire._WebSocket,
-      ),
+      _transports: usable,
       _maxBatch: maxBatch,
       _maxMessage: 16 << 20, // the most that a server may be set to
-      _meta: meta,
+      _meta: ownMeta,
       _random: Math.random,
-      _clock: Date.now,
+      _clock: clock,
     })
     online(m, isOnline(), false)
     store?._start(m, emit, dispatch)
@@ -96,19 +128,36 @@ export function connect(url: string, options: Options = {}): Session {
     return next(m, conn)
   }
 
-  /** Lets the machine see something. What it wants done is done soon. */
+  /**
+   * Lets the machine see something. What it wants done is done soon. Its time is not that of the
+   * wall clock, which people, NTP and virtual machines set. But whatever set it may have stopped
+   * everything else too, and where the other clock stands while the machine sleeps, nothing else
+   * tells that it has slept (HF1-LIV-14).
+   */
   const dispatch = (act?: () => void): void => {
-    tick(m, act)
+    tick(m, () => {
+      const ahead = Date.now() - clock()
+      if (Math.abs(ahead - lead) > 5e3) wake(m)
+      lead = ahead
+      act?.()
+    })
     schedule()
   }
 
   // A page that is shown again, and a network that comes or goes (HF1-LIV-14, HF1-LIV-15). Caught
   // at the window, where there is one; `persisted` is of pageshow alone, and false when a page has
   // just been loaded.
-  const notice = ({ persisted }: { persisted?: boolean }): void =>
-    dispatch(() => online(m, isOnline(), persisted !== false && !globalThis.document?.hidden))
+  const notice = ({ type, persisted }: PageTransitionEvent): void =>
+    dispatch(() => {
+      if (type !== 'pagehide') online(m, isOnline(), persisted !== false && !globalThis.document?.hidden)
+      else if (!persisted && !store) {
+        // It does not come back, and nothing that it leaves behind goes on with the session.
+        const batch = goodbye(m)
+        if (batch) navigator.sendBeacon('http' + wire._url, wrap(preambleOf('up'), batch))
+      }
+    })
   const watch = (how: 'addEventListener' | 'removeEventListener') => {
-    for (const type of ['online', 'offline', 'visibilitychange', 'pageshow'])
+    for (const type of ['online', 'offline', 'visibilitychange', 'pageshow', 'pagehide'])
       globalThis[how]?.(type, notice as EventListener, true)
   }
 
@@ -144,11 +193,16 @@ export function connect(url: string, options: Options = {}): Session {
     _write: write,
     _hangup: (conn, code) => conn._carrier?._close(code),
     async _ask() {
+      let given: unknown
       try {
-        const given = await (typeof auth === 'function' ? auth() : auth)
-        dispatch(() => authorized(m, given))
+        given = await (typeof auth === 'function' ? auth() : auth)
+        const own = ownJson(given)
+        dispatch(() => authorized(m, own))
       } catch (error) {
-        dispatch(() => finish(m, 4301, String(error)))
+        // What JSON cannot hold would be given again.
+        dispatch(() =>
+          given || error instanceof AuthError ? finish(m, 4301, (error as Error).message) : authFailed(m),
+        )
       }
     },
     _trace(trace) {
@@ -161,22 +215,31 @@ export function connect(url: string, options: Options = {}): Session {
       const kind = ~~(fates.code / 100)
       // A page that would go on with a session that is over wants another one.
       const again = renew && !m._closing._local && (kind === 42 || (kind === 41 && unconfirmed(m)))
-      deliver()
+      collectMessages()
       release()
+      if (again) start()
+      // Whoever answers a last message does so in the session that goes on.
+      deliver()
       if (again) {
-        start()
         // Not at once: a server that goes away has many clients.
         setTimeout(host._ask, Math.random() * Math.min(30e3, 500 * 2 ** renewals++))
-      } else watch('removeEventListener')
+      } else {
+        watch('removeEventListener')
+        store?._end?.()
+      }
       emit(again ? 'renew' : 'close', fates)
     },
+  }
+
+  const collectMessages = (): void => {
+    for (const item of m._log._queue.splice(0)) inbox.push([m._server.id!, item])
   }
 
   /**
    * Hands what has come to the listeners, if any. The peer's !close is taken after all before it.
    */
   const deliver = (): void => {
-    for (const item of m._log._queue.splice(0)) inbox.push([m._server.id!, item])
+    collectMessages()
     while (inbox[0] && (inbox[0][1]._close || listeners.message?.size)) {
       const message = shift()
       if (message) emit('message', message)
@@ -220,7 +283,7 @@ export function connect(url: string, options: Options = {}): Session {
     shownHeld = held
     store?._keep(m)
     clearTimeout(timer)
-    if (m._deadline) timer = setTimeout(dispatch, Math.min(m._deadline - Date.now(), 1e9))
+    if (m._deadline) timer = setTimeout(dispatch, Math.min(m._deadline - clock(), 1e9))
   }
 
   start()
@@ -258,9 +321,11 @@ export function connect(url: string, options: Options = {}): Session {
       }),
     on(type, listener) {
       const set = (listeners[type] ??= new Set() as never) as Set<typeof listener>
-      set.add(listener)
+      // Of its own: one function may be registered twice, and each is stopped by itself.
+      const own: typeof listener = (event) => listener(event)
+      set.add(own)
       schedule()
-      return () => void set.delete(listener)
+      return () => void set.delete(own)
     },
     close(code = 4100, reason = '') {
       if (code > 4199 || !isEnd(code, reason)) throw RangeError('code or reason')

@@ -16,6 +16,8 @@ export interface StoreHooks extends Store {
   ): void
   /** Called before anything is sent: what the next page needs is to be written down. */
   _keep(m: Machine): void
+  /** No machine will start any more. */
+  _end?(): void
   /**
    * The application takes a message, or the peer's `!close` without one; it is acknowledged once
    * `done` was called, in order.
@@ -44,8 +46,9 @@ export interface Head {
 
 /**
  * The server drops a session 20 s after its start, unless the client repeats its run (HF1-WHO-10).
+ * A start in the future tells that the clock was set back, and not how old it is.
  */
-export const unanswered = ({ run, since }: Head): boolean => !run && Date.now() - since > 15e3
+export const unanswered = ({ run, since }: Head): boolean => !run && Math.abs(Date.now() - since) > 15e3
 
 export const headOf = ({ _config, _server, _race, _selection, _log }: Machine, since: number): Head => ({
   key: _config._key,

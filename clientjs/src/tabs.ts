@@ -10,12 +10,14 @@
 // or killed, nor when: the next one goes on with the same session from the journal.
 
 import {
-  connect, type End, type Events, type Message, type Options, type Session, type State, type Transport,
+  connect, type Data, type End, type Events, type Message, type Options, type Session, type State, type Transport,
 } from './index.js'
+import { Election } from './tabs/election.js'
 import { fresh, Journal, type Meta } from './tabs/journal.js'
 import { Leader, type View } from './tabs/leader.js'
 import { measured, Reader, Writer } from './tabs/reader.js'
-import { randomName } from './wire/codec.js'
+import { endpointOf } from './url.js'
+import { bytesOf, randomName } from './wire/codec.js'
 import { isEnd } from './wire/log.js'
 
 /**
@@ -49,7 +51,7 @@ export interface SharedSession extends AsyncIterable<Message> {
    * delivered even if this tab is closed. Messages of one tab keep their order. Rejects as
    * `Session.send` throws, and if the journal cannot be written.
    */
-  send(data: string | Uint8Array): Promise<number>
+  send(data: Data): Promise<number>
   /**
    * Resolves when the server's application has taken all that this tab has sent so far; rejects if
    * the session ends before that.
@@ -75,13 +77,13 @@ export interface SharedSession extends AsyncIterable<Message> {
  * does. Where the platform lacks Web Locks (they need https or localhost), BroadcastChannel or
  * IndexedDB, the tab has a session of its own.
  */
-export function share(url: string, options: ShareOptions = {}): SharedSession {
+export function share(url: string | URL, options: ShareOptions = {}): SharedSession {
   return new Tab(url, options)
 }
 
 /** What a tab tells the others. */
 interface Signal {
-  what: 'up' | 'news' | 'room' | 'hello' | 'view' | 'failed'
+  what: 'up' | 'news' | 'room' | 'hello' | 'view' | 'failed' | 'ping' | 'pong'
   view?: View
   reason?: string
 }
@@ -97,6 +99,7 @@ class Tab implements SharedSession {
   private readonly locks = globalThis.navigator?.locks as LockManager | undefined
   private readonly giveUp = new AbortController()
   private release: (() => void)[] = []
+  private election: Election | undefined
   private leader: Leader | undefined
   /** The session of this tab alone. */
   private plain: Session | undefined
@@ -116,8 +119,8 @@ class Tab implements SharedSession {
   private closing = false
   private left = false
 
-  constructor(url: string, { name = '', ...options }: ShareOptions) {
-    this.url = new URL(url, globalThis.location?.href).href
+  constructor(url: string | URL, { name = '', ...options }: ShareOptions) {
+    this.url = 'http' + endpointOf(url)
     this.options = options
     this.path = `holdfast:${name}:${this.url}`
     this.ready = this.open().catch(() => this.useOwnSession())
@@ -127,8 +130,7 @@ class Tab implements SharedSession {
     const { locks, path } = this
     const { BroadcastChannel: Channel } = globalThis
     if (!locks || !Channel || !globalThis.indexedDB) throw Error('cannot share')
-    const journal = await Journal.open(path)
-    await this.hold(`${path}:tab:${this.id_}`)
+    const [journal] = await Promise.all([Journal.open(path), this.hold(`${path}:tab:${this.id_}`)])
     await journal.run((t) => {
       if (t.meta.over) {
         t.meta = { ...fresh(t.meta), downSize: 0 }
@@ -148,8 +150,14 @@ class Tab implements SharedSession {
     this.channel = new Channel(path)
     this.channel.onmessage = ({ data }) => this.handle(data as Signal)
     this.channel.postMessage({ what: 'hello' })
-    void this.hold(`${path}:leader`).then((granted) => {
-      if (granted && !this.left) this.lead(journal)
+    this.election = new Election(locks, `${path}:leader`, {
+      lead: () => this.lead(journal),
+      follow: () => {
+        this.leader?.stop()
+        this.leader = undefined
+      },
+      ask: () => this.channel!.postMessage({ what: 'ping' }),
+      resume: () => this.reader!.sync(),
     })
     this.listen()
   }
@@ -179,6 +187,7 @@ class Tab implements SharedSession {
   }
 
   private lead(journal: Journal): void {
+    if (this.left) return
     this.leader = new Leader(
       this.url,
       this.options,
@@ -206,10 +215,12 @@ class Tab implements SharedSession {
   }
 
   private handle(signal: Signal): void {
-    if (this.left) return
+    if (this.left || this.election?.frozen) return
     if (signal.what === 'up') this.leader?.feed()
     else if (signal.what === 'room') void this.leader?.flow()
     else if (signal.what === 'hello') this.leader?.show()
+    else if (signal.what === 'ping') this.leader && this.channel!.postMessage({ what: 'pong' })
+    else if (signal.what === 'pong') this.election?.answered()
     else if (signal.what === 'news') this.reader!.sync()
     else if (signal.what === 'view') this.show(signal.view!)
     else this.lost(4202, signal.reason!)
@@ -220,8 +231,10 @@ class Tab implements SharedSession {
     this.end({ code, reason, remote: false, session: this.id ?? '', delivered: 0, notDelivered: [], unknown: [] })
   }
 
+  /** As a session does: to those that are registered now. One of them may let this tab leave. */
   private emit<K extends keyof Events>(type: K, event: Events[K]): void {
-    this.listeners[type]?.forEach((listener) => new Promise(() => listener(event)))
+    if (this.left) return
+    for (const listener of [...(this.listeners[type] ?? [])]) void new Promise(() => listener(event))
   }
 
   private wake(): void {
@@ -284,7 +297,7 @@ class Tab implements SharedSession {
   }
 
   private deliver(): void {
-    while (this.listeners.message?.size) {
+    while (this.listeners.message?.size && !this.left) {
       const message = this.take()
       if (!message) return
       this.emit('message', message)
@@ -313,9 +326,9 @@ class Tab implements SharedSession {
     return !!this.plain || !!this.leader
   }
 
-  async send(data: string | Uint8Array): Promise<number> {
+  async send(data: Data): Promise<number> {
     // Of bytes a copy: the caller may use them again before they are written.
-    const own = typeof data === 'string' ? data : data.slice()
+    const own = typeof data === 'string' ? data : bytesOf(data).slice()
     const { lines, cost } = measured(own)
     if (this.over || this.left || this.closing) throw Error('closed')
     await this.ready
@@ -335,11 +348,11 @@ class Tab implements SharedSession {
 
   on<K extends keyof Events>(type: K, listener: (event: Events[K]) => void): () => void {
     const set = (this.listeners[type] ??= new Set() as never) as Set<typeof listener>
-    set.add(listener)
+    // Of its own: one function may be registered twice, and each is stopped by itself.
+    const own: typeof listener = (event) => listener(event)
+    set.add(own)
     if (type === 'message') queueMicrotask(() => this.listen())
-    return () => {
-      set.delete(listener)
-    }
+    return () => void set.delete(own)
   }
 
   close(code = 4100, reason = ''): void {
@@ -363,6 +376,7 @@ class Tab implements SharedSession {
       await this.ready
       await this.journal?.run((t) => void t.tabs.delete(this.id_)).catch(() => {})
       this.giveUp.abort()
+      this.election?.stop()
       for (const release of this.release.splice(0)) release()
       this.channel?.close()
       this.journal?.close()

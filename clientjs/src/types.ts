@@ -3,12 +3,21 @@
 /** The transports, as the server's metrics name them too. */
 export type Transport = 'websocket' | 'sse' | 'longpoll'
 
+/**
+ * What can be sent: text, or bytes as a buffer or a view of one. Of a view, its bytes as they lie in
+ * memory; of either, those it has when `send` is called.
+ */
+export type Data = string | ArrayBufferLike | ArrayBufferView
+
 /** A step in the life of an attachment. */
 export type Step = 'attach' | 'opened' | 'selected' | 'validated' | 'suspect' | 'detached' | 'refused' | 'died'
 
 /** A message from the server. */
 export interface Message {
-  /** A text, or the bytes of a binary message; they belong to the receiver. */
+  /**
+   * A text, or the bytes of a binary message; they belong to the receiver and fill a buffer of their
+   * own.
+   */
   readonly data: string | Uint8Array
   /** Its place in what the server has sent. With `session` it makes an idempotency key. */
   readonly number: number
@@ -46,7 +55,7 @@ export interface Trace {
   readonly attachment: number
   /** Why, where there is more to say. */
   readonly reason: string
-  /** When, in milliseconds since 1970. */
+  /** When, in milliseconds since 1970, by a clock that is not set while the session lasts. */
   readonly time: number
 }
 
@@ -108,7 +117,9 @@ export interface Options {
   /**
    * Credentials for the server's authenticator: any JSON value, or a function that gives one or a
    * promise of one. It is called when a session begins, and again when the server refuses what it
-   * gave. If it throws, the session ends (4301).
+   * gave. If it throws it is called again, ever more slowly. The session ends (4301) if it throws an
+   * `AuthError` or gives what JSON cannot hold, and if the server refuses what it has just given in
+   * place of what was refused.
    */
   auth?: unknown
   /** Any JSON value for the server's application. With `auth` at most 8 KiB. */
@@ -162,10 +173,10 @@ export interface Session extends AsyncIterable<Message> {
   readonly buffered: number
   /**
    * Sends a message, now or as soon as something carries the session, and returns its number.
-   * Throws a RangeError at the bound of the buffer or of a message, a TypeError for a text with a
-   * lone surrogate and an Error once the session is closing.
+   * Throws a RangeError at the bound of the buffer or of a message, a TypeError for what is neither
+   * bytes nor text and for a text with a lone surrogate, and an Error once the session is closing.
    */
-  send(data: string | Uint8Array): number
+  send(data: Data): number
   /**
    * Resolves when the server's application has taken all that was sent so far; rejects if the
    * session ends before that.

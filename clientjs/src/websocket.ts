@@ -4,6 +4,7 @@
 
 import { connect } from './index.js'
 import type { End, Options, Session } from './index.js'
+import { bytesOf } from './wire/codec.js'
 
 /**
  * The platform's, as long as nobody has put this one in its place; without one, what throws is a
@@ -41,6 +42,8 @@ const want = ({ length }: IArguments): void => {
   if (!length) throw TypeError()
 }
 const scalars = (text: unknown): string => String(text).replace(/\p{Cs}/gu, '\ufffd')
+/** The kind of an object, of whichever realm. */
+const tagOf = (value: unknown): string => Object.prototype.toString.call(value).slice(8, -1)
 const bytes = (text: string): number => new TextEncoder().encode(text).length
 
 class Socket extends EventTarget {
@@ -108,7 +111,7 @@ class Socket extends EventTarget {
                   ? data
                   : values.binaryType === 'blob'
                     ? new Blob([data as BlobPart])
-                    : data.slice().buffer,
+                    : data.buffer,
               origin: new URL(href).origin,
             }),
           )
@@ -164,12 +167,12 @@ class Socket extends EventTarget {
     if (!values.readyState) refuse('InvalidState')
     let size = data?.size
     let payload: any
-    if (data instanceof Blob) {
+    if (/^(Blob|File)$/.test(tagOf(data))) {
       payload = data.arrayBuffer()
       this.#queue ??= payload
-    } else if (data instanceof ArrayBuffer || ArrayBuffer.isView(data)) {
-      size = data.byteLength
-      payload = new Uint8Array((data as any).buffer ?? data, (data as any).byteOffset, size).slice()
+    } else if (ArrayBuffer.isView(data) || tagOf(data) === 'ArrayBuffer') {
+      payload = bytesOf(data).slice()
+      size = payload.length
     } else size = bytes((payload = scalars(data)))
     values.bufferedAmount += size
     const give = (given: string | Uint8Array): void => {

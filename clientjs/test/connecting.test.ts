@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest'
-import { connect, type Options } from '../src/index.js'
+import { AuthError, connect, type Options } from '../src/index.js'
 import { opened } from './fakeNet.js'
 import { start, listen, net, open, pass, url } from './play.js'
 
@@ -191,16 +191,57 @@ describe('auth', () => {
     expect(ends).toMatchObject([{ code: 4301, reason: 'auth' }])
   })
 
-  test('without credentials there is no session', async () => {
+  test('without credentials it is asked again, ever more slowly', async () => {
+    let token: string | undefined
+    const auth = vi.fn(async () => token ?? Promise.reject(Error('no token')))
+    const session = start({ auth, transports: ['websocket'] })
+    await pass(60e3)
+    expect(auth.mock.calls.length).toBeGreaterThan(4)
+    expect(auth.mock.calls.length).toBeLessThan(12)
+    expect(net.sockets).toEqual([])
+    expect(session.state).toBe('connecting')
+    token = 'a'
+    await pass(30e3)
+    expect(net.sockets.length).toBeGreaterThan(0)
+    session.close()
+  })
+
+  test.each([true, false])('that throws an AuthError ends the session (at once: %s)', async (sync) => {
     const session = start({
       auth: () => {
-        throw Error('no token')
+        const error = new AuthError('logged out')
+        if (sync) throw error
+        return Promise.reject(error)
       },
     })
     const { ends } = listen(session)
     await pass(1000)
-    expect(ends).toMatchObject([{ code: 4301, reason: 'Error: no token' }])
+    expect(ends).toMatchObject([{ code: 4301, reason: 'logged out' }])
     expect(net.sockets).toEqual([])
+    expect(session.state).toBe('closed')
+  })
+
+  const refuse = async () => {
+    net.socket.open()
+    await pass()
+    net.socket.receive('@1 0\n!refused {"reason":"auth"}\n')
+    await pass()
+  }
+
+  test('refused once the network was away, it is asked anew', async () => {
+    const auth = vi.fn(async () => 'token')
+    const session = start({ auth, transports: ['websocket'] })
+    await pass()
+    await refuse()
+    expect(auth).toHaveBeenCalledTimes(2)
+    await pass()
+    net.socket.drop() // every transport has failed: what it gave may have aged meanwhile
+    await pass(10e3)
+    await refuse()
+    expect(auth).toHaveBeenCalledTimes(3)
+    expect(session.state).toBe('connecting')
+    await pass()
+    await refuse()
     expect(session.state).toBe('closed')
   })
 })

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { diagnose, reportText, type DiagnoseOptions, type Report } from '../src/doctor.js'
@@ -376,4 +377,15 @@ test('what is no endpoint is a TypeError', async () => {
 test('both doctors say the same', () => {
   const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8')
   expect(read('../src/doctor/findings.json')).toBe(read('../../session/client/doctor/findings.json'))
+})
+
+test('whoever is told of the progress may throw', () => {
+  const script = `
+    import { diagnose } from ${JSON.stringify(new URL('../dist/doctor.mjs', import.meta.url).href)}
+    process.on('unhandledRejection', (error) => console.log(error.message))
+    const onProgress = () => { throw Error('of the listener') }
+    console.log((await diagnose('http://127.0.0.1:9/', { timeout: 1500, onProgress })).verdict)
+    setTimeout(process.exit, 50)`
+  const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' })
+  expect(new Set(stdout.trim().split('\n'))).toEqual(new Set(['of the listener', 'blocked']))
 })

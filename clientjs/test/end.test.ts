@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest'
-import { type Message } from '../src/index.js'
+import { type End, type Message } from '../src/index.js'
 import { opened } from './fakeNet.js'
 import { start, listen, net, open, pass } from './play.js'
 
@@ -165,6 +165,28 @@ describe('renewal', () => {
       await pass(60_000)
       expect(ends).toMatchObject([{ code }])
       expect(net.sockets).toHaveLength(made)
+    }
+  })
+})
+
+describe('a server that sends more than the window', () => {
+  const line = 't' + 'x'.repeat(1500) + '\n' // of 1,516 window bytes
+  const flood = (n: number, times: number) => net.socket.receive(`@${n} 0\n${line.repeat(times)}`)
+
+  test('ends the session, and not one whose application takes what comes', async () => {
+    for (const listens of [false, true]) {
+      const session = await open({ maxBatch: 1 << 20, renew: false }, { win: 1 << 20 })
+      const { ends } = listens ? listen(session) : { ends: [] as End[] }
+      if (!listens) session.on('close', (end) => ends.push(end))
+      let sent = 0
+      for (; sent < 50_000 && session.state === 'open'; sent += 500) {
+        flood(sent + 1, 500)
+        await pass()
+      }
+      if (listens) expect(sent).toBe(50_000)
+      else expect(sent * 1516).toBeLessThan(19e6) // 1 MiB, a message of 16 MiB, and a batch
+      expect(ends.map(({ code }) => code)).toEqual(listens ? [] : [4304])
+      session.close()
     }
   })
 })

@@ -16,6 +16,21 @@ export class Life {
     return !this.dead
   }
 
+  /** It runs nothing, and what comes meanwhile waits until it is thawed. */
+  frozen = false
+  private waiting: (() => void)[] = []
+
+  /** Something that comes from outside. */
+  receive(act: () => void): void {
+    if (this.frozen) this.waiting.push(act)
+    else act()
+  }
+
+  thaw(): void {
+    this.frozen = false
+    for (const act of this.waiting.splice(0)) act()
+  }
+
   die(): void {
     if (this.dead) return
     this.dead = true
@@ -61,13 +76,14 @@ interface Request {
 
 /** Web Locks of an origin. */
 export class FakeLocks {
-  private held = new Set<string>()
+  /** Lock → takes it away from who holds it. */
+  private held = new Map<string, () => void>()
   private queue: Request[] = []
 
   of(life: Life): Pick<LockManager, 'request' | 'query'> {
     const request = (name: string, ...rest: unknown[]): Promise<unknown> => {
       const act = rest.at(-1) as (lock: { name: string } | null) => Promise<unknown>
-      const { signal, ifAvailable } = (rest.length > 1 ? rest[0] : {}) as LockOptions
+      const { signal, ifAvailable, steal } = (rest.length > 1 ? rest[0] : {}) as LockOptions
       return new Promise((resolve, reject) => {
         let over = false
         const entry: Request = {
@@ -79,7 +95,11 @@ export class FakeLocks {
               this.held.delete(name)
               this.next(name)
             }
-            this.held.add(name)
+            this.held.set(name, () => {
+              over = true
+              this.held.delete(name)
+              life.receive(() => life.dead || reject(new DOMException('stolen', 'AbortError')))
+            })
             life.onDeath.push(release)
             queueMicrotask(() => {
               if (life.dead) return
@@ -101,11 +121,12 @@ export class FakeLocks {
           drop()
           reject(signal.reason as Error)
         })
-        this.queue.push(entry)
+        if (steal) this.held.get(name)?.()
+        this.queue[steal ? 'unshift' : 'push'](entry)
         this.next(name)
       })
     }
-    const query = () => Promise.resolve({ held: [...this.held].map((name) => ({ name })), pending: [] })
+    const query = () => Promise.resolve({ held: [...this.held.keys()].map((name) => ({ name })), pending: [] })
     return { request, query } as unknown as Pick<LockManager, 'request' | 'query'>
   }
 
@@ -131,7 +152,7 @@ export class FakeChannels {
       onmessage: ((event: { data: unknown }) => void) | null = null
       private readonly self: { name: string; receive: (data: unknown) => void }
       constructor(name: string) {
-        this.self = { name, receive: (data) => life.step() && this.onmessage?.({ data }) }
+        this.self = { name, receive: (data) => life.receive(() => life.step() && this.onmessage?.({ data })) }
         open.add(this.self)
         life.onDeath.push(() => this.close())
       }

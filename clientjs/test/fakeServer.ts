@@ -56,12 +56,14 @@ export class FakeServer {
 
       constructor() {
         if (!life.step()) return
-        const socket = new ServerSocket(server, (event, data) => {
-          if (!life.step()) return
-          if (event === 'open') this.onopen?.({})
-          else if (event === 'message') this.onmessage?.({ data })
-          else this.onclose?.({ code: 1006, reason: '' })
-        })
+        const socket = new ServerSocket(server, (event, data) =>
+          life.receive(() => {
+            if (!life.step()) return
+            if (event === 'open') this.onopen?.({})
+            else if (event === 'message') this.onmessage?.({ data })
+            else this.onclose?.({ code: 1006, reason: '' })
+          }),
+        )
         this.peer = socket
         server.sockets.add(socket)
         life.onDeath.push(() => socket.cut())

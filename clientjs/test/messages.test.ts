@@ -1,5 +1,7 @@
 import { spawnSync } from 'node:child_process'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
+import { opened } from './fakeNet.js'
 import { listen, net, open, pass } from './play.js'
 
 describe('messages', () => {
@@ -102,6 +104,51 @@ describe('messages', () => {
   })
 })
 
+describe('bytes', () => {
+  const memory = new Uint8Array([0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8]).buffer
+  const foreign = (code: string) => runInNewContext(code) as ArrayBuffer
+  test.each([
+    ['Uint8Array', () => new Uint8Array(memory, 4, 8)],
+    ['Buffer', () => Buffer.from(memory, 4, 8)],
+    ['Int16Array', () => new Int16Array(memory, 4, 4)],
+    ['Float32Array', () => new Float32Array(memory, 4, 2)],
+    ['DataView', () => new DataView(memory, 4, 8)],
+    ['ArrayBuffer', () => memory.slice(4)],
+    ['shared', () => new Uint8Array(new SharedArrayBuffer(8)).map((_, i) => i + 1)],
+    ['of another realm', () => foreign('new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8])')],
+    ['a buffer of another realm', () => foreign('new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8]).buffer')],
+  ])('are those of a %s when it is sent, also when they are sent again', async (_, make) => {
+    const session = await open()
+    const data = make()
+    session.send(data)
+    new Uint8Array((data as Uint8Array).buffer ?? data).fill(9)
+    await pass()
+    const frame = [...Buffer.from('@1 0\n'), 1, 2, 3, 4, 5, 6, 7, 8]
+    expect([...(net.socket.sent[0] as Uint8Array)]).toEqual(frame)
+    net.socket.drop()
+    await pass(1000)
+    net.socket.open()
+    await pass()
+    net.socket.receive('@1 0\n' + opened(2, { sel: { u: 2, att: 2 } }))
+    await pass()
+    expect([...(net.socket.sent.at(-1) as Uint8Array)].slice(-8)).toEqual(frame.slice(-8))
+    new Uint8Array(memory).set([0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8])
+  })
+
+  test('that come fill a buffer of their own, in whichever form', async () => {
+    const session = await open()
+    const { messages } = listen(session)
+    net.socket.receive('@1 0\nbAQIDBA==\n+bAQI=\nbAwQ=\n')
+    net.socket.onmessage!({ data: new Uint8Array([...Buffer.from('@4 0\n'), 1, 2, 3, 4]).buffer })
+    await pass()
+    expect(messages).toHaveLength(3)
+    for (const { data } of messages) {
+      expect(data).toEqual(new Uint8Array([1, 2, 3, 4]))
+      expect((data as Uint8Array).buffer.byteLength).toBe(4)
+    }
+  })
+})
+
 describe('bounds', () => {
   test('send throws at the bound of the buffer, and goes on when there is room', async () => {
     const session = await open({ buffer: 100 })
@@ -125,8 +172,9 @@ describe('bounds', () => {
   test('send throws for text that is not well formed, and for what is no message', async () => {
     const session = await open()
     expect(() => session.send('a\ud800')).toThrow(TypeError)
-    expect(() => session.send(5 as unknown as string)).toThrow(TypeError)
-    expect(() => session.send(new ArrayBuffer(1) as unknown as Uint8Array)).toThrow(TypeError)
+    const none = [null, undefined, 5, true, 5n, {}, { length: 0 }, [1], [], new String('a'), new Date(), new Blob(['a'])]
+    for (const value of [...none, { [Symbol.toStringTag]: 'ArrayBuffer', byteLength: 1 }])
+      expect(() => session.send(value as string), String(value)).toThrow(TypeError)
     expect(session.send('😀')).toBe(1)
   })
 })

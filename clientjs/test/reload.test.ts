@@ -90,6 +90,64 @@ const only = (): ServerSession => {
   return [...server.sessions.values()][0]!
 }
 
+describe('a component that is mounted twice', () => {
+  /** Opens a store as a component does that may be gone before it has it. */
+  const make = async () => {
+    let store: ReloadStore | undefined
+    void reloadStore('test').then((made) => (store = made))
+    for (let i = 0; i < 50; i++) await Promise.resolve()
+    return store! // without a wait for the lock
+  }
+  const use = (life: Life, store: ReloadStore) =>
+    connect(url, { WebSocket: server.socketFor(life), transports: ['websocket'], store })
+
+  test('after a reload: the store that is used goes on, also when both are made at a time', async () => {
+    const tab = new Tab()
+    await tab.load()
+    await pass(100)
+    const page = await tab.reload()
+    await pass(100)
+    tab.page!.life.die()
+    stubGlobals({
+      sessionStorage: storageOf(new Life(), tab.storage),
+      localStorage: storageOf(new Life(), local),
+      navigator: { locks: locks.of(new Life()) },
+    })
+    const [first, second] = await Promise.all([make(), make()])
+    expect(second.restored).toBe(true)
+    const third = await make()
+    expect([first, second, third].map((store) => store.restored)).toEqual([false, false, true])
+    const session = use(new Life(), third)
+    expect(session.id).toBe(page.session.id)
+    await pass(100)
+    // One that was given way reports that it keeps nothing, and takes nothing from the other.
+    const unstored: string[] = []
+    const other = use(new Life(), first)
+    other.on('unstored', ({ reason }) => unstored.push(reason))
+    other.close()
+    await pass(100)
+    expect(unstored).toHaveLength(1)
+    session.send('kept')
+    await pass()
+    expect(tab.kept().some((key) => tab.storage.getItem(key) === 'tkept\n')).toBe(true)
+    // Beside a session that goes on there is nothing to go on from, and nothing is taken from it.
+    const fourth = await make()
+    expect(fourth.restored).toBe(false)
+    expect(tab.kept().some((key) => tab.storage.getItem(key) === 'tkept\n')).toBe(true)
+  })
+
+  test('a session that ends gives its lock back', async () => {
+    const tab = new Tab()
+    const page = await tab.load()
+    await pass(100)
+    expect((await locks.of(page.life).query()).held).toHaveLength(1)
+    page.session.close()
+    await pass(100)
+    expect((await locks.of(page.life).query()).held).toEqual([])
+    expect((await make()).restored).toBe(false)
+  })
+})
+
 describe('a page that is loaded again', () => {
   test('goes on with the session: nothing is lost, doubled or out of order, both ways', async () => {
     const tab = new Tab()

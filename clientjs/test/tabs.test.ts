@@ -69,7 +69,101 @@ const only = (): ServerSession => {
   return [...server.sessions.values()][0]!
 }
 
+describe('a tab that leads and is frozen', () => {
+  test('is replaced within 4 s, and harms nothing when it wakes', async () => {
+    const first = new Tab()
+    await pass(100)
+    const second = new Tab()
+    await pass(5000)
+    expect([first, second].map((t) => t.session.leads)).toEqual([true, false])
+    first.life.frozen = true
+    void second.session.send('while it is frozen')
+    await pass(4500)
+    expect(second.session.leads).toBe(true)
+    expect(only().up).toEqual(['while it is frozen'])
+    only().send('answer')
+    await pass(500)
+    expect(second.got).toEqual(['answer'])
+    void second.session.send('b')
+    first.life.thaw()
+    await pass(100)
+    expect([first, second].map((t) => t.session.leads)).toEqual([false, true])
+    void first.session.send('c')
+    await pass(5000)
+    only().send('again')
+    await pass(500)
+    expect(only().up).toEqual(['while it is frozen', 'b', 'c'])
+    for (const tab of [first, second]) expect(tab.got).toEqual(['answer', 'again'])
+    expect([first, second].map((t) => t.session.leads)).toEqual([false, true])
+    expect(server.complaints).toEqual([])
+    second.life.die()
+    await pass(1000)
+    expect(first.session.leads).toBe(true)
+  })
+
+  test('gives way at once where the platform says so', async () => {
+    const page = new EventTarget()
+    vi.stubGlobal('document', page)
+    const first = new Tab()
+    await pass(100)
+    vi.stubGlobal('document', undefined)
+    const second = new Tab()
+    await pass(100)
+    page.dispatchEvent(new Event('freeze'))
+    await pass(100)
+    expect([first, second].map((t) => t.session.leads)).toEqual([false, true])
+    // Signals still come, and it must not begin a transaction that it could not end.
+    const before = first.life.steps
+    void second.session.send('a')
+    await pass(10e3)
+    only().send('b')
+    await pass(500)
+    expect(first.got).toEqual([])
+    expect(only().up).toEqual(['a'])
+    expect(first.life.steps - before).toBeLessThan(30)
+    page.dispatchEvent(new Event('resume'))
+    await pass(500)
+    expect(first.got).toEqual(['b'])
+    second.session.leave()
+    await pass(100)
+    expect(first.session.leads).toBe(true)
+  })
+
+  test('is not replaced while it answers', async () => {
+    const tabs = [new Tab()]
+    await pass(100)
+    for (let i = 0; i < 4; i++) tabs.push(new Tab())
+    await pass(120e3)
+    expect(tabs.map((t) => t.session.leads)).toEqual([true, false, false, false, false])
+    for (const tab of tabs) tab.session.leave()
+    await pass(100)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+})
+
 describe('tabs', () => {
+  test('listeners may stop, start again, be there twice, and let the tab leave in an event', async () => {
+    const tab = new Tab({ listen: false })
+    const seen: unknown[] = []
+    const wait = () => {
+      const stop = tab.session.on('message', ({ data }) => {
+        stop()
+        if (seen.push(data) < 9) wait()
+      })
+    }
+    wait()
+    let calls = 0
+    const shared = () => calls++
+    tab.session.on('message', shared)
+    tab.session.on('message', shared)()
+    tab.session.on('message', ({ data }) => data === 'c' && tab.session.leave())
+    await pass(100)
+    for (const text of 'abcd') only().send(text)
+    await pass(500)
+    expect(seen).toEqual(['a', 'b', 'c'])
+    expect(calls).toBe(3)
+  })
+
   test('share one session: each is given every message, any may send', async () => {
     const tabs = [new Tab()]
     await pass(100)

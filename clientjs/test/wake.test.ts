@@ -183,7 +183,7 @@ describe('the network', () => {
 
 test('listeners are gone when the session ends, and there are none in Node', async () => {
   const session = await open()
-  const types = ['online', 'offline', 'visibilitychange', 'pageshow']
+  const types = ['online', 'offline', 'visibilitychange', 'pageshow', 'pagehide']
   expect([...listening.keys()].sort()).toEqual([...types].sort())
   session.close()
   await pass(11_000)
@@ -191,4 +191,61 @@ test('listeners are gone when the session ends, and there are none in Node', asy
   expect([...listening.values()]).toEqual(types.map(() => 0))
   vi.unstubAllGlobals()
   expect(() => start({ transports: ['longpoll'] }).close()).not.toThrow()
+})
+
+test('credentials that could not be had are asked for at once when the network is back', async () => {
+  const auth = vi.fn(() => Promise.reject(Error('no network')))
+  const handlers: Record<string, (event: object) => void> = {}
+  vi.stubGlobal('addEventListener', (type: string, handler: () => void) => (handlers[type] = handler))
+  start({ auth })
+  await pass(60e3)
+  const asked = auth.mock.calls.length
+  handlers['online']!({ type: 'online' })
+  await pass()
+  expect(auth).toHaveBeenCalledTimes(asked + 1)
+})
+
+describe('a page that goes', () => {
+  const beacons: [string, string][] = []
+  beforeEach(() => {
+    beacons.length = 0
+    vi.stubGlobal('navigator', { sendBeacon: (...args: [string, string]) => beacons.push(args) })
+  })
+  const hide = (persisted: boolean) => page.dispatchEvent(Object.assign(new Event('pagehide'), { persisted }))
+
+  test('says so, with everything that may not have arrived', async () => {
+    const session = await open({ transports: ['websocket'] })
+    session.send('a')
+    session.send(new Uint8Array([1]))
+    await pass()
+    session.send('c')
+    hide(false)
+    expect(beacons).toHaveLength(1)
+    expect(beacons[0]![0]).toBe('https://host.test/holdfast')
+    expect(beacons[0]![1]).toMatch(
+      /^holdfast\/1 up [\w-]{16}\n@1 0\n!up \{"key":"[\w-]{43}","run":"r1r1r1r1r1r1r1r1","att":1\}\n/,
+    )
+    expect(beacons[0]![1]).toMatch(/\}\n(?:![^\n]*\n)*ta\nbAQ==\ntc\n!close \{"code":4100,"reason":"1001"\}\n\.\n$/)
+    expect(session.state).toBe('closing')
+  })
+
+  test('says nothing if it may come back, or if the session goes on without it', async () => {
+    const session = await open({ transports: ['websocket'] })
+    hide(true)
+    expect(session.state).toBe('open')
+    const stored = await open({ transports: ['websocket'], store: { name: 'a', _start() {}, _keep() {} } as never })
+    hide(false)
+    expect(stored.state).toBe('open')
+    expect(session.state).toBe('closing')
+    expect(beacons).toHaveLength(1)
+  })
+
+  test('says nothing to a server that knows nothing', async () => {
+    const session = start({})
+    await pass()
+    hide(false)
+    await pass()
+    expect(beacons).toEqual([])
+    expect(session.state).toBe('closed')
+  })
 })

@@ -1,10 +1,10 @@
-import { randomName, unwrap, wrap } from '../wire/codec.js'
+import { preambleOf, unwrap, wrap } from '../wire/codec.js'
 import { fail } from '../wire/control.js'
 import type { Carrier, Closed, Kind, Take, Wire } from './carrier.js'
 
 /** Makes one POST. The answer of kind `stream` is an event stream, every other one body. */
 export function post(wire: Wire, kind: Kind, batch: string, take: Take, closed: Closed): Carrier {
-  let preamble = `holdfast/1 ${kind} ${randomName(12)}\n`
+  let preamble = preambleOf(kind)
   const stream = kind === 'stream'
   const abort = new AbortController()
   const { _fetch } = wire // a method of nothing, as the platform wants it

@@ -8,8 +8,13 @@ export function startRace(m: Machine, at = 0): void {
   for (const transport of m._transports) transport._tried = false
 }
 
+/** The network was away, or the client: what was refused for its age may be had anew. */
+export function forgetRefusal(m: Machine): void {
+  m._refusals._reauthed = false
+}
+
 /** A random time in 0 … min(30 s, 0.5 s × 2^tries) (HF1-LIV-12). */
-const backoff = (m: Machine) => Math.min(30e3, 500 * 2 ** m._race._tries) * m._config._random()
+export const backoff = (m: Machine) => Math.min(30e3, 500 * 2 ** m._race._tries) * m._config._random()
 
 /**
  * The attachment in use has ended. The first attempt is immediate; attachments that end without use
@@ -28,6 +33,7 @@ export function allFailed(m: Machine): void {
   m._race._tries++
   startRace(m, m._now + backoff(m))
   for (const transport of m._transports) transport._failed = false
+  forgetRefusal(m)
 }
 
 /** The head start of an attempt before the next one (HF1-LIV-10). */

@@ -26,7 +26,7 @@ export function received(m: Machine, conn: Conn, batch: string | Uint8Array): vo
     // What would end the attachment comes before anything of the batch acts (HF1-BAT-01,
     // HF1-NUM-09).
     if (packet._ack > _log._sent || (unconfirmed(m) && packet._first > _log._recv + 1)) fail('position', 4302)
-    accept = admit(_log, packet, _config._maxMessage)
+    accept = admit(_log, packet, _config._maxMessage, m._server.win)
   } catch (error) {
     const { message, code } = error as Fault
     return fault(m, conn._attachment, message, code! > 4e3 ? code! : 4303) // the platform's errors have other codes

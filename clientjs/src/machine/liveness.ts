@@ -1,4 +1,4 @@
-// Whether an attachment still works: every deadline is judged by the wall clock, at every input
+// Whether an attachment still works: every deadline is judged by the clock, at every input
 // (HF1-LIV-07).
 
 import { abandonPoll, endAttachment, ping } from './attachments.js'

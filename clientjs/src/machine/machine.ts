@@ -18,7 +18,8 @@ import { late } from './wake.js'
 export { close, finish } from './closing.js'
 export { due } from './effects.js'
 export { received } from './input.js'
-export { next } from './output.js'
+export { goodbye, next } from './output.js'
+export { authFailed } from './refusals.js'
 export { online, wake } from './wake.js'
 
 export function newMachine(config: Config): Machine {
@@ -55,6 +56,7 @@ export function send(m: Machine, message: Prepared): void {
 export function taken(m: Machine, { _number, _cost, _close }: Received): void {
   m._log._taken = _number
   m._log._takenCost += _cost
+  m._log._unread -= _cost
   if (_close) peerClosed(m, _close)
 }
 

@@ -5,6 +5,7 @@ import { byteLength, encodeControl, utf8 } from '../wire/codec.js'
 import { fits, noteAckSent } from '../wire/log.js'
 import { dial } from './attachments.js'
 import { responseTimeout } from './backoff.js'
+import { close } from './closing.js'
 import { due, emit } from './effects.js'
 import { holdOf, noteSent } from './learning.js'
 import { noteActive } from './liveness.js'
@@ -70,6 +71,20 @@ function planAck(m: Machine): void {
 const maxEarly = 4096
 
 /**
+ * Closes a session whose page goes, and makes the one POST that may outlive the page. Everything
+ * that the page has written may be lost with its connections, so this repeats all lines. Undefined
+ * if there is nobody to tell.
+ */
+export function goodbye(m: Machine): string | undefined {
+  close(m, 4100, '1001') // "going away", for whoever reads it as the close of a WebSocket
+  const attachment = m._selection._current
+  if (!attachment) return
+  attachment._written._pos = m._output._known = m._log._base
+  dial(m, attachment, 'up', m._now + 10e3)
+  return next(m, m._conns.at(-1)!) as string
+}
+
+/**
  * Makes the next batch of a carrier: controls, and as many lines as the window, the server and the
  * attachment take, one at least, and books it. Undefined: nothing now, or the one batch of a POST
  * is made.
@@ -131,7 +146,7 @@ export function next(m: Machine, conn: Conn): string | Uint8Array | undefined {
     }
   }
   const head = `@${pos + 1} ${_log._taken}\n${controls}`
-  return writeLines(m, _attachment, pos, head, controls.length, win, Math.min(limit, batchLimit(m, _attachment)))
+  return writeLines(m, conn, pos, head, controls.length, win, Math.min(limit, batchLimit(m, _attachment)))
 }
 
 /**
@@ -140,7 +155,7 @@ export function next(m: Machine, conn: Conn): string | Uint8Array | undefined {
  */
 function writeLines(
   m: Machine,
-  attachment: Attachment,
+  { _kind, _attachment }: Conn,
   pos: number,
   head: string,
   controls: number,
@@ -152,7 +167,7 @@ function writeLines(
   let to = pos
   while (fits(m._log, to + 1, win)) {
     const { _line, _raw, _more } = m._log._entries[to - m._log._base]!
-    const frame = _raw && m._server.run && isSocket(attachment)
+    const frame = _raw && m._server.run && _kind === 'socket'
     const added = byteLength(_line)
     // Long controls leave no room for a line that should pass where little does (I7).
     if (to > pos ? frame || size + added > limit : frame ? controls : size + added > limit && controls > 400) break
@@ -168,8 +183,8 @@ function writeLines(
   m._log._sent = Math.max(m._log._sent, to)
   if (to > pos) {
     noteActive(m)
-    noteWritten(attachment, size, to)
-    attachment._written._pos = to
+    noteWritten(_attachment, size, to)
+    _attachment._written._pos = to
   }
   return batch
 }

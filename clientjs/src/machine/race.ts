@@ -4,7 +4,7 @@ import type { Fields } from '../wire/control.js'
 import { attach, endAttachment, forget, ping } from './attachments.js'
 import { allFailed, attemptDelay, attemptTimeout } from './backoff.js'
 import { finish } from './closing.js'
-import { due, trace } from './effects.js'
+import { due, emit, trace } from './effects.js'
 import { confirm, maySelect, nextU, opensWith, use } from './selection.js'
 import {
   clamp, Cooldown, healthy, type Attachment, type Conn, type Machine, type TransportState,
@@ -16,6 +16,10 @@ import {
  */
 export function connect(m: Machine): void {
   const { _race, _refusals } = m
+  if (due(m, _refusals._askAt)) {
+    _refusals._askAt = 0
+    emit(m, (host) => host._ask())
+  }
   if (_refusals._waitAuth || healthy(m) || selectStandby(m)) return
   const opening = m._attachments.some((a) => !a._openedAt)
   if (!opening) _race._at ||= m._now

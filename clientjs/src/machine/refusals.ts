@@ -2,7 +2,7 @@
 
 import type { Fields } from '../wire/control.js'
 import { endAttachment, requeue } from './attachments.js'
-import { startRace } from './backoff.js'
+import { backoff, startRace } from './backoff.js'
 import { fault, finish } from './closing.js'
 import { emit, trace } from './effects.js'
 import { Cooldown, healthy, type Attachment, type Conn, type Machine } from './state.js'
@@ -10,6 +10,12 @@ import { startCooldown } from './transports.js'
 
 /** Refusals that are faults of the attachment, and those above that end the session. */
 const codes: Record<string, number> = { position: 4302, malformed: 4303, version: 4305, origin: 4306, policy: 4306 }
+
+/** The application had no credentials: it is asked again, ever more slowly (HF1-LIV-12). */
+export function authFailed(m: Machine): void {
+  m._race._tries++
+  m._refusals._askAt = m._now + backoff(m)
+}
 
 /** Acts on a refusal as docs/protocol.md tables it (HF1-ERR-04). */
 export function handleRefusal(m: Machine, attachment: Attachment, { reason, retry }: Fields, conn: Conn): void {
@@ -44,7 +50,8 @@ export function handleRefusal(m: Machine, attachment: Attachment, { reason, retr
     startRace(m, m._race._at) // the transport is not at fault
     // For an open that went out with the old credentials the application was asked already.
     if (!_refusals._waitAuth && !(conn._startedAt < _refusals._authAt!)) {
-      if (_refusals._reauthed) return finish(m, 4301, reason)
+      // Asked for because others were refused, and refused at their first use.
+      if (_refusals._reauthed && m._now - _refusals._authAt! < 60e3) return finish(m, 4301, reason)
       _refusals._reauthed = _refusals._waitAuth = true
       emit(m, (host) => host._ask())
     }

@@ -1,7 +1,7 @@
 // The state of the client machine, and questions about it that change nothing. The machine does no
-// I/O: what it wants done it leaves in `_effects`. All times are milliseconds of the wall clock;
-// 0 or undefined stands for no time. What begins as false or as no time is left out where a value
-// is made.
+// I/O: what it wants done it leaves in `_effects`. All times are milliseconds of a clock that is
+// never set, and near the wall clock; 0 or undefined stands for no time. What begins as false or as
+// no time is left out where a value is made.
 
 import type { Carrier, Kind } from '../carriers/carrier.js'
 import { stored } from '../stored.js'
@@ -162,6 +162,7 @@ export interface Config {
   _memory?: unknown
   /** In [0, 1). */
   _random: () => number
+  /** Begins with the wall clock, which the network memory is kept by, and then only rises. */
   _clock: () => number
 }
 
@@ -252,8 +253,10 @@ export interface Refusals {
   /** Code and transport of the last fault (HF1-ERR-02). */
   _faultCode?: number
   _faultTransport?: TransportState
-  /** Credentials were refused, and asked for again. */
+  /** Credentials were refused, and asked for again: those are not refused in vain (HF1-ERR-04). */
   _reauthed?: boolean
+  /** When they are asked for again, since the application had none. */
+  _askAt?: number
   /** Credentials are being asked for. */
   _waitAuth: boolean
   /** When they were given. */

@@ -1,7 +1,7 @@
 // The process, the page or the network is back, and what is dead is to be found now (HF1-LIV-14).
 
 import { ping } from './attachments.js'
-import { attemptDelay, startRace } from './backoff.js'
+import { attemptDelay, forgetRefusal, startRace } from './backoff.js'
 import { extendClose } from './closing.js'
 import type { Machine } from './state.js'
 
@@ -16,6 +16,8 @@ export function wake(m: Machine): void {
   _liveness._wokeAt = m._now
   m._again = true
   _race._tries = 0
+  forgetRefusal(m)
+  m._refusals._askAt &&= m._now
   extendClose(m)
   if (!_current) return startRace(m, Math.max(m._now, _race._notBefore ?? 0))
   startRace(m, _current._suspect ? m._now : m._now + attemptDelay(m))

@@ -72,7 +72,7 @@ export class Leader {
   private takes: [Message | undefined, () => void][] = []
   private writing: Promise<void> | undefined
   private changed = false
-  /** Since when there is no room. */
+  /** Since when there is no room, by the clock that is never set. */
   private fullSince = 0
   private timer: ReturnType<typeof setTimeout> | undefined
   private stopListening: (() => void) | undefined
@@ -93,7 +93,7 @@ export class Leader {
       const rows = await this.journal.run(async (t) => {
         t.meta.term++
         // What it was waiting to lead is over, or never got anywhere: nobody needs to know.
-        if (!t.meta.over && !t.meta.last && unanswered({ ...t.meta, since: t.meta.since || Infinity }))
+        if (!t.meta.over && !t.meta.last && unanswered({ ...t.meta, since: t.meta.since || Date.now() }))
           t.meta = { ...fresh(t.meta), gen: t.meta.gen }
         t.meta.since ||= Date.now()
         this.meta = t.meta
@@ -274,8 +274,7 @@ export class Leader {
    * behind.
    */
   private wait(): void {
-    const now = Date.now()
-    this.fullSince ||= now
+    this.fullSince ||= performance.now()
     clearTimeout(this.timer)
     this.timer = setTimeout(() => void this.leave(), 1e3)
   }
@@ -283,7 +282,7 @@ export class Leader {
   private async leave(): Promise<void> {
     try {
       const liveTabs = await this.liveTabs()
-      const late = Date.now() - this.fullSince > lagTimeout
+      const late = performance.now() - this.fullSince > lagTimeout
       await this.journal.run(async (t) => {
         const ids = (await requested(t.tabs.getAllKeys())) as string[]
         const positions = (await requested(t.tabs.getAll())) as number[]

@@ -1,6 +1,7 @@
 // The grammar of docs/protocol.md section 2: batches to lines and back. Pure functions; whatever
 // breaks a rule throws, and the caller takes any throw for a faulty batch (HF1-BAT-01).
 
+import type { Data } from '../types.js'
 import { fail, parseFields, type Fields } from './control.js'
 
 /** A line of a batch. */
@@ -117,7 +118,8 @@ export function parse(batch: string | Uint8Array, limit: number): Packet {
     /\r(?!\n)/.test(text)
   )
     fail()
-  const parsed = binary ? [messageLine(batch.subarray(text.length), !!plus)] : lines.map(parseLine)
+  // A copy: the application's bytes own their memory, on every transport.
+  const parsed = binary ? [messageLine(batch.slice(text.length), !!plus)] : lines.map(parseLine)
   // Numbers of 16 digits are exact enough to be compared.
   if (Math.max(+first! + parsed.filter((l) => l._log).length, +ack!) > 2 ** 53 - 1) fail()
   return { _first: +first!, _ack: +ack!, _lines: parsed }
@@ -141,10 +143,19 @@ function cut(text: string, bytes: number): string {
 }
 
 /**
- * A message as lines of at most 1,536 bytes (HF1-BAT-08); a TypeError if it is text with a lone
- * surrogate.
+ * The bytes of a buffer or of a view of any kind and realm, in place; a TypeError for all else,
+ * which DataView throws. `slice` of the result copies, which that of a Node Buffer does not.
  */
-export function prepare(data: string | Uint8Array): Prepared {
+export function bytesOf(data: unknown): Uint8Array {
+  const { buffer, byteOffset, byteLength } = ArrayBuffer.isView(data) ? data : new DataView(data as ArrayBuffer)
+  return new Uint8Array(buffer, byteOffset, byteLength)
+}
+
+/**
+ * A message as lines of at most 1,536 bytes (HF1-BAT-08), which share no memory with it; a
+ * TypeError if it is neither bytes nor text, or text with a lone surrogate.
+ */
+export function prepare(data: Data): Prepared {
   const _entries: Entry[] = []
   let _cost = 0
   const add = (text: string, cost: number, more: boolean, raw?: Uint8Array) => {
@@ -162,13 +173,18 @@ export function prepare(data: string | Uint8Array): Prepared {
       // An escape stands for one byte.
       add('t' + piece + '\n', costOf(piece.replace(/\\./g, '.')), !!rest)
     } while (rest)
-  } else
-    for (let at = 0; !at || at < data.length;) {
-      const piece = data.slice(at, (at += 1149))
-      add('b' + btoa(binaryString(piece)) + '\n', costOf(piece), at < data.length, piece)
+  } else {
+    const bytes = bytesOf(data)
+    for (let at = 0; !at || at < bytes.length; ) {
+      const piece = bytes.slice(at, (at += 1149))
+      add('b' + btoa(binaryString(piece)) + '\n', costOf(piece), at < bytes.length, piece)
     }
+  }
   return { _entries, _cost }
 }
+
+/** What an HTTP body begins with; its answer repeats it (HF1-HTTP-01). */
+export const preambleOf = (kind: string): string => `holdfast/1 ${kind} ${randomName(12)}\n`
 
 /** An HTTP body around a batch. */
 export const wrap = (preamble: string, batch: string): string => preamble + batch + '.\n'

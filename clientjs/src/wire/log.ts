@@ -28,6 +28,8 @@ export interface Logs {
   _recv: number
   /** Highest number the application has taken: the ack. */
   _taken: number
+  /** Window bytes received and not taken. */
+  _unread: number
   /** What waits for the application. */
   _queue: Received[]
   /** Pieces of a message that is not whole, and what they cost. */
@@ -49,6 +51,7 @@ export const newLogs = (): Logs => ({
   _freed: 0,
   _recv: 0,
   _taken: 0,
+  _unread: 0,
   _queue: [],
   _pieces: [],
   _piecesCost: 0,
@@ -102,8 +105,8 @@ export function fits(log: Logs, n: number, win: number): boolean {
  * Throws if one cannot follow what is before it, so that the batch is refused whole (HF1-BAT-01);
  * else returns what takes them in, in order, once (HF1-NUM-02).
  */
-export function admit(log: Logs, packet: Packet, maxMessage: number): () => void {
-  let { _recv, _pieces, _piecesCost, _last } = log
+export function admit(log: Logs, packet: Packet, maxMessage: number, win = Infinity): () => void {
+  let { _unread, _recv, _pieces, _piecesCost, _last } = log
   const whole: Received[] = []
   let n = packet._first
   let before: Line | undefined
@@ -116,6 +119,9 @@ export function admit(log: Logs, packet: Packet, maxMessage: number): () => void
       if (before?._name || (before?._more && typeof line._data !== typeof before._data)) fail()
       before = line
       if (n++ !== _recv + 1) continue
+      // HF1-NUM-10: no message is so large that a sender needs more than that at a time.
+      if (_unread > win + maxMessage) fail('window', 4304)
+      _unread += line._cost
       _recv++
       _last = line
       _pieces.push(line)
@@ -129,12 +135,17 @@ export function admit(log: Logs, packet: Packet, maxMessage: number): () => void
     }
   return () => {
     log._queue.push(...whole)
-    Object.assign(log, { _recv, _pieces, _piecesCost, _last })
+    Object.assign(log, { _unread, _recv, _pieces, _piecesCost, _last })
   }
 }
 
 /** HF1-CLO-01: what a `!close` may say. */
-export const isEnd = (code: number, reason: string): boolean => code > 4099 && code < 4400 && byteLength(reason) < 129
+export const isEnd = (code: unknown, reason: unknown): boolean =>
+  Number.isSafeInteger(code) &&
+  (code as number) > 4099 &&
+  (code as number) < 4400 &&
+  typeof reason === 'string' &&
+  byteLength(reason) < 129
 
 function join(pieces: Line[], cost: number): string | Uint8Array {
   const parts = pieces.map((line) => line._data!)
