@@ -233,7 +233,7 @@ function admit(log, packet, maxMessage, win = Infinity) {
       if (before?._name || before?._more && typeof line._data !== typeof before._data) fail();
       before = line;
       if (n++ !== _recv + 1) continue;
-      if (_unread > win + maxMessage) fail("window", 4304);
+      if (_unread > win + maxMessage) fail("window overrun", 4304);
       _unread += line._cost;
       _recv++;
       _last = line;

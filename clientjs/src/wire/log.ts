@@ -120,7 +120,7 @@ export function admit(log: Logs, packet: Packet, maxMessage: number, win = Infin
       before = line
       if (n++ !== _recv + 1) continue
       // HF1-NUM-10: no message is so large that a sender needs more than that at a time.
-      if (_unread > win + maxMessage) fail('window', 4304)
+      if (_unread > win + maxMessage) fail('window overrun', 4304)
       _unread += line._cost
       _recv++
       _last = line
