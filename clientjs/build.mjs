@@ -39,8 +39,8 @@ const modules = [
  * is only measured.
  */
 const scripts = [
-  { name: 'core.min.js', sources: ['index'], budget: 10050 },
-  { name: 'holdfast.min.js', sources: ['index', 'websocket'], budget: 11500 },
+  { name: 'core.min.js', sources: ['index'], budget: 10060 },
+  { name: 'holdfast.min.js', sources: ['index', 'websocket'], budget: 11510 },
 ]
 const banner = '/*! Holdfast, MIT licence */'
 
