@@ -56,7 +56,8 @@ func TestWrappers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var log journal
-				s, err := server.New(server.Config{OnSession: echoBack, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+				logger := slog.New(slog.NewTextHandler(&log, nil))
+				s, err := server.New(server.Config{OnSession: echoBack, Logger: logger})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -70,7 +71,8 @@ func TestWrappers(t *testing.T) {
 					finish(t, x)
 				}
 				a := h.post(t, "open", openLine(1), nil)
-				told := a.status == 500 && strings.Contains(a.body, "middleware") && strings.Contains(log.text(), "Unwrap")
+				told := a.status == 500 && strings.Contains(a.body, "middleware") &&
+					strings.Contains(log.text(), "Unwrap")
 				if works := len(c.works) == len(all); works == told || works && log.text() != "" {
 					t.Errorf("%v; the log: %s", a, log.text())
 				}

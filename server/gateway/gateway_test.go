@@ -439,7 +439,9 @@ func TestIdentity(t *testing.T) {
 		Headers:  []string{"X-User", "Holdfast-Client-Address"},
 		Identity: gateway.Identity{Principal: "X-User", Session: "X-Session", Address: "X-Client"},
 	}, echo)
-	c := s.dial(t, nil, "", http.Header{"X-User": {"root"}, "Holdfast-Client-Address": {"192.0.2.9"}, "X-Client": {"x"}})
+	c := s.dial(t, nil, "", http.Header{
+		"X-User": {"root"}, "Holdfast-Client-Address": {"192.0.2.9"}, "X-Client": {"x"},
+	})
 	r := <-s.asks
 	if user := r.Header.Values("X-User"); len(user) != 1 || user[0] != "" ||
 		r.Header.Get("X-Client") != "127.0.0.1" || r.Header.Get("X-Session") != c.ID() {

@@ -55,7 +55,8 @@ func TestBelow(t *testing.T) {
 func TestRefused(t *testing.T) {
 	for _, text := range []string{
 		"..", ".", "../x", "a/../..", "a/./b", "%2e%2e/x", "%2E./x", "a%2F..%2Fb", `a\..\b`, "a%5c..%5cb", "/..",
-		"a/..", "..;/admin", ".;/admin", "a/..;x=1/b", "%2e%2e;/admin", "..%3b/admin", "a;b", "a;jsessionid=1/b", `a\..;\b`,
+		"a/..", "..;/admin", ".;/admin", "a/..;x=1/b", "%2e%2e;/admin", "..%3b/admin",
+		"a;b", "a;jsessionid=1/b", `a\..;\b`,
 		"a b", "a\nb", "a\r\nHost: x", "a\x00", "a\x7f", "é", "a#b", "?a#b", "?a b", "%", "%zz", "a%2",
 	} {
 		if r, err := ask(t, nil, text); err == nil {

@@ -98,7 +98,8 @@ func TestForgottenConnectionIsLeft(t *testing.T) {
 					p := new(http.Protocols)
 					protocols(p)
 					web := &http.Client{Transport: &http.Transport{DialContext: n.dial, Protocols: p}}
-					c, err := client.Dial(t.Context(), n.URL, &client.Options{Transports: []string{name}, HTTPClient: web})
+					o := &client.Options{Transports: []string{name}, HTTPClient: web}
+					c, err := client.Dial(t.Context(), n.URL, o)
 					if err != nil {
 						t.Fatal(err)
 					}

@@ -44,7 +44,8 @@ var frames = map[string]frame{
 		whole: func(dir, lines, addr, cert string) string {
 			listen := "listen " + addr + ";"
 			if cert != "" {
-				listen = fmt.Sprintf("listen %s ssl http2; ssl_certificate %s; ssl_certificate_key %s;", addr, cert, cert)
+				listen = fmt.Sprintf("listen %s ssl http2; ssl_certificate %s; ssl_certificate_key %s;",
+					addr, cert, cert)
 			}
 			temp := ""
 			for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
@@ -107,7 +108,8 @@ func TestProxies(t *testing.T) {
 			}
 			needProxy(t, name)
 			p := start(t, "-addr", "127.0.0.1:0")
-			backend := strings.TrimSuffix(strings.TrimPrefix(p.stdout.find(t, `Endpoint:\s+(\S+)`), "http://"), "/holdfast")
+			backend := strings.TrimPrefix(p.stdout.find(t, `Endpoint:\s+(\S+)`), "http://")
+			backend = strings.TrimSuffix(backend, "/holdfast")
 			for _, how := range []string{"http", "below", "https"} {
 				t.Run(how, func(t *testing.T) {
 					text, path := string(lines), "/holdfast"

@@ -209,7 +209,8 @@ func TestNothingUnaskedInPublic(t *testing.T) {
 		if code != want {
 			t.Errorf("%s: %d, want %d", path, code, want)
 		}
-		if code != 200 && (header.Get("X-Content-Type-Options") != "nosniff" || !strings.HasPrefix(text, "holdfast: ") ||
+		if code != 200 && (header.Get("X-Content-Type-Options") != "nosniff" ||
+			!strings.HasPrefix(text, "holdfast: ") ||
 			header.Get("Cache-Control") != "no-store, no-transform" || header.Get("Referrer-Policy") != "no-referrer") {
 			t.Errorf("%s: %v %q (HF1-HTTP-05)", path, header, text)
 		}

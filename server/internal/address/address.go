@@ -36,7 +36,8 @@ func ParseProxy(s string) (netip.Prefix, error) {
 	}
 	addr, err := netip.ParseAddr(s)
 	if err != nil || addr.Zone() != "" {
-		return netip.Prefix{}, fmt.Errorf("address: %q is neither an address, nor a network like 10.0.0.0/8, nor unix", s)
+		return netip.Prefix{}, fmt.Errorf(
+			"address: %q is neither an address, nor a network like 10.0.0.0/8, nor unix", s)
 	}
 	addr = addr.Unmap()
 	return netip.PrefixFrom(addr, addr.BitLen()), nil

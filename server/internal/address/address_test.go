@@ -130,7 +130,8 @@ func TestUnixSocket(t *testing.T) {
 		"middleware wrote another": {[]string{"unix"}, "203.0.113.5", "203.0.113.5"},
 	} {
 		ctx := context.WithValue(t.Context(), http.LocalAddrContextKey, &net.UnixAddr{Name: "/run/h", Net: "unix"})
-		r := (&http.Request{RemoteAddr: c.remote, Header: http.Header{"X-Forwarded-For": {"198.51.100.9"}}}).WithContext(ctx)
+		r := &http.Request{RemoteAddr: c.remote, Header: http.Header{"X-Forwarded-For": {"198.51.100.9"}}}
+		r = r.WithContext(ctx)
 		p := proxies(t, c.trusted...)
 		if got := p.Client(r).String(); got != c.want || p.Trusts(r) != (c.want == "198.51.100.9") {
 			t.Errorf("%s: %s, trusted %t", name, got, p.Trusts(r))

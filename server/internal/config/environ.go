@@ -32,7 +32,8 @@ func unknownVariables(environ []string) []string {
 	for _, v := range environ {
 		name, _, _ := strings.Cut(v, "=")
 		if strings.HasPrefix(name, envPrefix) && !slices.Contains(known, name) {
-			unknown = append(unknown, fmt.Sprintf("unknown variable %.80s; the nearest is %s", name, nearest(name, known)))
+			unknown = append(unknown,
+				fmt.Sprintf("unknown variable %.80s; the nearest is %s", name, nearest(name, known)))
 		}
 	}
 	return unknown

@@ -26,7 +26,10 @@ func TestParse(t *testing.T) {
 		{"https://example.org.", "https://example.org."},
 		{"capacitor://localhost", "capacitor://localhost"},
 		{"chrome-extension://abcdefgh", "chrome-extension://abcdefgh"},
-		{"moz-extension://3F2504e0-4f89-41d3-9a0c-0305e82c3301", "moz-extension://3f2504e0-4f89-41d3-9a0c-0305e82c3301"},
+		{
+			"moz-extension://3F2504e0-4f89-41d3-9a0c-0305e82c3301",
+			"moz-extension://3f2504e0-4f89-41d3-9a0c-0305e82c3301",
+		},
 		{"file://", "file://"},
 		{"FILE://", "file://"},
 		{"app://.", "app://."},
