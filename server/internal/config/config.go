@@ -31,11 +31,7 @@ type Config struct {
 	Hosts          []string       // names that a server on loopback answers to
 	TrustedProxies []netip.Prefix // whose X-Forwarded-* headers are believed
 
-	Gateway        string   // the WebSocket server that sessions are connected to, "" for the echo
-	GatewayHeaders []string // headers of the client that the WebSocket server gets
-
-	GatewayIdentity       gateway.Identity // headers that tell it who is there
-	GatewayPathParameters bool             // whether paths may have semicolons
+	GatewayConfig
 
 	MaxSessions           int   // open sessions in total
 	MaxSessionsPerAddress int   // of one client address
@@ -47,6 +43,14 @@ type Config struct {
 
 	StrictEnv bool     // whether Unknown is an error
 	Unknown   []string // what was found in the environment that is no setting, each a line for the log
+}
+
+// GatewayConfig has the settings of the gateway.
+type GatewayConfig struct {
+	Gateway               string           // the WebSocket server that sessions are connected to, "" for the echo
+	GatewayHeaders        []string         // headers of the client that it gets
+	GatewayIdentity       gateway.Identity // headers that tell it who is there
+	GatewayPathParameters bool             // whether paths may have semicolons
 }
 
 // Demo says when the demo page is served.
