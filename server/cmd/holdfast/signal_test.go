@@ -19,7 +19,8 @@ func TestSignals(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), self, "-addr", "127.0.0.1:0")
-	env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "HOLDFAST_") })
+	isOurs := func(v string) bool { return strings.HasPrefix(v, "HOLDFAST_") }
+	env := slices.DeleteFunc(os.Environ(), isOurs)
 	cmd.Env = append(env, asProgram+"=1", "HOLDFAST_ADRR=:80")
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
