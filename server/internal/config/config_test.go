@@ -166,7 +166,8 @@ func TestEachFieldHasASetting(t *testing.T) {
 	unset = func(prefix string, got, def reflect.Value) {
 		for i := range got.NumField() {
 			name := prefix + got.Type().Field(i).Name
-			if name == "Unknown" || name == "GatewayConfig.GatewayIdentity.Session" { // is found, not set; as the others
+			// Unknown is found, not set; Session is set as the others.
+			if name == "Unknown" || name == "GatewayConfig.GatewayIdentity.Session" {
 				continue
 			}
 			if g := got.Field(i); g.Kind() == reflect.Struct {
