@@ -260,7 +260,7 @@ export function connect(url: string | URL, options: Options = {}): Session {
     if (over) for (const [, , reject] of drains.splice(0)) reject(Error(`closed ${over.code} ${over.reason}`))
   }
 
-  const transportName = () => m._selection._current?._transport._name
+  const transportName = () => m._current?._transport._name
 
   /** Does what the machine wants done, and gives listeners what is new. */
   const collect = (): void => {
@@ -294,7 +294,7 @@ export function connect(url: string | URL, options: Options = {}): Session {
     get state() {
       const closing = m._closing
       if (closing._over) return 'closed'
-      return closing._local || closing._peer ? 'closing' : m._selection._current ? 'open' : 'connecting'
+      return closing._local || closing._peer ? 'closing' : m._current ? 'open' : 'connecting'
     },
     get transport() {
       return transportName()

@@ -22,7 +22,7 @@ export function queueControl(attachment: Attachment, name: string, fields: objec
  */
 export function attach(m: Machine, transport: TransportState, u?: number): void {
   if (m._attachments.length >= maxAttachments)
-    endAttachment(m, m._attachments.find((a) => a !== m._selection._current)!, 4004, 'left')
+    endAttachment(m, m._attachments.find((a) => a !== m._current)!, 4004, 'left')
   const attachment: Attachment = {
     _att: ++m._race._atts,
     _transport: transport,
@@ -82,8 +82,8 @@ export function endAttachment(m: Machine, attachment: Attachment, code: number, 
   }
   m._attachments = m._attachments.filter((a) => a !== attachment)
   for (const conn of [...m._conns].reverse()) if (conn._attachment === attachment) hangup(m, conn, code)
-  if (m._selection._current === attachment) {
-    m._selection._current = undefined
+  if (m._current === attachment) {
+    m._current = undefined
     raceAfterLoss(m)
   } else if (!healthy(m) && m._race._at && !attachment._openedAt) m._race._at = m._now // the next one starts now
 }

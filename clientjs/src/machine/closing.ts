@@ -31,7 +31,7 @@ export function finish(m: Machine, code: number, reason: string, remote = false,
   }
   for (const conn of m._conns) hangup(m, conn, code)
   m._attachments = []
-  m._selection._current = undefined
+  m._current = undefined
   emit(m, (host) => host._end())
 }
 
@@ -89,7 +89,7 @@ export function extendClose(m: Machine): void {
 /** Waits for the final word (HF1-CLO-04). */
 export function checkClosing(m: Machine): void {
   const { _closing } = m
-  const { _current } = m._selection
+  const { _current } = m
   if (_closing._peer && due(m, _closing._ackAt)) {
     // The ack is sent again until closed comes.
     _closing._ackAt = m._now + responseTimeout(m)

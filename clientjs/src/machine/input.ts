@@ -68,7 +68,7 @@ function apply(m: Machine, conn: Conn, { _first, _ack, _lines }: Packet, accept:
   else if (conn._kind === 'poll') _attachment._posts._pollAt = conn._startedAt + 100 // HF1-POL-07
   for (const { _name, _fields } of controls)
     if (!m._closing._over) handlers[_name!]?.(m, _attachment, _fields!, conn)
-  if (_first > before + 1 && _attachment === m._selection._current) requestRewind(m, _attachment)
+  if (_first > before + 1 && _attachment === m._current) requestRewind(m, _attachment)
 }
 
 /** Requests what is missing, once a round trip (HF1-NUM-06). On long polls the next poll does. */

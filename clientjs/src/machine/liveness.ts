@@ -23,11 +23,11 @@ export function noteActive(m: Machine): void {
 /** Judges one attachment. */
 export function judgeAttachment(m: Machine, attachment: Attachment): void {
   const { _transport, _silence, _ping } = attachment
-  const inUse = attachment === m._selection._current
+  const inUse = attachment === m._current
   if (!attachment._openedAt) {
     // HF1-LIV-06, HF1-SSE-08
     if (due(m, _silence._lastReceived + 10e3))
-      endAttachment(m, attachment, 4002, _transport._name === 'sse' && m._selection._current ? 'held' : 'no answer')
+      endAttachment(m, attachment, 4002, _transport._name === 'sse' && m._current ? 'held' : 'no answer')
     return
   }
   // HF1-LIV-09
@@ -66,7 +66,7 @@ export function judgeAttachment(m: Machine, attachment: Attachment): void {
   // HF1-LIV-05: how long an attachment may be silent. The server promised more when lines began to
   // come or go.
   const silentAt =
-    attachment === m._selection._current && isActive(m)
+    attachment === m._current && isActive(m)
       ? Math.max(_silence._lastReceived, m._liveness._activeAt!) + 5750
       : _silence._lastReceived + 1.5 * m._server.ping + 5e3
   if (!isPoll(attachment) && !attachment._suspect && due(m, silentAt)) markSuspect(m, attachment, 'silent')
@@ -79,7 +79,7 @@ export function judgeAttachment(m: Machine, attachment: Attachment): void {
  */
 function maybePing(m: Machine, attachment: Attachment): void {
   const { _ping, _silence, _transport, _posts } = attachment
-  const inUse = attachment === m._selection._current
+  const inUse = attachment === m._current
   const progress = m._liveness._progress
   const idle = _transport._learned[Idle]
   if (attachment._suspect) return
@@ -120,7 +120,7 @@ export function ponged(m: Machine, attachment: Attachment, { i }: Fields): void 
   _ping._i = 0
   _ping._count++
   attachment._posts._failures = 0 // what was posted has arrived, if not its answer
-  if (attachment !== m._selection._current) return
+  if (attachment !== m._current) return
   m._liveness._progress = m._now
   if (!attachment._beaconBy) attachment._suspect = false
 }

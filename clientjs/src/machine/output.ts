@@ -28,7 +28,7 @@ export function pump(m: Machine): void {
     // HF1-POL-04
     if (
       isPoll(a) &&
-      a === m._selection._current &&
+      a === m._current &&
       !down &&
       (!a._posts._pollAt || due(m, a._posts._pollAt)) &&
       mayPost(m, a)
@@ -46,7 +46,7 @@ export const lineWaits = (m: Machine, attachment: Attachment): boolean =>
 /** There are controls, log lines that the window lets go, or an ack that is due. */
 const hasOutput = (m: Machine, attachment: Attachment): boolean =>
   !!attachment._ctl ||
-  (attachment === m._selection._current && (lineWaits(m, attachment) || due(m, m._output._ackAt)))
+  (attachment === m._current && (lineWaits(m, attachment) || due(m, m._output._ackAt)))
 
 /**
  * The last up line that counts as sent on the attachment: on HTTP what the server has stated, since
@@ -61,7 +61,7 @@ function planAck(m: Machine): void {
   const unsent = _log._taken - _log._ackSent
   if (!unsent) m._output._ackAt = 0
   else if (unsent > 31 || _log._takenCost >= m._server.win / 4) m._output._ackAt = m._now
-  else m._output._ackAt ||= m._now + (isSocket(m._selection._current) ? 100 : 250)
+  else m._output._ackAt ||= m._now + (isSocket(m._current) ? 100 : 250)
   due(m, m._output._ackAt)
 }
 
@@ -77,7 +77,7 @@ const maxEarly = 4096
  */
 export function goodbye(m: Machine): string | undefined {
   close(m, 4100, '1001') // "going away", for whoever reads it as the close of a WebSocket
-  const attachment = m._selection._current
+  const attachment = m._current
   if (!attachment) return
   attachment._written._pos = m._output._known = m._log._base
   dial(m, attachment, 'up', m._now + 10e3)
@@ -93,7 +93,7 @@ export function next(m: Machine, conn: Conn): string | Uint8Array | undefined {
   const { _attachment, _first } = conn
   const { _log } = m
   const { run, lim } = m._server
-  const inUse = _attachment === m._selection._current
+  const inUse = _attachment === m._current
   m._now = m._config._clock()
   if (
     !m._conns.includes(conn) ||

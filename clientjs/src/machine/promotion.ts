@@ -31,7 +31,7 @@ export function promote(m: Machine): void {
  * ones once the one in use is validated.
  */
 export function closeUnused(m: Machine): void {
-  const { _current } = m._selection
+  const { _current } = m
   if (_current && !_current._useBy)
     for (const a of m._attachments)
       if (

@@ -26,7 +26,7 @@ export function connect(m: Machine): void {
   if (!due(m, _race._at)) return
   const transport = nextTransport(m)
   if (transport) {
-    attach(m, transport, m._selection._current ? undefined : nextU(m))
+    attach(m, transport, m._current ? undefined : nextU(m))
     _race._at = m._now + attemptDelay(m)
   } else if (opening) _race._at = m._now + attemptTimeout(m) // when what is being opened fails the next starts at once
   else if (_refusals._originRejected && !m._server.run) finish(m, 4306, 'origin') // no POST could tell better
@@ -36,7 +36,7 @@ export function connect(m: Machine): void {
 
 /** Selects the best attachment that stands by, and tells whether there is one. */
 function selectStandby(m: Machine): boolean {
-  const { _current } = m._selection
+  const { _current } = m
   const [best] = m._attachments
     .filter(
       (a) => a !== _current && a._openedAt && !a._suspect && a._silence._lastReceived >= m._liveness._wokeAt,

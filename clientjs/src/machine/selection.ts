@@ -40,8 +40,8 @@ export function confirm(m: Machine, { u, att }: Fields['sel']): void {
 
 /** Makes it the attachment in use; the old one is read a while longer. */
 function choose(m: Machine, attachment: Attachment): void {
-  const old = m._selection._current
-  m._selection._current = attachment
+  const old = m._current
+  m._current = attachment
   attachment._detached = false
   attachment._leaveBy = 0
   if (old === attachment) return // no news, and no end of what is tried beside it
@@ -92,5 +92,5 @@ export function detached(m: Machine, attachment: Attachment, { code, gone }: Fie
   trace(m, 'detached', attachment)
   if (gone) return endAttachment(m, attachment, code, 'detached')
   attachment._detached = true
-  if (attachment !== m._selection._current) attachment._leaveBy ||= m._now + drainTimeout
+  if (attachment !== m._current) attachment._leaveBy ||= m._now + drainTimeout
 }

@@ -11,7 +11,7 @@ import type { Machine } from './state.js'
  */
 export function wake(m: Machine): void {
   const { _race, _liveness } = m
-  const { _current } = m._selection
+  const { _current } = m
   if (m._now - _liveness._wokeAt < 1e3) return // one wake says as much as many
   _liveness._wokeAt = m._now
   m._again = true
