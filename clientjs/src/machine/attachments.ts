@@ -22,7 +22,7 @@ export function queueControl(attachment: Attachment, name: string, fields: objec
  */
 export function attach(m: Machine, transport: TransportState, u?: number): void {
   if (m._attachments.length >= maxAttachments)
-    endAttachment(m, m._attachments.find((a) => a !== m._current)!, 4004, 'left')
+    endAttachment(m, m._attachments.find((a) => a !== m._current)!)
   const attachment: Attachment = {
     _att: ++m._race._atts,
     _transport: transport,
@@ -71,7 +71,7 @@ export function forget(m: Machine, conn: Conn): void {
  * Ends an attachment that broke or is no longer wanted, and penalizes its transport if it failed
  * early (HF1-LIV-09).
  */
-export function endAttachment(m: Machine, attachment: Attachment, code: number, reason: string): void {
+export function endAttachment(m: Machine, attachment: Attachment, code = 4004, reason = 'left'): void {
   if (!m._attachments.includes(attachment)) return
   trace(m, 'died', attachment, reason)
   // 4004 and the like are no fault of the transport.

@@ -1,7 +1,7 @@
 // What comes in: a batch is judged whole, then acts, its ack first and its controls one by one.
 
 import { parse, type Packet } from '../wire/codec.js'
-import { fail, type Fault, type Fields } from '../wire/control.js'
+import { fail, type Fields } from '../wire/control.js'
 import { admit, free } from '../wire/log.js'
 import { endAttachment, queueControl } from './attachments.js'
 import { extendClose, fault, finish } from './closing.js'
@@ -28,8 +28,8 @@ export function received(m: Machine, conn: Conn, batch: string | Uint8Array): vo
     if (packet._ack > _log._sent || (unconfirmed(m) && packet._first > _log._recv + 1)) fail('position', 4302)
     accept = admit(_log, packet, _config._maxMessage, m._server.win)
   } catch (error) {
-    const { message, code } = error as Fault
-    return fault(m, conn._attachment, message, code! > 4e3 ? code! : 4303) // the platform's errors have other codes
+    const { message, cause } = error as Error
+    return fault(m, conn._attachment, message, (cause as number) ?? 4303) // the platform's errors have no cause
   }
   apply(m, conn, packet, accept)
 }

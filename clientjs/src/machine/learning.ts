@@ -56,9 +56,9 @@ function learn({ _learned, _before }: TransportState, entry: number, value: numb
 
 /** Keeps the lower value, and tells whether it is new. */
 function lower(learned: number[], entry: number, value: number): boolean {
-  if (learned[entry] && value >= learned[entry]) return false
-  learned[entry] = value
-  return true
+  const news = !learned[entry] || value < learned[entry]
+  if (news) learned[entry] = value
+  return news
 }
 
 /**

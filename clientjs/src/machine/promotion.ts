@@ -40,7 +40,7 @@ export function closeUnused(m: Machine): void {
           ? a._detached || due(m, a._leaveBy)
           : _current._validated && !_current._suspect && a._transport._rank >= _current._transport._rank)
       )
-        endAttachment(m, a, 4004, 'left')
+        endAttachment(m, a)
 }
 
 /** Leaves an attachment in use that will soon be of the age that ends it here (HF1-LIV-17). */

@@ -52,7 +52,7 @@ function selectStandby(m: Machine): boolean {
       opensWith(a, m._selection._u) &&
       due(m, a._silence._lastReceived + attemptDelay(m))
     )
-      endAttachment(m, a, 4004, 'left')
+      endAttachment(m, a)
   if (!use(m, best) && _current) {
     endAttachment(m, _current, 4002, 'use unanswered')
     connect(m)

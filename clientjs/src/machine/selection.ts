@@ -56,12 +56,14 @@ function choose(m: Machine, attachment: Attachment): void {
  * Selects an attachment that stands by, if a selection may be made now (HF1-SEL-03, HF1-SEL-07).
  */
 export function use(m: Machine, attachment: Attachment): boolean {
-  if (!maySelect(m)) return false
-  m._selection._u++
-  attachment._useBy = m._now + 2 * responseTimeout(m)
-  sendUse(m, attachment)
-  choose(m, attachment)
-  return true
+  const may = maySelect(m)
+  if (may) {
+    m._selection._u++
+    attachment._useBy = m._now + 2 * responseTimeout(m)
+    sendUse(m, attachment)
+    choose(m, attachment)
+  }
+  return may
 }
 
 /** Sends use, and again until it is answered (HF1-SEL-04). */

@@ -79,11 +79,13 @@ export const appendClose = (log: Logs, code: number, reason: string): void =>
  * `_sent` (HF1-NUM-09).
  */
 export function free(log: Logs, n: number): boolean {
-  if (n <= log._base) return false
-  log._freed = log._entries[n - log._base - 1]!._end
-  log._entries.splice(0, n - log._base)
-  log._base = n
-  return true
+  const news = n > log._base
+  if (news) {
+    log._freed = log._entries[n - log._base - 1]!._end
+    log._entries.splice(0, n - log._base)
+    log._base = n
+  }
+  return news
 }
 
 /** Whether line `n` may be sent within the window (HF1-NUM-10). One below 0 lets nothing go. */
