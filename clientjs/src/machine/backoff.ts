@@ -9,9 +9,7 @@ export function startRace(m: Machine, at = 0): void {
 }
 
 /** The network was away, or the client: what was refused for its age may be had anew. */
-export function forgetRefusal(m: Machine): void {
-  m._refusals._reauthed = false
-}
+export const forgetRefusal = (m: Machine) => (m._refusals._reauthed = false)
 
 /** A random time in 0 … min(30 s, 0.5 s × 2^tries) (HF1-LIV-12). */
 export const backoff = (m: Machine) => Math.min(30e3, 500 * 2 ** m._race._tries) * m._config._random()

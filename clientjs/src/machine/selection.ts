@@ -45,11 +45,11 @@ function choose(m: Machine, attachment: Attachment): void {
   attachment._detached = false
   attachment._leaveBy = 0
   if (old === attachment) return // no news, and no end of what is tried beside it
+  if (old) old._leaveBy = m._now + drainTimeout
   startRace(m)
   trace(m, 'selected', attachment)
   m._liveness._progress = m._now
   m._log._ackSent = 0 // nothing proves that the last ack arrived
-  if (old) old._leaveBy = m._now + drainTimeout
 }
 
 /**
