@@ -39,16 +39,15 @@ export function finish(m: Machine, code: number, reason: string, remote = false,
  * Ends the attachment of a batch that breaks a rule. The same fault twice in a row, on two
  * transports, ends the session (HF1-ERR-02).
  */
-export function fault(m: Machine, attachment: Attachment, message: string, code: number): void {
+export function fault(m: Machine, attachment: Attachment, message: string, code = 4303): void {
   const { _refusals } = m
   // What was restored is older than what was sent, as after a crash: numbers may have been used for
   // other messages.
   if (code === 4302 && unconfirmed(m)) return finish(m, 4202, message)
   // A message above the limit can never be taken (HF1-NUM-10).
-  const again =
-    code === 4304 || (_refusals._faultCode === code && _refusals._faultTransport !== attachment._transport)
   endAttachment(m, attachment, code, message)
-  if (again) finish(m, code, message)
+  if (code === 4304 || (_refusals._faultCode === code && _refusals._faultTransport !== attachment._transport))
+    finish(m, code, message)
   _refusals._faultCode = code
   _refusals._faultTransport = attachment._transport
 }

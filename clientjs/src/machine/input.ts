@@ -29,7 +29,7 @@ export function received(m: Machine, conn: Conn, batch: string | Uint8Array): vo
     accept = admit(_log, packet, _config._maxMessage, m._server.win)
   } catch (error) {
     const { message, cause } = error as Error
-    return fault(m, conn._attachment, message, (cause as number) ?? 4303) // the platform's errors have no cause
+    return fault(m, conn._attachment, message, cause as number) // the platform's errors have no cause
   }
   apply(m, conn, packet, accept)
 }
@@ -51,7 +51,7 @@ function apply(m: Machine, conn: Conn, { _first, _ack, _lines }: Packet, accept:
     if (!answer || (fields.run && m._server.run && fields.run !== m._server.run))
       return endAttachment(m, _attachment, 4005, 'another run')
     if (answer._name !== '!opened') return handlers[answer._name!]!(m, _attachment, fields, conn)
-    if (fields.att !== _attachment._att) return fault(m, _attachment, 'another attachment', 4303)
+    if (fields.att !== _attachment._att) return fault(m, _attachment, 'another attachment')
   }
   if (controls.some((l) => l._name !== '!closed' && l._fields!.recv > _log._sent))
     return fault(m, _attachment, 'position', 4302)

@@ -17,7 +17,7 @@ export function promote(m: Machine): void {
     if (transport === inUse._transport) return
     const attachment = m._attachments.find((a) => a._transport === transport && !a._leaveBy)
     if (attachment) {
-      if (attachment._openedAt && attachment._validated) use(m, attachment)
+      if (attachment._validated) use(m, attachment)
     } else if (transport._learned[Cooldown]! > m._now) {
       due(m, transport._learned[Cooldown])
       continue
