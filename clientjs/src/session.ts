@@ -27,7 +27,7 @@ const known: readonly Transport[] = ['websocket', 'sse', 'longpoll']
 function ownJson(value: unknown): unknown {
   if (value === undefined) return
   const text = JSON.stringify(value)
-  if (!text || byteLength(text) > 8e3) throw TypeError('JSON')
+  if (!text || byteLength(text) > 8e3) throw TypeError('not JSON')
   return JSON.parse(text)
 }
 
@@ -58,8 +58,8 @@ export function connect(url: string | URL, options: Options = {}): Session {
 
   // What can never work is refused here, before anything acts.
   const usable = transports.filter((name) => name !== 'websocket' || wire._WebSocket)
-  if (!usable[0] || transports.some((name) => !known.includes(name))) throw TypeError('option')
-  if (!(buffer >= 0 && maxBatch > 2047 && maxBatch <= 1 << 20)) throw RangeError('option')
+  if (!usable[0] || transports.some((name) => !known.includes(name))) throw TypeError('transports')
+  if (!(buffer >= 0 && maxBatch > 2047 && maxBatch <= 1 << 20)) throw RangeError('bounds')
   const ownMeta = ownJson(meta)
   if (typeof auth !== 'function') ownJson(auth)
 
@@ -99,7 +99,9 @@ export function connect(url: string | URL, options: Options = {}): Session {
     try {
       const storage = (memory ?? (globalThis.document && localStorage)) as Storage
       return text ? storage.setItem(key, text) : JSON.parse(storage.getItem(key)!)
-    } catch {}
+    } catch {
+      return
+    }
   }
 
   const isOnline = () => globalThis.navigator?.onLine !== false

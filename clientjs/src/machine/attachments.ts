@@ -2,7 +2,7 @@
 
 import type { Kind } from '../carriers/carrier.js'
 import { encodeControl } from '../wire/codec.js'
-import { raceAfterLoss } from './backoff.js'
+import { backoff, startRace } from './backoff.js'
 import { due, emit, trace } from './effects.js'
 import { noteSent, penalize } from './learning.js'
 import { healthy, isPoll, type Attachment, type Conn, type Machine, type TransportState } from './state.js'
@@ -84,7 +84,9 @@ export function endAttachment(m: Machine, attachment: Attachment, code = 4004, r
   for (const conn of [...m._conns].reverse()) if (conn._attachment === attachment) hangup(m, conn, code)
   if (m._current === attachment) {
     m._current = undefined
-    raceAfterLoss(m)
+    // The first attempt is immediate; attachments that end without use are tried ever more slowly.
+    startRace(m, m._now + (m._race._tries ? backoff(m) : 0))
+    m._race._tries++
   } else if (!healthy(m) && m._race._at && !attachment._openedAt) m._race._at = m._now // the next one starts now
 }
 

@@ -15,15 +15,6 @@ export const forgetRefusal = (m: Machine) => (m._refusals._reauthed = false)
 export const backoff = (m: Machine) => Math.min(30e3, 500 * 2 ** m._race._tries) * m._config._random()
 
 /**
- * The attachment in use has ended. The first attempt is immediate; attachments that end without use
- * are tried ever more slowly.
- */
-export function raceAfterLoss(m: Machine): void {
-  startRace(m, m._now + (m._race._tries ? backoff(m) : 0))
-  m._race._tries++
-}
-
-/**
  * Every transport was tried and has failed: wait, then try all again. The network is away, so none
  * of them is at fault.
  */

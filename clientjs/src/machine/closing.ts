@@ -1,6 +1,7 @@
 // The end of a session: from this side, from the peer's, or by a fault.
 
-import { appendClose, lastNumber } from '../wire/log.js'
+import { encodeControl, encodeEntry } from '../wire/codec.js'
+import { append, lastNumber } from '../wire/log.js'
 import { endAttachment, hangup, ping } from './attachments.js'
 import { responseTimeout } from './backoff.js'
 import { due, emit } from './effects.js'
@@ -60,21 +61,13 @@ export function close(m: Machine, code: number, reason: string): void {
   if (m._closing._local) return
   if (!m._server.run && !lastNumber(m._log)) return finish(m, code, reason, false, 0) // the server knows nothing of it
   m._closing._local = true
-  appendClose(m._log, code, reason)
+  append(m._log, [encodeEntry(encodeControl('close', { code, reason }), 0, false)]) // free of the window
   m._liveness._progress = m._now
   waitForEnd(m)
 }
 
-/** The application has taken the peer's `!close`. */
-export function peerClosed(m: Machine, peer: { code: number; reason: string }): void {
-  const { _closing } = m
-  _closing._peer = peer
-  _closing._ackAt = m._now
-  waitForEnd(m)
-}
-
 /** A close waits from now on. */
-function waitForEnd(m: Machine): void {
+export function waitForEnd(m: Machine): void {
   m._closing._by = m._now + closeTimeout
 }
 

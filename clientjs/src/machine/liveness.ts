@@ -6,9 +6,9 @@ import { responseTimeout } from './backoff.js'
 import { due, trace } from './effects.js'
 import { exempt, lastUse, probationEnd } from './learning.js'
 import { sendUse } from './selection.js'
-import { clamp, Cooldowns, Idle, isPoll, type Attachment, type Machine } from './state.js'
+import { clamp, Cooldown, Cooldowns, Idle, isPoll, Limit, type Attachment, type Machine } from './state.js'
 import { heardSince, markSuspect, pingUnanswered, uplinkDead } from './suspicion.js'
-import { confirmSize, noteValidated, startCooldown } from './transports.js'
+import { startCooldown } from './transports.js'
 import type { Fields } from '../wire/control.js'
 
 /** Log lines come or go. */
@@ -41,7 +41,8 @@ export function judgeAttachment(m: Machine, attachment: Attachment): void {
     if (inUse || _ping._count > 1) {
       attachment._validated = true
       m._race._tries = 0
-      noteValidated(_transport)
+      _transport._earlyFailures = _transport._learned[Cooldown] = 0 // it works here, for now
+      _transport._failed = false
       trace(m, 'validated', attachment)
     } else if (!_ping._i) ping(m, attachment) // one that stands by has to show that it still answers
   }
@@ -114,7 +115,10 @@ export function ponged(m: Machine, attachment: Attachment, { i }: Fields): void 
   const { _ping } = attachment
   if (!i || i !== _ping._i) return
   const rtt = clamp(m._now - _ping._at!, 1, 5e3) // longer ones are a suspended page's
-  confirmSize(m, 4 * rtt > responseTimeout(m))
+  // What was lost while answers had too little time says nothing of sizes (HF1-ATT-07).
+  const tooLittle = 4 * rtt > responseTimeout(m)
+  for (const { _learned, _before } of m._transports)
+    _before[Limit] = _learned[Limit] = (tooLittle ? _before : _learned)[Limit]!
   m._liveness._rtt = m._liveness._guessedTimeout ? rtt : (7 * m._liveness._rtt + rtt) / 8
   m._liveness._guessedTimeout = 0
   _ping._i = 0

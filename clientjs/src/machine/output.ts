@@ -11,11 +11,17 @@ import { holdOf, noteSent } from './learning.js'
 import { noteActive } from './liveness.js'
 import { mayPost } from './posts.js'
 import { isPoll, isSocket, type Attachment, type Conn, type Machine } from './state.js'
-import { batchLimit, noteWritten } from './transports.js'
+import { batchLimit } from './transports.js'
 
 /** Starts the POSTs that are due and wakes the WebSockets that have something to write. */
 export function pump(m: Machine): void {
-  planAck(m)
+  const { _log } = m
+  // The ack that rides alone (HF1-NUM-11).
+  const unsent = _log._taken - _log._ackSent
+  if (!unsent) m._output._ackAt = 0
+  else if (unsent > 31 || _log._takenCost >= m._server.win / 4) m._output._ackAt = m._now
+  else m._output._ackAt ||= m._now + (isSocket(m._current) ? 100 : 250)
+  due(m, m._output._ackAt)
   for (const a of m._attachments) {
     const conns = m._conns.filter((c) => c._attachment === a)
     const down = conns.find((c) => c._kind !== 'up') // WebSocket, stream or hanging poll
@@ -54,16 +60,6 @@ const hasOutput = (m: Machine, attachment: Attachment): boolean =>
  */
 const position = (m: Machine, attachment: Attachment): number =>
   isSocket(attachment) ? attachment._written._pos : m._output._known
-
-/** Plans the ack that rides alone (HF1-NUM-11). */
-function planAck(m: Machine): void {
-  const { _log } = m
-  const unsent = _log._taken - _log._ackSent
-  if (!unsent) m._output._ackAt = 0
-  else if (unsent > 31 || _log._takenCost >= m._server.win / 4) m._output._ackAt = m._now
-  else m._output._ackAt ||= m._now + (isSocket(m._current) ? 100 : 250)
-  due(m, m._output._ackAt)
-}
 
 /**
  * How much may ride in an open: a network that refuses large bodies must not refuse the session.
@@ -183,8 +179,14 @@ function writeLines(
   m._log._sent = Math.max(m._log._sent, to)
   if (to > pos) {
     noteActive(m)
-    noteWritten(_attachment, size, to)
-    _attachment._written._pos = to
+    const { _written } = _attachment
+    // One as large as the first does not take its place, or a flow that never pauses would see none
+    // arrive.
+    if (size > _written._inFlight) {
+      _written._inFlight = size
+      _written._to = to
+    }
+    _written._pos = to
   }
   return batch
 }

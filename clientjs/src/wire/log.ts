@@ -1,6 +1,6 @@
 // The two logs of a session: what this side sends, and the peer's lines put together again.
 
-import { byteLength, encodeControl, encodeEntry, type Entry, type Line, type Packet } from './codec.js'
+import { byteLength, type Entry, type Line, type Packet } from './codec.js'
 import { fail, type Fields } from './control.js'
 
 /** A message, or the peer's `!close`, that waits for the application. */
@@ -69,10 +69,6 @@ export function append(log: Logs, entries: Entry[]): void {
   for (const entry of entries) entry._end = log._grown += entry._cost
   log._entries.push(...entries)
 }
-
-/** Adds `!close`, the last line; it is free of the window. */
-export const appendClose = (log: Logs, code: number, reason: string): void =>
-  append(log, [encodeEntry(encodeControl('close', { code, reason }), 0, false)])
 
 /**
  * Frees the lines up to `n` and tells whether that was news. The caller has checked `n` against
