@@ -92,8 +92,7 @@ export function endAttachment(m: Machine, attachment: Attachment, code = 4004, r
 
 /** Asks for a sign of life on an attachment. */
 export function ping(m: Machine, attachment: Attachment): void {
-  const i = ++m._liveness._pings
-  attachment._ping._i = i
+  const i = (attachment._ping._i = ++m._liveness._pings)
   attachment._ping._at = m._now
   noteSent(m, attachment)
   queueControl(attachment, 'ping', { i })

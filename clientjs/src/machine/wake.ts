@@ -19,10 +19,11 @@ export function wake(m: Machine): void {
   forgetRefusal(m)
   m._refusals._askAt &&= m._now
   extendClose(m)
-  if (!_current) return startRace(m, Math.max(m._now, _race._notBefore ?? 0))
-  startRace(m, _current._suspect ? m._now : m._now + attemptDelay(m))
-  _current._suspect = true
-  ping(m, _current)
+  if (_current) {
+    startRace(m, _current._suspect ? m._now : m._now + attemptDelay(m))
+    _current._suspect = true
+    ping(m, _current)
+  } else startRace(m, Math.max(m._now, _race._notBefore ?? 0))
 }
 
 /** An input long after the planned deadline: the process slept, or its timers did. */
