@@ -41,16 +41,15 @@ export function finish(m: Machine, code: number, reason: string, remote = false,
  * transports, ends the session (HF1-ERR-02).
  */
 export function fault(m: Machine, attachment: Attachment, message: string, code = 4303): void {
-  const { _refusals } = m
   // What was restored is older than what was sent, as after a crash: numbers may have been used for
   // other messages.
   if (code === 4302 && unconfirmed(m)) return finish(m, 4202, message)
   // A message above the limit can never be taken (HF1-NUM-10).
   endAttachment(m, attachment, code, message)
-  if (code === 4304 || (_refusals._faultCode === code && _refusals._faultTransport !== attachment._transport))
+  if (code === 4304 || (m._refusals._faultCode === code && m._refusals._faultTransport !== attachment._transport))
     finish(m, code, message)
-  _refusals._faultCode = code
-  _refusals._faultTransport = attachment._transport
+  m._refusals._faultCode = code
+  m._refusals._faultTransport = attachment._transport
 }
 
 /**
@@ -80,16 +79,15 @@ export function extendClose(m: Machine): void {
 
 /** Waits for the final word (HF1-CLO-04). */
 export function checkClosing(m: Machine): void {
-  const { _closing } = m
   const { _current } = m
-  if (_closing._peer && due(m, _closing._ackAt)) {
+  if (m._closing._peer && due(m, m._closing._ackAt)) {
     // The ack is sent again until closed comes.
-    _closing._ackAt = m._now + responseTimeout(m)
+    m._closing._ackAt = m._now + responseTimeout(m)
     m._log._ackSent = 0
     m._output._ackAt = m._now
     // Without a ping under way nothing would show that the attachment is dead.
     if (_current && !_current._ping._i) ping(m, _current)
-    due(m, _closing._ackAt)
+    due(m, m._closing._ackAt)
   }
-  if (due(m, _closing._by)) finish(m, 4100, '')
+  if (due(m, m._closing._by)) finish(m, 4100, '')
 }

@@ -17,16 +17,15 @@ import { acknowledged } from './transports.js'
 
 /** Takes one batch from a carrier. */
 export function received(m: Machine, conn: Conn, batch: string | Uint8Array): void {
-  const { _log, _config } = m
   if (!m._conns.includes(conn)) return
   let packet
   let accept
   try {
-    packet = parse(batch, _config._maxBatch)
+    packet = parse(batch, m._config._maxBatch)
     // What would end the attachment comes before anything of the batch acts (HF1-BAT-01,
     // HF1-NUM-09).
-    if (packet._ack > _log._sent || (unconfirmed(m) && packet._first > _log._recv + 1)) fail('position', 4302)
-    accept = admit(_log, packet, _config._maxMessage, m._server.win)
+    if (packet._ack > m._log._sent || (unconfirmed(m) && packet._first > m._log._recv + 1)) fail('position', 4302)
+    accept = admit(m._log, packet, m._config._maxMessage, m._server.win)
   } catch (error) {
     const { message, cause } = error as Error
     return fault(m, conn._attachment, message, cause as number) // the platform's errors have no cause
@@ -37,7 +36,6 @@ export function received(m: Machine, conn: Conn, batch: string | Uint8Array): vo
 /** Lets an admissible batch act: ack, then lines in order. */
 function apply(m: Machine, conn: Conn, { _first, _ack, _lines }: Packet, accept: () => void): void {
   const { _attachment } = conn
-  const { _log } = m
   const controls = _lines.filter((l) => l._name)
   // A POST's answer says nothing of a stream.
   if (conn._kind !== 'up' || isPoll(_attachment)) noteReceived(m, _attachment)
@@ -53,13 +51,13 @@ function apply(m: Machine, conn: Conn, { _first, _ack, _lines }: Packet, accept:
     if (answer._name !== '!opened') return handlers[answer._name!]!(m, _attachment, fields, conn)
     if (fields.att !== _attachment._att) return fault(m, _attachment, 'another attachment')
   }
-  if (controls.some((l) => l._name !== '!closed' && l._fields!.recv > _log._sent))
+  if (controls.some((l) => l._name !== '!closed' && l._fields!.recv > m._log._sent))
     return fault(m, _attachment, 'position', 4302)
   m._refusals._faultCode = 0
   const news = acked(m, _ack)
-  const before = _log._recv
+  const before = m._log._recv
   accept()
-  const fresh = _log._recv > before
+  const fresh = m._log._recv > before
   if (fresh) {
     noteActive(m)
     m._liveness._sentDownAt = m._now

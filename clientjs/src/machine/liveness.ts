@@ -79,21 +79,20 @@ export function judgeAttachment(m: Machine, attachment: Attachment): void {
  * an answer as a pong (HF1-LIV-04).
  */
 function maybePing(m: Machine, attachment: Attachment): void {
-  const { _ping, _silence, _transport, _posts } = attachment
   const inUse = attachment === m._current
   const progress = m._liveness._progress
-  const idle = _transport._learned[Idle]
+  const idle = attachment._transport._learned[Idle]
   if (attachment._suspect) return
-  if (_ping._i) {
-    if (inUse && due(m, Math.max(_ping._at!, progress) + responseTimeout(m)))
-      if (_posts._failures && heardSince(attachment, _ping._at!)) uplinkDead(m, attachment, _ping._at!, 'no pong')
+  if (attachment._ping._i) {
+    if (inUse && due(m, Math.max(attachment._ping._at!, progress) + responseTimeout(m)))
+      if (attachment._posts._failures && heardSince(attachment, attachment._ping._at!)) uplinkDead(m, attachment, attachment._ping._at!, 'no pong')
       else pingUnanswered(m, attachment, 'no pong')
     return
   }
   const stall = inUse && m._log._entries[0] ? progress + responseTimeout(m) : Infinity
   const carries = !isPoll(attachment) && !attachment._leaveBy
   // HF1-LIV-18; while lines come and go silence alone is enough.
-  const late = carries && inUse && !isActive(m) ? _silence._lastReceived + m._server.ping + 1e3 : Infinity
+  const late = carries && inUse && !isActive(m) ? attachment._silence._lastReceived + m._server.ping + 1e3 : Infinity
   const early = carries && idle ? lastUse(attachment) + Math.max(idle / 2, 1e3) : Infinity // HF1-LIV-16
   if (due(m, Math.min(stall, late, early))) {
     ping(m, attachment)
@@ -103,26 +102,24 @@ function maybePing(m: Machine, attachment: Attachment): void {
 
 /** Checks whether lines are missing that the server says it has sent. */
 export function checkMissingLines(m: Machine, attachment: Attachment): void {
-  const { _liveness, _log } = m
-  if (_liveness._sentDown > _log._recv && due(m, _liveness._sentDownAt! + responseTimeout(m))) {
-    _liveness._sentDown = _log._recv
+  if (m._liveness._sentDown > m._log._recv && due(m, m._liveness._sentDownAt! + responseTimeout(m))) {
+    m._liveness._sentDown = m._log._recv
     if (!abandonPoll(m, attachment)) markSuspect(m, attachment, 'lines missing')
   }
 }
 
 /** Measures a round trip. */
 export function ponged(m: Machine, attachment: Attachment, { i }: Fields): void {
-  const { _ping } = attachment
-  if (!i || i !== _ping._i) return
-  const rtt = clamp(m._now - _ping._at!, 1, 5e3) // longer ones are a suspended page's
+  if (!i || i !== attachment._ping._i) return
+  const rtt = clamp(m._now - attachment._ping._at!, 1, 5e3) // longer ones are a suspended page's
   // What was lost while answers had too little time says nothing of sizes (HF1-ATT-07).
   const tooLittle = 4 * rtt > responseTimeout(m)
   for (const { _learned, _before } of m._transports)
     _before[Limit] = _learned[Limit] = (tooLittle ? _before : _learned)[Limit]!
   m._liveness._rtt = m._liveness._guessedTimeout ? rtt : (7 * m._liveness._rtt + rtt) / 8
   m._liveness._guessedTimeout = 0
-  _ping._i = 0
-  _ping._count++
+  attachment._ping._i = 0
+  attachment._ping._count++
   attachment._posts._failures = 0 // what was posted has arrived, if not its answer
   if (attachment !== m._current) return
   m._liveness._progress = m._now

@@ -15,11 +15,10 @@ import { batchLimit } from './transports.js'
 
 /** Starts the POSTs that are due and wakes the WebSockets that have something to write. */
 export function pump(m: Machine): void {
-  const { _log } = m
   // The ack that rides alone (HF1-NUM-11).
-  const unsent = _log._taken - _log._ackSent
+  const unsent = m._log._taken - m._log._ackSent
   if (!unsent) m._output._ackAt = 0
-  else if (unsent > 31 || _log._takenCost >= m._server.win / 4) m._output._ackAt = m._now
+  else if (unsent > 31 || m._log._takenCost >= m._server.win / 4) m._output._ackAt = m._now
   else m._output._ackAt ||= m._now + (isSocket(m._current) ? 100 : 250)
   due(m, m._output._ackAt)
   for (const a of m._attachments) {

@@ -76,16 +76,15 @@ export function sendUse(m: Machine, attachment: Attachment): void {
 
 /** Reads what every POST reply says, and the answer to use. */
 export function replied(m: Machine, attachment: Attachment, { recv, sent, sel }: Fields): void {
-  const { _liveness, _output } = m
   attachment._posts._misrouted = 0
-  if (recv > _output._known) {
-    _output._known = recv
+  if (recv > m._output._known) {
+    m._output._known = recv
     m._race._tries = 0
     acknowledged(attachment, recv) // the application's ack may lag behind many POSTs
   }
   // Only when nothing was missing before: a server that goes on sending moves no deadline.
-  if (_liveness._sentDown <= m._log._recv) _liveness._sentDownAt = m._now
-  _liveness._sentDown = Math.max(_liveness._sentDown, sent)
+  if (m._liveness._sentDown <= m._log._recv) m._liveness._sentDownAt = m._now
+  m._liveness._sentDown = Math.max(m._liveness._sentDown, sent)
   confirm(m, sel)
 }
 

@@ -30,8 +30,7 @@ export function lost({ _transport, _written }: Attachment): void {
 
 /** The batch is known not to have arrived: halve the limit for good (HF1-ATT-07). */
 export function refused(attachment: Attachment): void {
-  const { _transport, _written } = attachment
-  if (_written._inFlight > minBatch) _transport._before[Limit] = _written._inFlight >> 1
+  if (attachment._written._inFlight > minBatch) attachment._transport._before[Limit] = attachment._written._inFlight >> 1
   lost(attachment)
 }
 
