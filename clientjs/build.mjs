@@ -29,7 +29,7 @@ const ecma = 2022
  * import `./index.js` and bundle everything else they need.
  */
 const modules = [
-  { name: 'holdfast', source: 'index', budget: 10170 },
+  { name: 'holdfast', source: 'index', budget: 9950 },
   { name: 'websocket', source: 'websocket', budget: 1900 },
   { name: 'reload', source: 'reload', budget: 2000 },
   { name: 'doctor', source: 'doctor', budget: 15000 },
@@ -41,8 +41,8 @@ const modules = [
  * is only measured.
  */
 const scripts = [
-  { name: 'core.min.js', sources: ['index'], budget: 10050 },
-  { name: 'holdfast.min.js', sources: ['index', 'websocket'], budget: 11500 },
+  { name: 'core.min.js', sources: ['index'], budget: 9790 },
+  { name: 'holdfast.min.js', sources: ['index', 'websocket'], budget: 11250 },
 ]
 const banner = '/*! Holdfast, MIT licence */'
 

@@ -85,7 +85,8 @@ function maybePing(m: Machine, attachment: Attachment): void {
   if (attachment._suspect) return
   if (attachment._ping._i) {
     if (inUse && due(m, Math.max(attachment._ping._at!, progress) + responseTimeout(m)))
-      if (attachment._posts._failures && heardSince(attachment, attachment._ping._at!)) uplinkDead(m, attachment, attachment._ping._at!, 'no pong')
+      if (attachment._posts._failures && heardSince(attachment, attachment._ping._at!))
+        uplinkDead(m, attachment, attachment._ping._at!, 'no pong')
       else pingUnanswered(m, attachment, 'no pong')
     return
   }

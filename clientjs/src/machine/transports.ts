@@ -30,7 +30,8 @@ export function lost({ _transport, _written }: Attachment): void {
 
 /** The batch is known not to have arrived: halve the limit for good (HF1-ATT-07). */
 export function refused(attachment: Attachment): void {
-  if (attachment._written._inFlight > minBatch) attachment._transport._before[Limit] = attachment._written._inFlight >> 1
+  if (attachment._written._inFlight > minBatch)
+    attachment._transport._before[Limit] = attachment._written._inFlight >> 1
   lost(attachment)
 }
 
