@@ -2,7 +2,7 @@
 
 // src/wire/control.ts
 function fail(why = "malformed", code = 4303) {
-  throw Object.assign(Error(why), { code });
+  throw Error(why, { cause: code });
 }
 var sel = { u: 0, att: 0 };
 var examples = {
@@ -48,7 +48,7 @@ function fromBase64(text) {
 }
 var randomName = (bytes) => btoa(binaryString(crypto.getRandomValues(new Uint8Array(bytes)))).replace(
   /\W/g,
-  (c) => ({ "+": "-", "/": "_" })[c] ?? ""
+  (c) => c === "+" ? "-" : c === "/" ? "_" : ""
 );
 var messageLine = (data, more) => ({
   _log: true,

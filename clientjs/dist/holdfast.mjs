@@ -2,7 +2,7 @@
 
 // src/wire/control.ts
 function fail(why = "malformed", code = 4303) {
-  throw Object.assign(Error(why), { code });
+  throw Error(why, { cause: code });
 }
 var sel = { u: 0, att: 0 };
 var examples = {
@@ -48,7 +48,7 @@ function fromBase64(text2) {
 }
 var randomName = (bytes) => btoa(binaryString(crypto.getRandomValues(new Uint8Array(bytes)))).replace(
   /\W/g,
-  (c) => ({ "+": "-", "/": "_" })[c] ?? ""
+  (c) => c === "+" ? "-" : c === "/" ? "_" : ""
 );
 var messageLine = (data, more) => ({
   _log: true,
@@ -207,13 +207,14 @@ function append(log, entries) {
   for (const entry of entries) entry._end = log._grown += entry._cost;
   log._entries.push(...entries);
 }
-var appendClose = (log, code, reason) => append(log, [encodeEntry(encodeControl("close", { code, reason }), 0, false)]);
 function free(log, n) {
-  if (n <= log._base) return false;
-  log._freed = log._entries[n - log._base - 1]._end;
-  log._entries.splice(0, n - log._base);
-  log._base = n;
-  return true;
+  const news = n > log._base;
+  if (news) {
+    log._freed = log._entries[n - log._base - 1]._end;
+    log._entries.splice(0, n - log._base);
+    log._base = n;
+  }
+  return news;
 }
 function fits(log, n, win) {
   const i = n - log._base - 1;
@@ -309,7 +310,7 @@ function newState(config) {
 }
 var unconfirmed = ({ _server }) => stored && !!_server.run && !_server.att;
 var clamp = (value, low, high) => Math.min(Math.max(value, low), high);
-var healthy = ({ _selection: { _current } }) => _current?._suspect ? void 0 : _current;
+var healthy = ({ _current }) => _current?._suspect ? void 0 : _current;
 var isPoll = ({ _transport }) => _transport._name === "longpoll";
 var isSocket = (attachment) => attachment?._transport._name === "websocket";
 
@@ -318,14 +319,8 @@ function startRace(m, at = 0) {
   m._race._at = at;
   for (const transport of m._transports) transport._tried = false;
 }
-function forgetRefusal(m) {
-  m._refusals._reauthed = false;
-}
+var forgetRefusal = (m) => m._refusals._reauthed = false;
 var backoff = (m) => Math.min(3e4, 500 * 2 ** m._race._tries) * m._config._random();
-function raceAfterLoss(m) {
-  startRace(m, m._now + (m._race._tries ? backoff(m) : 0));
-  m._race._tries++;
-}
 function allFailed(m) {
   m._race._tries++;
   startRace(m, m._now + backoff(m));
@@ -360,28 +355,18 @@ function startCooldown(m, transport) {
   transport._failed = false;
   transport._learned[Cooldown] = m._now + Math.min(2e4 * 2 ** transport._learned[Cooldowns]++, 6e5);
 }
-function noteValidated(transport) {
-  transport._earlyFailures = transport._learned[Cooldown] = 0;
-  transport._failed = false;
-}
 function noteWorking(m, { _validated, _penalized, _transport }) {
   if (_validated && !_penalized) m._learning._best = _transport;
   for (const other of m._transports) if (other._failed && other !== _transport) startCooldown(m, other);
 }
 var batchLimit = (m, { _transport }) => m._liveness._guessedTimeout > 2e3 ? minBatch : Math.max(_transport._learned[Limit] || Infinity, minBatch);
-function noteWritten({ _written }, size, to) {
-  if (size > _written._inFlight) {
-    _written._inFlight = size;
-    _written._to = to;
-  }
-}
 function lost({ _transport, _written }) {
   if (_written._inFlight > minBatch) _transport._learned[Limit] = _written._inFlight >> 1;
   _written._inFlight = 0;
 }
 function refused(attachment) {
-  const { _transport, _written } = attachment;
-  if (_written._inFlight > minBatch) _transport._before[Limit] = _written._inFlight >> 1;
+  if (attachment._written._inFlight > minBatch)
+    attachment._transport._before[Limit] = attachment._written._inFlight >> 1;
   lost(attachment);
 }
 function acknowledged({ _transport, _written }, ack) {
@@ -389,10 +374,6 @@ function acknowledged({ _transport, _written }, ack) {
   if (_written._inFlight > _transport._learned[Limit] / 2)
     _transport._learned[Limit] += _transport._learned[Limit] >> 4;
   _written._inFlight = 0;
-}
-function confirmSize(m, tooLittleTime) {
-  for (const { _learned, _before } of m._transports)
-    _before[Limit] = _learned[Limit] = (tooLittleTime ? _before : _learned)[Limit];
 }
 
 // src/machine/learning.ts
@@ -420,20 +401,20 @@ function learn({ _learned, _before }, entry, value, part) {
   return Math.abs(value - before) <= before / part && lower(_learned, entry, Math.min(value, before));
 }
 function lower(learned, entry, value) {
-  if (learned[entry] && value >= learned[entry]) return false;
-  learned[entry] = value;
-  return true;
+  const news = !learned[entry] || value < learned[entry];
+  if (news) learned[entry] = value;
+  return news;
 }
 function learnFromClose(m, attachment, visible) {
-  const { _transport, _openedAt } = attachment;
-  if (!_openedAt || attachment._penalized || attachment._beaconBy || isPoll(attachment) || exempt(m, attachment))
+  if (!attachment._openedAt || attachment._penalized || attachment._beaconBy || isPoll(attachment) || exempt(m, attachment))
     return false;
   const silence = visible ? Math.max(attachment._silence._gap, m._now - lastUse(attachment)) : attachment._silence._gap;
   if (!visible && !silence) return false;
-  if (silence >= 2e3 && silence > attachment._silence._maxSurvived) return learn(_transport, Idle, silence, 4);
-  _transport._before[Idle] = silence;
-  const ageAtClose = (visible ? m._now : attachment._silence._lastReceived) - _openedAt;
-  return ageAtClose >= 12e3 && learn(_transport, Age, ageAtClose, 10);
+  if (silence >= 2e3 && silence > attachment._silence._maxSurvived)
+    return learn(attachment._transport, Idle, silence, 4);
+  attachment._transport._before[Idle] = silence;
+  const ageAtClose = (visible ? m._now : attachment._silence._lastReceived) - attachment._openedAt;
+  return ageAtClose >= 12e3 && learn(attachment._transport, Age, ageAtClose, 10);
 }
 var holdOf = (m, { _transport }) => Math.min(m._server.hold, Math.max(_transport._learned[Hold] || 25e3, 5e3));
 function holdFailed(m, { _kind, _attachment, _startedAt }) {
@@ -449,7 +430,7 @@ function queueControl(attachment, name, fields) {
 }
 function attach(m, transport, u) {
   if (m._attachments.length >= maxAttachments)
-    endAttachment(m, m._attachments.find((a) => a !== m._selection._current), 4004, "left");
+    endAttachment(m, m._attachments.find((a) => a !== m._current));
   const attachment = {
     _att: ++m._race._atts,
     _transport: transport,
@@ -487,7 +468,7 @@ function hangup(m, conn, code) {
 function forget(m, conn) {
   m._conns = m._conns.filter((c) => c !== conn);
 }
-function endAttachment(m, attachment, code, reason) {
+function endAttachment(m, attachment, code = 4004, reason = "left") {
   if (!m._attachments.includes(attachment)) return;
   trace(m, "died", attachment, reason);
   if (code === 4005 || code === 4002 || code >= 4300) {
@@ -497,14 +478,14 @@ function endAttachment(m, attachment, code, reason) {
   }
   m._attachments = m._attachments.filter((a) => a !== attachment);
   for (const conn of [...m._conns].reverse()) if (conn._attachment === attachment) hangup(m, conn, code);
-  if (m._selection._current === attachment) {
-    m._selection._current = void 0;
-    raceAfterLoss(m);
+  if (m._current === attachment) {
+    m._current = void 0;
+    startRace(m, m._now + (m._race._tries ? backoff(m) : 0));
+    m._race._tries++;
   } else if (!healthy(m) && m._race._at && !attachment._openedAt) m._race._at = m._now;
 }
 function ping(m, attachment) {
-  const i = ++m._liveness._pings;
-  attachment._ping._i = i;
+  const i = attachment._ping._i = ++m._liveness._pings;
   attachment._ping._at = m._now;
   noteSent(m, attachment);
   queueControl(attachment, "ping", { i });
@@ -541,30 +522,23 @@ function finish(m, code, reason, remote = false, recv) {
   };
   for (const conn of m._conns) hangup(m, conn, code);
   m._attachments = [];
-  m._selection._current = void 0;
+  m._current = void 0;
   emit(m, (host) => host._end());
 }
-function fault(m, attachment, message, code) {
-  const { _refusals } = m;
+function fault(m, attachment, message, code = 4303) {
   if (code === 4302 && unconfirmed(m)) return finish(m, 4202, message);
-  const again = code === 4304 || _refusals._faultCode === code && _refusals._faultTransport !== attachment._transport;
   endAttachment(m, attachment, code, message);
-  if (again) finish(m, code, message);
-  _refusals._faultCode = code;
-  _refusals._faultTransport = attachment._transport;
+  if (code === 4304 || m._refusals._faultCode === code && m._refusals._faultTransport !== attachment._transport)
+    finish(m, code, message);
+  m._refusals._faultCode = code;
+  m._refusals._faultTransport = attachment._transport;
 }
 function close(m, code, reason) {
   if (m._closing._local) return;
   if (!m._server.run && !lastNumber(m._log)) return finish(m, code, reason, false, 0);
   m._closing._local = true;
-  appendClose(m._log, code, reason);
+  append(m._log, [encodeEntry(encodeControl("close", { code, reason }), 0, false)]);
   m._liveness._progress = m._now;
-  waitForEnd(m);
-}
-function peerClosed(m, peer) {
-  const { _closing } = m;
-  _closing._peer = peer;
-  _closing._ackAt = m._now;
   waitForEnd(m);
 }
 function waitForEnd(m) {
@@ -574,16 +548,15 @@ function extendClose(m) {
   if (m._closing._by) waitForEnd(m);
 }
 function checkClosing(m) {
-  const { _closing } = m;
-  const { _current } = m._selection;
-  if (_closing._peer && due(m, _closing._ackAt)) {
-    _closing._ackAt = m._now + responseTimeout(m);
+  const { _current } = m;
+  if (m._closing._peer && due(m, m._closing._ackAt)) {
+    m._closing._ackAt = m._now + responseTimeout(m);
     m._log._ackSent = 0;
     m._output._ackAt = m._now;
     if (_current && !_current._ping._i) ping(m, _current);
-    due(m, _closing._ackAt);
+    due(m, m._closing._ackAt);
   }
-  if (due(m, _closing._by)) finish(m, 4100, "");
+  if (due(m, m._closing._by)) finish(m, 4100, "");
 }
 
 // src/machine/memory.ts
@@ -594,7 +567,7 @@ var text = ({ _transports, _learning }) => JSON.stringify([
 ]);
 function recall(m) {
   const { _learning } = m;
-  const [version, since, best, entries] = [0, 1, 2, 3].map((i) => Object(m._config._memory)[i]);
+  const { 0: version, 1: since, 2: best, 3: entries } = Object(m._config._memory);
   if (version === 1 && since <= m._now && since > m._now - day) {
     _learning._since = since;
     _learning._best = m._transports.find((t) => t._name === best);
@@ -627,7 +600,7 @@ function markSuspect(m, attachment, reason) {
   if (attachment._suspect) return;
   trace(m, "suspect", attachment, reason);
   attachment._penalized ||= learnFromClose(m, attachment);
-  if (attachment !== m._selection._current) return endAttachment(m, attachment, 4002, reason);
+  if (attachment !== m._current) return endAttachment(m, attachment, 4002, reason);
   attachment._suspect = true;
   if (!attachment._penalized) {
     penalize(m, attachment);
@@ -695,24 +668,26 @@ function confirm(m, { u, att }) {
   choose(m, attachment);
 }
 function choose(m, attachment) {
-  const old = m._selection._current;
-  m._selection._current = attachment;
+  const old = m._current;
+  m._current = attachment;
   attachment._detached = false;
   attachment._leaveBy = 0;
   if (old === attachment) return;
+  if (old) old._leaveBy = m._now + drainTimeout;
   startRace(m);
   trace(m, "selected", attachment);
   m._liveness._progress = m._now;
   m._log._ackSent = 0;
-  if (old) old._leaveBy = m._now + drainTimeout;
 }
 function use(m, attachment) {
-  if (!maySelect(m)) return false;
-  m._selection._u++;
-  attachment._useBy = m._now + 2 * responseTimeout(m);
-  sendUse(m, attachment);
-  choose(m, attachment);
-  return true;
+  const may = maySelect(m);
+  if (may) {
+    m._selection._u++;
+    attachment._useBy = m._now + 2 * responseTimeout(m);
+    sendUse(m, attachment);
+    choose(m, attachment);
+  }
+  return may;
 }
 function sendUse(m, attachment) {
   const { _att, _challenge } = attachment;
@@ -721,22 +696,21 @@ function sendUse(m, attachment) {
   queueControl(attachment, "use", { u: m._selection._u, att: _att, challenge: _challenge, recv: m._log._recv });
 }
 function replied(m, attachment, { recv, sent, sel: sel2 }) {
-  const { _liveness, _output } = m;
   attachment._posts._misrouted = 0;
-  if (recv > _output._known) {
-    _output._known = recv;
+  if (recv > m._output._known) {
+    m._output._known = recv;
     m._race._tries = 0;
     acknowledged(attachment, recv);
   }
-  if (_liveness._sentDown <= m._log._recv) _liveness._sentDownAt = m._now;
-  _liveness._sentDown = Math.max(_liveness._sentDown, sent);
+  if (m._liveness._sentDown <= m._log._recv) m._liveness._sentDownAt = m._now;
+  m._liveness._sentDown = Math.max(m._liveness._sentDown, sent);
   confirm(m, sel2);
 }
 function detached(m, attachment, { code, gone }) {
   trace(m, "detached", attachment);
   if (gone) return endAttachment(m, attachment, code, "detached");
   attachment._detached = true;
-  if (attachment !== m._selection._current) attachment._leaveBy ||= m._now + drainTimeout;
+  if (attachment !== m._current) attachment._leaveBy ||= m._now + drainTimeout;
 }
 
 // src/machine/liveness.ts
@@ -747,17 +721,18 @@ function noteActive(m) {
 }
 function judgeAttachment(m, attachment) {
   const { _transport, _silence, _ping } = attachment;
-  const inUse = attachment === m._selection._current;
+  const inUse = attachment === m._current;
   if (!attachment._openedAt) {
     if (due(m, _silence._lastReceived + 1e4))
-      endAttachment(m, attachment, 4002, _transport._name === "sse" && m._selection._current ? "held" : "no answer");
+      endAttachment(m, attachment, 4002, _transport._name === "sse" && m._current ? "held" : "no answer");
     return;
   }
   if (!attachment._validated && _ping._count && !attachment._beaconBy && !attachment._suspect && due(m, attachment._openedAt + 1e4)) {
     if (inUse || _ping._count > 1) {
       attachment._validated = true;
       m._race._tries = 0;
-      noteValidated(_transport);
+      _transport._earlyFailures = _transport._learned[Cooldown] = 0;
+      _transport._failed = false;
       trace(m, "validated", attachment);
     } else if (!_ping._i) ping(m, attachment);
   }
@@ -770,24 +745,24 @@ function judgeAttachment(m, attachment) {
   if (attachment._useBy && due(m, attachment._useAt)) sendUse(m, attachment);
   if (due(m, attachment._useBy)) pingUnanswered(m, attachment, "use unanswered");
   maybePing(m, attachment);
-  const silentAt = attachment === m._selection._current && isActive(m) ? Math.max(_silence._lastReceived, m._liveness._activeAt) + 5750 : _silence._lastReceived + 1.5 * m._server.ping + 5e3;
+  const silentAt = attachment === m._current && isActive(m) ? Math.max(_silence._lastReceived, m._liveness._activeAt) + 5750 : _silence._lastReceived + 1.5 * m._server.ping + 5e3;
   if (!isPoll(attachment) && !attachment._suspect && due(m, silentAt)) markSuspect(m, attachment, "silent");
 }
 function maybePing(m, attachment) {
-  const { _ping, _silence, _transport, _posts } = attachment;
-  const inUse = attachment === m._selection._current;
+  const inUse = attachment === m._current;
   const progress = m._liveness._progress;
-  const idle = _transport._learned[Idle];
+  const idle = attachment._transport._learned[Idle];
   if (attachment._suspect) return;
-  if (_ping._i) {
-    if (inUse && due(m, Math.max(_ping._at, progress) + responseTimeout(m)))
-      if (_posts._failures && heardSince(attachment, _ping._at)) uplinkDead(m, attachment, _ping._at, "no pong");
+  if (attachment._ping._i) {
+    if (inUse && due(m, Math.max(attachment._ping._at, progress) + responseTimeout(m)))
+      if (attachment._posts._failures && heardSince(attachment, attachment._ping._at))
+        uplinkDead(m, attachment, attachment._ping._at, "no pong");
       else pingUnanswered(m, attachment, "no pong");
     return;
   }
   const stall = inUse && m._log._entries[0] ? progress + responseTimeout(m) : Infinity;
   const carries = !isPoll(attachment) && !attachment._leaveBy;
-  const late2 = carries && inUse && !isActive(m) ? _silence._lastReceived + m._server.ping + 1e3 : Infinity;
+  const late2 = carries && inUse && !isActive(m) ? attachment._silence._lastReceived + m._server.ping + 1e3 : Infinity;
   const early = carries && idle ? lastUse(attachment) + Math.max(idle / 2, 1e3) : Infinity;
   if (due(m, Math.min(stall, late2, early))) {
     ping(m, attachment);
@@ -795,30 +770,34 @@ function maybePing(m, attachment) {
   }
 }
 function checkMissingLines(m, attachment) {
-  const { _liveness, _log } = m;
-  if (_liveness._sentDown > _log._recv && due(m, _liveness._sentDownAt + responseTimeout(m))) {
-    _liveness._sentDown = _log._recv;
+  if (m._liveness._sentDown > m._log._recv && due(m, m._liveness._sentDownAt + responseTimeout(m))) {
+    m._liveness._sentDown = m._log._recv;
     if (!abandonPoll(m, attachment)) markSuspect(m, attachment, "lines missing");
   }
 }
 function ponged(m, attachment, { i }) {
-  const { _ping } = attachment;
-  if (!i || i !== _ping._i) return;
-  const rtt = clamp(m._now - _ping._at, 1, 5e3);
-  confirmSize(m, 4 * rtt > responseTimeout(m));
+  if (!i || i !== attachment._ping._i) return;
+  const rtt = clamp(m._now - attachment._ping._at, 1, 5e3);
+  const tooLittle = 4 * rtt > responseTimeout(m);
+  for (const { _learned, _before } of m._transports)
+    _before[Limit] = _learned[Limit] = (tooLittle ? _before : _learned)[Limit];
   m._liveness._rtt = m._liveness._guessedTimeout ? rtt : (7 * m._liveness._rtt + rtt) / 8;
   m._liveness._guessedTimeout = 0;
-  _ping._i = 0;
-  _ping._count++;
+  attachment._ping._i = 0;
+  attachment._ping._count++;
   attachment._posts._failures = 0;
-  if (attachment !== m._selection._current) return;
+  if (attachment !== m._current) return;
   m._liveness._progress = m._now;
   if (!attachment._beaconBy) attachment._suspect = false;
 }
 
 // src/machine/output.ts
 function pump(m) {
-  planAck(m);
+  const unsent = m._log._taken - m._log._ackSent;
+  if (!unsent) m._output._ackAt = 0;
+  else if (unsent > 31 || m._log._takenCost >= m._server.win / 4) m._output._ackAt = m._now;
+  else m._output._ackAt ||= m._now + (isSocket(m._current) ? 100 : 250);
+  due(m, m._output._ackAt);
   for (const a of m._attachments) {
     const conns = m._conns.filter((c) => c._attachment === a);
     const down = conns.find((c) => c._kind !== "up");
@@ -828,27 +807,19 @@ function pump(m) {
       else if (!conns.some((c) => c !== down) && mayPost(m, a))
         dial(m, a, "up", m._now + Math.min(responseTimeout(m), 1e4));
     }
-    if (isPoll(a) && a === m._selection._current && !down && (!a._posts._pollAt || due(m, a._posts._pollAt)) && mayPost(m, a)) {
+    if (isPoll(a) && a === m._current && !down && (!a._posts._pollAt || due(m, a._posts._pollAt)) && mayPost(m, a)) {
       a._posts._pollAt = 0;
       dial(m, a, "poll", m._now + holdOf(m, a) + responseTimeout(m));
     }
   }
 }
 var lineWaits = (m, attachment) => fits(m._log, position(m, attachment) + 1, m._server.win);
-var hasOutput = (m, attachment) => !!attachment._ctl || attachment === m._selection._current && (lineWaits(m, attachment) || due(m, m._output._ackAt));
+var hasOutput = (m, attachment) => !!attachment._ctl || attachment === m._current && (lineWaits(m, attachment) || due(m, m._output._ackAt));
 var position = (m, attachment) => isSocket(attachment) ? attachment._written._pos : m._output._known;
-function planAck(m) {
-  const { _log } = m;
-  const unsent = _log._taken - _log._ackSent;
-  if (!unsent) m._output._ackAt = 0;
-  else if (unsent > 31 || _log._takenCost >= m._server.win / 4) m._output._ackAt = m._now;
-  else m._output._ackAt ||= m._now + (isSocket(m._selection._current) ? 100 : 250);
-  due(m, m._output._ackAt);
-}
 var maxEarly = 4096;
 function goodbye(m) {
   close(m, 4100, "1001");
-  const attachment = m._selection._current;
+  const attachment = m._current;
   if (!attachment) return;
   attachment._written._pos = m._output._known = m._log._base;
   dial(m, attachment, "up", m._now + 1e4);
@@ -858,7 +829,7 @@ function next(m, conn) {
   const { _attachment, _first } = conn;
   const { _log } = m;
   const { run, lim } = m._server;
-  const inUse = _attachment === m._selection._current;
+  const inUse = _attachment === m._current;
   m._now = m._config._clock();
   if (!m._conns.includes(conn) || !(_first || conn._kind === "socket" && _attachment._openedAt && hasOutput(m, _attachment)))
     return;
@@ -928,8 +899,12 @@ function writeLines(m, { _kind, _attachment }, pos, head, controls, win, limit) 
   m._log._sent = Math.max(m._log._sent, to);
   if (to > pos) {
     noteActive(m);
-    noteWritten(_attachment, size, to);
-    _attachment._written._pos = to;
+    const { _written } = _attachment;
+    if (size > _written._inFlight) {
+      _written._inFlight = size;
+      _written._to = to;
+    }
+    _written._pos = to;
   }
   return batch;
 }
@@ -943,7 +918,7 @@ function promote(m) {
     if (transport === inUse._transport) return;
     const attachment = m._attachments.find((a) => a._transport === transport && !a._leaveBy);
     if (attachment) {
-      if (attachment._openedAt && attachment._validated) use(m, attachment);
+      if (attachment._validated) use(m, attachment);
     } else if (transport._learned[Cooldown] > m._now) {
       due(m, transport._learned[Cooldown]);
       continue;
@@ -952,11 +927,11 @@ function promote(m) {
   }
 }
 function closeUnused(m) {
-  const { _current } = m._selection;
+  const { _current } = m;
   if (_current && !_current._useBy) {
     for (const a of m._attachments)
       if (a !== _current && (a._leaveBy ? a._detached || due(m, a._leaveBy) : _current._validated && !_current._suspect && a._transport._rank >= _current._transport._rank))
-        endAttachment(m, a, 4004, "left");
+        endAttachment(m, a);
   }
 }
 function rotateByAge(m, attachment) {
@@ -978,7 +953,7 @@ function connect(m) {
   if (!due(m, _race._at)) return;
   const transport = nextTransport(m);
   if (transport) {
-    attach(m, transport, m._selection._current ? void 0 : nextU(m));
+    attach(m, transport, m._current ? void 0 : nextU(m));
     _race._at = m._now + attemptDelay(m);
   } else if (opening) _race._at = m._now + attemptTimeout(m);
   else if (_refusals._originRejected && !m._server.run) finish(m, 4306, "origin");
@@ -986,16 +961,15 @@ function connect(m) {
   due(m, _race._at);
 }
 function selectStandby(m) {
-  const { _current } = m._selection;
   const [best] = m._attachments.filter(
-    (a) => a !== _current && a._openedAt && !a._suspect && a._silence._lastReceived >= m._liveness._wokeAt
+    (a) => a !== m._current && a._openedAt && !a._suspect && a._silence._lastReceived >= m._liveness._wokeAt
   ).sort((a, b) => a._transport._rank - b._transport._rank);
   if (!best) return false;
   for (const a of m._attachments)
-    if (!_current && !maySelect(m) && opensWith(a, m._selection._u) && due(m, a._silence._lastReceived + attemptDelay(m)))
-      endAttachment(m, a, 4004, "left");
-  if (!use(m, best) && _current) {
-    endAttachment(m, _current, 4002, "use unanswered");
+    if (!m._current && !maySelect(m) && opensWith(a, m._selection._u) && due(m, a._silence._lastReceived + attemptDelay(m)))
+      endAttachment(m, a);
+  if (!use(m, best) && m._current) {
+    endAttachment(m, m._current, 4002, "use unanswered");
     connect(m);
   }
   return true;
@@ -1007,25 +981,24 @@ function nextTransport(m) {
   return first && cooldown(first) && m._attachments.some((a) => !a._openedAt && m._now < a._startedAt + attemptTimeout(m)) ? void 0 : first;
 }
 function opened(m, attachment, o, conn) {
-  const { _liveness, _refusals, _output } = m;
   if (attachment._openedAt) return;
-  if (!m._server.run) _liveness._progress = m._now;
-  _liveness._offline = false;
+  if (!m._server.run) m._liveness._progress = m._now;
+  m._liveness._offline = false;
   m._server = o;
   o.ping = clamp(o.ping, 5e3, 25e3);
   o.hold = clamp(o.hold, 5e3, 25e3);
-  _refusals._unknownAt = 0;
-  _refusals._reauthed = false;
+  m._refusals._unknownAt = 0;
+  m._refusals._reauthed = false;
   attachment._challenge = o.challenge;
   attachment._openedAt = m._now;
   attachment._written._pos = Math.max(o.recv, m._log._base);
-  _output._known = Math.max(_output._known, attachment._written._pos);
-  if (attachment._transport._name === "sse") attachment._beaconBy = m._now + 1e3 + 2 * _liveness._rtt;
+  m._output._known = Math.max(m._output._known, attachment._written._pos);
+  if (attachment._transport._name === "sse") attachment._beaconBy = m._now + 1e3 + 2 * m._liveness._rtt;
   if (conn._kind === "open") forget(m, conn);
   attachment._transport._failed = false;
   if (!healthy(m)) {
-    _liveness._rtt = clamp((m._now - attachment._startedAt) / 2, _liveness._rtt, 5e3);
-    _liveness._guessedTimeout ||= 1;
+    m._liveness._rtt = clamp((m._now - attachment._startedAt) / 2, m._liveness._rtt, 5e3);
+    m._liveness._guessedTimeout ||= 1;
   }
   trace(m, "opened", attachment);
   confirm(m, o.sel);
@@ -1034,19 +1007,19 @@ function opened(m, attachment, o, conn) {
 
 // src/machine/wake.ts
 function wake(m) {
-  const { _race, _liveness } = m;
-  const { _current } = m._selection;
-  if (m._now - _liveness._wokeAt < 1e3) return;
-  _liveness._wokeAt = m._now;
+  const { _current } = m;
+  if (m._now - m._liveness._wokeAt < 1e3) return;
+  m._liveness._wokeAt = m._now;
   m._again = true;
-  _race._tries = 0;
+  m._race._tries = 0;
   forgetRefusal(m);
   m._refusals._askAt &&= m._now;
   extendClose(m);
-  if (!_current) return startRace(m, Math.max(m._now, _race._notBefore ?? 0));
-  startRace(m, _current._suspect ? m._now : m._now + attemptDelay(m));
-  _current._suspect = true;
-  ping(m, _current);
+  if (_current) {
+    startRace(m, _current._suspect ? m._now : m._now + attemptDelay(m));
+    _current._suspect = true;
+    ping(m, _current);
+  } else startRace(m, Math.max(m._now, m._race._notBefore ?? 0));
 }
 function late(m) {
   if (m._deadline && m._now - m._deadline > 5e3) wake(m);
@@ -1065,7 +1038,7 @@ function step(m) {
   else pump(m);
 }
 function judge(m) {
-  const { _current } = m._selection;
+  const { _current } = m;
   m._deadline = 0;
   m._again = false;
   if (_current && lineWaits(m, _current)) noteActive(m);
@@ -1095,7 +1068,7 @@ function handleRefusal(m, attachment, { reason, retry }, conn) {
   const code = codes[reason];
   let wait = 0;
   trace(m, "refused", attachment, reason);
-  if (reason === "origin" && attachment._transport._name === "websocket" && (m._server.run || !_refusals._originRejected)) {
+  if (reason === "origin" && isSocket(attachment) && (m._server.run || !_refusals._originRejected)) {
     _refusals._originRejected = true;
     startCooldown(m, attachment._transport);
     return endAttachment(m, attachment, 4004, "refused origin");
@@ -1129,23 +1102,21 @@ function handleRefusal(m, attachment, { reason, retry }, conn) {
 
 // src/machine/input.ts
 function received(m, conn, batch) {
-  const { _log, _config } = m;
   if (!m._conns.includes(conn)) return;
   let packet;
   let accept;
   try {
-    packet = parse(batch, _config._maxBatch);
-    if (packet._ack > _log._sent || unconfirmed(m) && packet._first > _log._recv + 1) fail("position", 4302);
-    accept = admit(_log, packet, _config._maxMessage, m._server.win);
+    packet = parse(batch, m._config._maxBatch);
+    if (packet._ack > m._log._sent || unconfirmed(m) && packet._first > m._log._recv + 1) fail("position", 4302);
+    accept = admit(m._log, packet, m._config._maxMessage, m._server.win);
   } catch (error) {
-    const { message, code } = error;
-    return fault(m, conn._attachment, message, code > 4e3 ? code : 4303);
+    const { message, cause } = error;
+    return fault(m, conn._attachment, message, cause);
   }
   apply(m, conn, packet, accept);
 }
 function apply(m, conn, { _first, _ack, _lines }, accept) {
   const { _attachment } = conn;
-  const { _log } = m;
   const controls = _lines.filter((l) => l._name);
   if (conn._kind !== "up" || isPoll(_attachment)) noteReceived(m, _attachment);
   if (conn._by) postAnswered(m, _attachment);
@@ -1155,15 +1126,15 @@ function apply(m, conn, { _first, _ack, _lines }, accept) {
     if (!answer || fields.run && m._server.run && fields.run !== m._server.run)
       return endAttachment(m, _attachment, 4005, "another run");
     if (answer._name !== "!opened") return handlers[answer._name](m, _attachment, fields, conn);
-    if (fields.att !== _attachment._att) return fault(m, _attachment, "another attachment", 4303);
+    if (fields.att !== _attachment._att) return fault(m, _attachment, "another attachment");
   }
-  if (controls.some((l) => l._name !== "!closed" && l._fields.recv > _log._sent))
+  if (controls.some((l) => l._name !== "!closed" && l._fields.recv > m._log._sent))
     return fault(m, _attachment, "position", 4302);
   m._refusals._faultCode = 0;
   const news = acked(m, _ack);
-  const before = _log._recv;
+  const before = m._log._recv;
   accept();
-  const fresh = _log._recv > before;
+  const fresh = m._log._recv > before;
   if (fresh) {
     noteActive(m);
     m._liveness._sentDownAt = m._now;
@@ -1172,7 +1143,7 @@ function apply(m, conn, { _first, _ack, _lines }, accept) {
   else if (conn._kind === "poll") _attachment._posts._pollAt = conn._startedAt + 100;
   for (const { _name, _fields } of controls)
     if (!m._closing._over) handlers[_name]?.(m, _attachment, _fields, conn);
-  if (_first > before + 1 && _attachment === m._selection._current) requestRewind(m, _attachment);
+  if (_first > before + 1 && _attachment === m._current) requestRewind(m, _attachment);
 }
 function requestRewind(m, attachment) {
   const { _output } = m;
@@ -1243,7 +1214,11 @@ function taken(m, { _number, _cost, _close }) {
   m._log._taken = _number;
   m._log._takenCost += _cost;
   m._log._unread -= _cost;
-  if (_close) peerClosed(m, _close);
+  if (_close) {
+    m._closing._peer = _close;
+    m._closing._ackAt = m._now;
+    waitForEnd(m);
+  }
 }
 function closed(m, conn, reason) {
   const { _attachment } = conn;
@@ -1294,7 +1269,7 @@ function connect2(url, options = {}) {
     _maxBatch: maxBatch
   };
   const usable = transports.filter((name) => name !== "websocket" || wire._WebSocket);
-  if (!usable[0] || !transports.every((name) => known.includes(name))) throw TypeError("transports");
+  if (!usable[0] || transports.some((name) => !known.includes(name))) throw TypeError("transports");
   if (!(buffer >= 0 && maxBatch > 2047 && maxBatch <= 1 << 20)) throw RangeError("bounds");
   const ownMeta = ownJson(meta);
   if (typeof auth !== "function") ownJson(auth);
@@ -1447,7 +1422,7 @@ function connect2(url, options = {}) {
     while (drains[0] && drains[0][0] <= m._log._base) drains.shift()[1]();
     if (over) for (const [, , reject] of drains.splice(0)) reject(Error(`closed ${over.code} ${over.reason}`));
   };
-  const transportName = () => m._selection._current?._transport._name;
+  const transportName = () => m._current?._transport._name;
   const collect = () => {
     queued = false;
     for (const effect of m._effects.splice(0)) effect(host);
@@ -1477,7 +1452,7 @@ function connect2(url, options = {}) {
     get state() {
       const closing = m._closing;
       if (closing._over) return "closed";
-      return closing._local || closing._peer ? "closing" : m._selection._current ? "open" : "connecting";
+      return closing._local || closing._peer ? "closing" : m._current ? "open" : "connecting";
     },
     get transport() {
       return transportName();

@@ -6,7 +6,7 @@ var byteLength = (text) => utf8.encode(text).length;
 var binaryString = (bytes) => String.fromCharCode(...bytes);
 var randomName = (bytes) => btoa(binaryString(crypto.getRandomValues(new Uint8Array(bytes)))).replace(
   /\W/g,
-  (c) => ({ "+": "-", "/": "_" })[c] ?? ""
+  (c) => c === "+" ? "-" : c === "/" ? "_" : ""
 );
 function encodeEntry(text, cost, more, raw) {
   const line = (more ? "+" : "") + text;

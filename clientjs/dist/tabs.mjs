@@ -105,7 +105,7 @@ var escapes = { "\\": "\\", n: "\n", r: "\r", "\n": "n", "\r": "r" };
 var binaryString = (bytes) => String.fromCharCode(...bytes);
 var randomName = (bytes) => btoa(binaryString(crypto.getRandomValues(new Uint8Array(bytes)))).replace(
   /\W/g,
-  (c) => ({ "+": "-", "/": "_" })[c] ?? ""
+  (c) => c === "+" ? "-" : c === "/" ? "_" : ""
 );
 function encodeEntry(text, cost, more, raw) {
   const line = (more ? "+" : "") + text;
@@ -272,7 +272,7 @@ function finish(m, code, reason, remote = false, recv) {
   };
   for (const conn of m._conns) hangup(m, conn, code);
   m._attachments = [];
-  m._selection._current = void 0;
+  m._current = void 0;
   emit(m, (host) => host._end());
 }
 

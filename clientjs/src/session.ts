@@ -58,7 +58,7 @@ export function connect(url: string | URL, options: Options = {}): Session {
 
   // What can never work is refused here, before anything acts.
   const usable = transports.filter((name) => name !== 'websocket' || wire._WebSocket)
-  if (!usable[0] || !transports.every((name) => known.includes(name))) throw TypeError('transports')
+  if (!usable[0] || transports.some((name) => !known.includes(name))) throw TypeError('transports')
   if (!(buffer >= 0 && maxBatch > 2047 && maxBatch <= 1 << 20)) throw RangeError('bounds')
   const ownMeta = ownJson(meta)
   if (typeof auth !== 'function') ownJson(auth)
@@ -260,7 +260,7 @@ export function connect(url: string | URL, options: Options = {}): Session {
     if (over) for (const [, , reject] of drains.splice(0)) reject(Error(`closed ${over.code} ${over.reason}`))
   }
 
-  const transportName = () => m._selection._current?._transport._name
+  const transportName = () => m._current?._transport._name
 
   /** Does what the machine wants done, and gives listeners what is new. */
   const collect = (): void => {
@@ -294,7 +294,7 @@ export function connect(url: string | URL, options: Options = {}): Session {
     get state() {
       const closing = m._closing
       if (closing._over) return 'closed'
-      return closing._local || closing._peer ? 'closing' : m._selection._current ? 'open' : 'connecting'
+      return closing._local || closing._peer ? 'closing' : m._current ? 'open' : 'connecting'
     },
     get transport() {
       return transportName()

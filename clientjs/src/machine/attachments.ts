@@ -2,7 +2,7 @@
 
 import type { Kind } from '../carriers/carrier.js'
 import { encodeControl } from '../wire/codec.js'
-import { raceAfterLoss } from './backoff.js'
+import { backoff, startRace } from './backoff.js'
 import { due, emit, trace } from './effects.js'
 import { noteSent, penalize } from './learning.js'
 import { healthy, isPoll, type Attachment, type Conn, type Machine, type TransportState } from './state.js'
@@ -22,7 +22,7 @@ export function queueControl(attachment: Attachment, name: string, fields: objec
  */
 export function attach(m: Machine, transport: TransportState, u?: number): void {
   if (m._attachments.length >= maxAttachments)
-    endAttachment(m, m._attachments.find((a) => a !== m._selection._current)!, 4004, 'left')
+    endAttachment(m, m._attachments.find((a) => a !== m._current)!)
   const attachment: Attachment = {
     _att: ++m._race._atts,
     _transport: transport,
@@ -71,7 +71,7 @@ export function forget(m: Machine, conn: Conn): void {
  * Ends an attachment that broke or is no longer wanted, and penalizes its transport if it failed
  * early (HF1-LIV-09).
  */
-export function endAttachment(m: Machine, attachment: Attachment, code: number, reason: string): void {
+export function endAttachment(m: Machine, attachment: Attachment, code = 4004, reason = 'left'): void {
   if (!m._attachments.includes(attachment)) return
   trace(m, 'died', attachment, reason)
   // 4004 and the like are no fault of the transport.
@@ -82,16 +82,17 @@ export function endAttachment(m: Machine, attachment: Attachment, code: number, 
   }
   m._attachments = m._attachments.filter((a) => a !== attachment)
   for (const conn of [...m._conns].reverse()) if (conn._attachment === attachment) hangup(m, conn, code)
-  if (m._selection._current === attachment) {
-    m._selection._current = undefined
-    raceAfterLoss(m)
+  if (m._current === attachment) {
+    m._current = undefined
+    // The first attempt is immediate; attachments that end without use are tried ever more slowly.
+    startRace(m, m._now + (m._race._tries ? backoff(m) : 0))
+    m._race._tries++
   } else if (!healthy(m) && m._race._at && !attachment._openedAt) m._race._at = m._now // the next one starts now
 }
 
 /** Asks for a sign of life on an attachment. */
 export function ping(m: Machine, attachment: Attachment): void {
-  const i = ++m._liveness._pings
-  attachment._ping._i = i
+  const i = (attachment._ping._i = ++m._liveness._pings)
   attachment._ping._at = m._now
   noteSent(m, attachment)
   queueControl(attachment, 'ping', { i })

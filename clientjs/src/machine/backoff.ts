@@ -9,21 +9,10 @@ export function startRace(m: Machine, at = 0): void {
 }
 
 /** The network was away, or the client: what was refused for its age may be had anew. */
-export function forgetRefusal(m: Machine): void {
-  m._refusals._reauthed = false
-}
+export const forgetRefusal = (m: Machine) => (m._refusals._reauthed = false)
 
 /** A random time in 0 … min(30 s, 0.5 s × 2^tries) (HF1-LIV-12). */
 export const backoff = (m: Machine) => Math.min(30e3, 500 * 2 ** m._race._tries) * m._config._random()
-
-/**
- * The attachment in use has ended. The first attempt is immediate; attachments that end without use
- * are tried ever more slowly.
- */
-export function raceAfterLoss(m: Machine): void {
-  startRace(m, m._now + (m._race._tries ? backoff(m) : 0))
-  m._race._tries++
-}
 
 /**
  * Every transport was tried and has failed: wait, then try all again. The network is away, so none

@@ -1,6 +1,7 @@
 // The end of a session: from this side, from the peer's, or by a fault.
 
-import { appendClose, lastNumber } from '../wire/log.js'
+import { encodeControl, encodeEntry } from '../wire/codec.js'
+import { append, lastNumber } from '../wire/log.js'
 import { endAttachment, hangup, ping } from './attachments.js'
 import { responseTimeout } from './backoff.js'
 import { due, emit } from './effects.js'
@@ -31,7 +32,7 @@ export function finish(m: Machine, code: number, reason: string, remote = false,
   }
   for (const conn of m._conns) hangup(m, conn, code)
   m._attachments = []
-  m._selection._current = undefined
+  m._current = undefined
   emit(m, (host) => host._end())
 }
 
@@ -39,18 +40,16 @@ export function finish(m: Machine, code: number, reason: string, remote = false,
  * Ends the attachment of a batch that breaks a rule. The same fault twice in a row, on two
  * transports, ends the session (HF1-ERR-02).
  */
-export function fault(m: Machine, attachment: Attachment, message: string, code: number): void {
-  const { _refusals } = m
+export function fault(m: Machine, attachment: Attachment, message: string, code = 4303): void {
   // What was restored is older than what was sent, as after a crash: numbers may have been used for
   // other messages.
   if (code === 4302 && unconfirmed(m)) return finish(m, 4202, message)
   // A message above the limit can never be taken (HF1-NUM-10).
-  const again =
-    code === 4304 || (_refusals._faultCode === code && _refusals._faultTransport !== attachment._transport)
   endAttachment(m, attachment, code, message)
-  if (again) finish(m, code, message)
-  _refusals._faultCode = code
-  _refusals._faultTransport = attachment._transport
+  if (code === 4304 || (m._refusals._faultCode === code && m._refusals._faultTransport !== attachment._transport))
+    finish(m, code, message)
+  m._refusals._faultCode = code
+  m._refusals._faultTransport = attachment._transport
 }
 
 /**
@@ -61,21 +60,13 @@ export function close(m: Machine, code: number, reason: string): void {
   if (m._closing._local) return
   if (!m._server.run && !lastNumber(m._log)) return finish(m, code, reason, false, 0) // the server knows nothing of it
   m._closing._local = true
-  appendClose(m._log, code, reason)
+  append(m._log, [encodeEntry(encodeControl('close', { code, reason }), 0, false)]) // free of the window
   m._liveness._progress = m._now
   waitForEnd(m)
 }
 
-/** The application has taken the peer's `!close`. */
-export function peerClosed(m: Machine, peer: { code: number; reason: string }): void {
-  const { _closing } = m
-  _closing._peer = peer
-  _closing._ackAt = m._now
-  waitForEnd(m)
-}
-
 /** A close waits from now on. */
-function waitForEnd(m: Machine): void {
+export function waitForEnd(m: Machine): void {
   m._closing._by = m._now + closeTimeout
 }
 
@@ -88,16 +79,15 @@ export function extendClose(m: Machine): void {
 
 /** Waits for the final word (HF1-CLO-04). */
 export function checkClosing(m: Machine): void {
-  const { _closing } = m
-  const { _current } = m._selection
-  if (_closing._peer && due(m, _closing._ackAt)) {
+  const { _current } = m
+  if (m._closing._peer && due(m, m._closing._ackAt)) {
     // The ack is sent again until closed comes.
-    _closing._ackAt = m._now + responseTimeout(m)
+    m._closing._ackAt = m._now + responseTimeout(m)
     m._log._ackSent = 0
     m._output._ackAt = m._now
     // Without a ping under way nothing would show that the attachment is dead.
     if (_current && !_current._ping._i) ping(m, _current)
-    due(m, _closing._ackAt)
+    due(m, m._closing._ackAt)
   }
-  if (due(m, _closing._by)) finish(m, 4100, '')
+  if (due(m, m._closing._by)) finish(m, 4100, '')
 }

@@ -1,7 +1,7 @@
 // What comes in: a batch is judged whole, then acts, its ack first and its controls one by one.
 
 import { parse, type Packet } from '../wire/codec.js'
-import { fail, type Fault, type Fields } from '../wire/control.js'
+import { fail, type Fields } from '../wire/control.js'
 import { admit, free } from '../wire/log.js'
 import { endAttachment, queueControl } from './attachments.js'
 import { extendClose, fault, finish } from './closing.js'
@@ -17,19 +17,18 @@ import { acknowledged } from './transports.js'
 
 /** Takes one batch from a carrier. */
 export function received(m: Machine, conn: Conn, batch: string | Uint8Array): void {
-  const { _log, _config } = m
   if (!m._conns.includes(conn)) return
   let packet
   let accept
   try {
-    packet = parse(batch, _config._maxBatch)
+    packet = parse(batch, m._config._maxBatch)
     // What would end the attachment comes before anything of the batch acts (HF1-BAT-01,
     // HF1-NUM-09).
-    if (packet._ack > _log._sent || (unconfirmed(m) && packet._first > _log._recv + 1)) fail('position', 4302)
-    accept = admit(_log, packet, _config._maxMessage, m._server.win)
+    if (packet._ack > m._log._sent || (unconfirmed(m) && packet._first > m._log._recv + 1)) fail('position', 4302)
+    accept = admit(m._log, packet, m._config._maxMessage, m._server.win)
   } catch (error) {
-    const { message, code } = error as Fault
-    return fault(m, conn._attachment, message, code! > 4e3 ? code! : 4303) // the platform's errors have other codes
+    const { message, cause } = error as Error
+    return fault(m, conn._attachment, message, cause as number) // the platform's errors have no cause
   }
   apply(m, conn, packet, accept)
 }
@@ -37,7 +36,6 @@ export function received(m: Machine, conn: Conn, batch: string | Uint8Array): vo
 /** Lets an admissible batch act: ack, then lines in order. */
 function apply(m: Machine, conn: Conn, { _first, _ack, _lines }: Packet, accept: () => void): void {
   const { _attachment } = conn
-  const { _log } = m
   const controls = _lines.filter((l) => l._name)
   // A POST's answer says nothing of a stream.
   if (conn._kind !== 'up' || isPoll(_attachment)) noteReceived(m, _attachment)
@@ -51,15 +49,15 @@ function apply(m: Machine, conn: Conn, { _first, _ack, _lines }: Packet, accept:
     if (!answer || (fields.run && m._server.run && fields.run !== m._server.run))
       return endAttachment(m, _attachment, 4005, 'another run')
     if (answer._name !== '!opened') return handlers[answer._name!]!(m, _attachment, fields, conn)
-    if (fields.att !== _attachment._att) return fault(m, _attachment, 'another attachment', 4303)
+    if (fields.att !== _attachment._att) return fault(m, _attachment, 'another attachment')
   }
-  if (controls.some((l) => l._name !== '!closed' && l._fields!.recv > _log._sent))
+  if (controls.some((l) => l._name !== '!closed' && l._fields!.recv > m._log._sent))
     return fault(m, _attachment, 'position', 4302)
   m._refusals._faultCode = 0
   const news = acked(m, _ack)
-  const before = _log._recv
+  const before = m._log._recv
   accept()
-  const fresh = _log._recv > before
+  const fresh = m._log._recv > before
   if (fresh) {
     noteActive(m)
     m._liveness._sentDownAt = m._now
@@ -68,7 +66,7 @@ function apply(m: Machine, conn: Conn, { _first, _ack, _lines }: Packet, accept:
   else if (conn._kind === 'poll') _attachment._posts._pollAt = conn._startedAt + 100 // HF1-POL-07
   for (const { _name, _fields } of controls)
     if (!m._closing._over) handlers[_name!]?.(m, _attachment, _fields!, conn)
-  if (_first > before + 1 && _attachment === m._selection._current) requestRewind(m, _attachment)
+  if (_first > before + 1 && _attachment === m._current) requestRewind(m, _attachment)
 }
 
 /** Requests what is missing, once a round trip (HF1-NUM-06). On long polls the next poll does. */

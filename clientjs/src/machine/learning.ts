@@ -56,9 +56,9 @@ function learn({ _learned, _before }: TransportState, entry: number, value: numb
 
 /** Keeps the lower value, and tells whether it is new. */
 function lower(learned: number[], entry: number, value: number): boolean {
-  if (learned[entry] && value >= learned[entry]) return false
-  learned[entry] = value
-  return true
+  const news = !learned[entry] || value < learned[entry]
+  if (news) learned[entry] = value
+  return news
 }
 
 /**
@@ -66,16 +66,17 @@ function lower(learned: number[], entry: number, value: number): boolean {
  * carrier has ended; else the client no longer believes in it.
  */
 export function learnFromClose(m: Machine, attachment: Attachment, visible?: boolean): boolean {
-  const { _transport, _openedAt } = attachment
-  if (!_openedAt || attachment._penalized || attachment._beaconBy || isPoll(attachment) || exempt(m, attachment))
+  if (!attachment._openedAt || attachment._penalized || attachment._beaconBy || isPoll(attachment) ||
+    exempt(m, attachment))
     return false
   const silence = visible ? Math.max(attachment._silence._gap, m._now - lastUse(attachment)) : attachment._silence._gap
   if (!visible && !silence) return false // nothing was asked for
   // A silence that it survived before did not end it (HF1-LIV-16).
-  if (silence >= 2e3 && silence > attachment._silence._maxSurvived) return learn(_transport, Idle, silence, 4)
-  _transport._before[Idle] = silence
-  const ageAtClose = (visible ? m._now : attachment._silence._lastReceived) - _openedAt
-  return ageAtClose >= 12e3 && learn(_transport, Age, ageAtClose, 10) // HF1-LIV-17
+  if (silence >= 2e3 && silence > attachment._silence._maxSurvived)
+    return learn(attachment._transport, Idle, silence, 4)
+  attachment._transport._before[Idle] = silence
+  const ageAtClose = (visible ? m._now : attachment._silence._lastReceived) - attachment._openedAt
+  return ageAtClose >= 12e3 && learn(attachment._transport, Age, ageAtClose, 10) // HF1-LIV-17
 }
 
 /** How long a poll may hang: as long as the server says, or as is known to work. */

@@ -6,9 +6,9 @@ import { responseTimeout } from './backoff.js'
 import { due, trace } from './effects.js'
 import { exempt, lastUse, probationEnd } from './learning.js'
 import { sendUse } from './selection.js'
-import { clamp, Cooldowns, Idle, isPoll, type Attachment, type Machine } from './state.js'
+import { clamp, Cooldown, Cooldowns, Idle, isPoll, Limit, type Attachment, type Machine } from './state.js'
 import { heardSince, markSuspect, pingUnanswered, uplinkDead } from './suspicion.js'
-import { confirmSize, noteValidated, startCooldown } from './transports.js'
+import { startCooldown } from './transports.js'
 import type { Fields } from '../wire/control.js'
 
 /** Log lines come or go. */
@@ -23,11 +23,11 @@ export function noteActive(m: Machine): void {
 /** Judges one attachment. */
 export function judgeAttachment(m: Machine, attachment: Attachment): void {
   const { _transport, _silence, _ping } = attachment
-  const inUse = attachment === m._selection._current
+  const inUse = attachment === m._current
   if (!attachment._openedAt) {
     // HF1-LIV-06, HF1-SSE-08
     if (due(m, _silence._lastReceived + 10e3))
-      endAttachment(m, attachment, 4002, _transport._name === 'sse' && m._selection._current ? 'held' : 'no answer')
+      endAttachment(m, attachment, 4002, _transport._name === 'sse' && m._current ? 'held' : 'no answer')
     return
   }
   // HF1-LIV-09
@@ -41,7 +41,8 @@ export function judgeAttachment(m: Machine, attachment: Attachment): void {
     if (inUse || _ping._count > 1) {
       attachment._validated = true
       m._race._tries = 0
-      noteValidated(_transport)
+      _transport._earlyFailures = _transport._learned[Cooldown] = 0 // it works here, for now
+      _transport._failed = false
       trace(m, 'validated', attachment)
     } else if (!_ping._i) ping(m, attachment) // one that stands by has to show that it still answers
   }
@@ -66,7 +67,7 @@ export function judgeAttachment(m: Machine, attachment: Attachment): void {
   // HF1-LIV-05: how long an attachment may be silent. The server promised more when lines began to
   // come or go.
   const silentAt =
-    attachment === m._selection._current && isActive(m)
+    attachment === m._current && isActive(m)
       ? Math.max(_silence._lastReceived, m._liveness._activeAt!) + 5750
       : _silence._lastReceived + 1.5 * m._server.ping + 5e3
   if (!isPoll(attachment) && !attachment._suspect && due(m, silentAt)) markSuspect(m, attachment, 'silent')
@@ -78,21 +79,21 @@ export function judgeAttachment(m: Machine, attachment: Attachment): void {
  * an answer as a pong (HF1-LIV-04).
  */
 function maybePing(m: Machine, attachment: Attachment): void {
-  const { _ping, _silence, _transport, _posts } = attachment
-  const inUse = attachment === m._selection._current
+  const inUse = attachment === m._current
   const progress = m._liveness._progress
-  const idle = _transport._learned[Idle]
+  const idle = attachment._transport._learned[Idle]
   if (attachment._suspect) return
-  if (_ping._i) {
-    if (inUse && due(m, Math.max(_ping._at!, progress) + responseTimeout(m)))
-      if (_posts._failures && heardSince(attachment, _ping._at!)) uplinkDead(m, attachment, _ping._at!, 'no pong')
+  if (attachment._ping._i) {
+    if (inUse && due(m, Math.max(attachment._ping._at!, progress) + responseTimeout(m)))
+      if (attachment._posts._failures && heardSince(attachment, attachment._ping._at!))
+        uplinkDead(m, attachment, attachment._ping._at!, 'no pong')
       else pingUnanswered(m, attachment, 'no pong')
     return
   }
   const stall = inUse && m._log._entries[0] ? progress + responseTimeout(m) : Infinity
   const carries = !isPoll(attachment) && !attachment._leaveBy
   // HF1-LIV-18; while lines come and go silence alone is enough.
-  const late = carries && inUse && !isActive(m) ? _silence._lastReceived + m._server.ping + 1e3 : Infinity
+  const late = carries && inUse && !isActive(m) ? attachment._silence._lastReceived + m._server.ping + 1e3 : Infinity
   const early = carries && idle ? lastUse(attachment) + Math.max(idle / 2, 1e3) : Infinity // HF1-LIV-16
   if (due(m, Math.min(stall, late, early))) {
     ping(m, attachment)
@@ -102,25 +103,26 @@ function maybePing(m: Machine, attachment: Attachment): void {
 
 /** Checks whether lines are missing that the server says it has sent. */
 export function checkMissingLines(m: Machine, attachment: Attachment): void {
-  const { _liveness, _log } = m
-  if (_liveness._sentDown > _log._recv && due(m, _liveness._sentDownAt! + responseTimeout(m))) {
-    _liveness._sentDown = _log._recv
+  if (m._liveness._sentDown > m._log._recv && due(m, m._liveness._sentDownAt! + responseTimeout(m))) {
+    m._liveness._sentDown = m._log._recv
     if (!abandonPoll(m, attachment)) markSuspect(m, attachment, 'lines missing')
   }
 }
 
 /** Measures a round trip. */
 export function ponged(m: Machine, attachment: Attachment, { i }: Fields): void {
-  const { _ping } = attachment
-  if (!i || i !== _ping._i) return
-  const rtt = clamp(m._now - _ping._at!, 1, 5e3) // longer ones are a suspended page's
-  confirmSize(m, 4 * rtt > responseTimeout(m))
+  if (!i || i !== attachment._ping._i) return
+  const rtt = clamp(m._now - attachment._ping._at!, 1, 5e3) // longer ones are a suspended page's
+  // What was lost while answers had too little time says nothing of sizes (HF1-ATT-07).
+  const tooLittle = 4 * rtt > responseTimeout(m)
+  for (const { _learned, _before } of m._transports)
+    _before[Limit] = _learned[Limit] = (tooLittle ? _before : _learned)[Limit]!
   m._liveness._rtt = m._liveness._guessedTimeout ? rtt : (7 * m._liveness._rtt + rtt) / 8
   m._liveness._guessedTimeout = 0
-  _ping._i = 0
-  _ping._count++
+  attachment._ping._i = 0
+  attachment._ping._count++
   attachment._posts._failures = 0 // what was posted has arrived, if not its answer
-  if (attachment !== m._selection._current) return
+  if (attachment !== m._current) return
   m._liveness._progress = m._now
   if (!attachment._beaconBy) attachment._suspect = false
 }

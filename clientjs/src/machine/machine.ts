@@ -7,7 +7,7 @@
 import type { Prepared } from '../wire/codec.js'
 import { append, heldBytes, type Received } from '../wire/log.js'
 import { endAttachment, forget } from './attachments.js'
-import { peerClosed } from './closing.js'
+import { waitForEnd } from './closing.js'
 import { learnFromClose } from './learning.js'
 import { recall } from './memory.js'
 import { postFailed } from './posts.js'
@@ -57,7 +57,11 @@ export function taken(m: Machine, { _number, _cost, _close }: Received): void {
   m._log._taken = _number
   m._log._takenCost += _cost
   m._log._unread -= _cost
-  if (_close) peerClosed(m, _close)
+  if (_close) {
+    m._closing._peer = _close
+    m._closing._ackAt = m._now
+    waitForEnd(m)
+  }
 }
 
 /** A carrier has ended; `reason` is empty when the peer ended it in the regular way. */

@@ -18,7 +18,7 @@ const text = ({ _transports, _learning }: Machine) =>
  */
 export function recall(m: Machine): void {
   const { _learning } = m
-  const [version, since, best, entries] = [0, 1, 2, 3].map((i) => Object(m._config._memory)[i])
+  const { 0: version, 1: since, 2: best, 3: entries } = Object(m._config._memory)
   if (version === 1 && since <= m._now && since > m._now - day) {
     _learning._since = since
     _learning._best = m._transports.find((t) => t._name === best)

@@ -11,11 +11,16 @@ import { holdOf, noteSent } from './learning.js'
 import { noteActive } from './liveness.js'
 import { mayPost } from './posts.js'
 import { isPoll, isSocket, type Attachment, type Conn, type Machine } from './state.js'
-import { batchLimit, noteWritten } from './transports.js'
+import { batchLimit } from './transports.js'
 
 /** Starts the POSTs that are due and wakes the WebSockets that have something to write. */
 export function pump(m: Machine): void {
-  planAck(m)
+  // The ack that rides alone (HF1-NUM-11).
+  const unsent = m._log._taken - m._log._ackSent
+  if (!unsent) m._output._ackAt = 0
+  else if (unsent > 31 || m._log._takenCost >= m._server.win / 4) m._output._ackAt = m._now
+  else m._output._ackAt ||= m._now + (isSocket(m._current) ? 100 : 250)
+  due(m, m._output._ackAt)
   for (const a of m._attachments) {
     const conns = m._conns.filter((c) => c._attachment === a)
     const down = conns.find((c) => c._kind !== 'up') // WebSocket, stream or hanging poll
@@ -28,7 +33,7 @@ export function pump(m: Machine): void {
     // HF1-POL-04
     if (
       isPoll(a) &&
-      a === m._selection._current &&
+      a === m._current &&
       !down &&
       (!a._posts._pollAt || due(m, a._posts._pollAt)) &&
       mayPost(m, a)
@@ -46,7 +51,7 @@ export const lineWaits = (m: Machine, attachment: Attachment): boolean =>
 /** There are controls, log lines that the window lets go, or an ack that is due. */
 const hasOutput = (m: Machine, attachment: Attachment): boolean =>
   !!attachment._ctl ||
-  (attachment === m._selection._current && (lineWaits(m, attachment) || due(m, m._output._ackAt)))
+  (attachment === m._current && (lineWaits(m, attachment) || due(m, m._output._ackAt)))
 
 /**
  * The last up line that counts as sent on the attachment: on HTTP what the server has stated, since
@@ -54,16 +59,6 @@ const hasOutput = (m: Machine, attachment: Attachment): boolean =>
  */
 const position = (m: Machine, attachment: Attachment): number =>
   isSocket(attachment) ? attachment._written._pos : m._output._known
-
-/** Plans the ack that rides alone (HF1-NUM-11). */
-function planAck(m: Machine): void {
-  const { _log } = m
-  const unsent = _log._taken - _log._ackSent
-  if (!unsent) m._output._ackAt = 0
-  else if (unsent > 31 || _log._takenCost >= m._server.win / 4) m._output._ackAt = m._now
-  else m._output._ackAt ||= m._now + (isSocket(m._selection._current) ? 100 : 250)
-  due(m, m._output._ackAt)
-}
 
 /**
  * How much may ride in an open: a network that refuses large bodies must not refuse the session.
@@ -77,7 +72,7 @@ const maxEarly = 4096
  */
 export function goodbye(m: Machine): string | undefined {
   close(m, 4100, '1001') // "going away", for whoever reads it as the close of a WebSocket
-  const attachment = m._selection._current
+  const attachment = m._current
   if (!attachment) return
   attachment._written._pos = m._output._known = m._log._base
   dial(m, attachment, 'up', m._now + 10e3)
@@ -93,7 +88,7 @@ export function next(m: Machine, conn: Conn): string | Uint8Array | undefined {
   const { _attachment, _first } = conn
   const { _log } = m
   const { run, lim } = m._server
-  const inUse = _attachment === m._selection._current
+  const inUse = _attachment === m._current
   m._now = m._config._clock()
   if (
     !m._conns.includes(conn) ||
@@ -183,8 +178,14 @@ function writeLines(
   m._log._sent = Math.max(m._log._sent, to)
   if (to > pos) {
     noteActive(m)
-    noteWritten(_attachment, size, to)
-    _attachment._written._pos = to
+    const { _written } = _attachment
+    // One as large as the first does not take its place, or a flow that never pauses would see none
+    // arrive.
+    if (size > _written._inFlight) {
+      _written._inFlight = size
+      _written._to = to
+    }
+    _written._pos = to
   }
   return batch
 }

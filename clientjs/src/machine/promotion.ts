@@ -17,7 +17,7 @@ export function promote(m: Machine): void {
     if (transport === inUse._transport) return
     const attachment = m._attachments.find((a) => a._transport === transport && !a._leaveBy)
     if (attachment) {
-      if (attachment._openedAt && attachment._validated) use(m, attachment)
+      if (attachment._validated) use(m, attachment)
     } else if (transport._learned[Cooldown]! > m._now) {
       due(m, transport._learned[Cooldown])
       continue
@@ -31,7 +31,7 @@ export function promote(m: Machine): void {
  * ones once the one in use is validated.
  */
 export function closeUnused(m: Machine): void {
-  const { _current } = m._selection
+  const { _current } = m
   if (_current && !_current._useBy)
     for (const a of m._attachments)
       if (
@@ -40,7 +40,7 @@ export function closeUnused(m: Machine): void {
           ? a._detached || due(m, a._leaveBy)
           : _current._validated && !_current._suspect && a._transport._rank >= _current._transport._rank)
       )
-        endAttachment(m, a, 4004, 'left')
+        endAttachment(m, a)
 }
 
 /** Leaves an attachment in use that will soon be of the age that ends it here (HF1-LIV-17). */

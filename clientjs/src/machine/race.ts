@@ -26,7 +26,7 @@ export function connect(m: Machine): void {
   if (!due(m, _race._at)) return
   const transport = nextTransport(m)
   if (transport) {
-    attach(m, transport, m._selection._current ? undefined : nextU(m))
+    attach(m, transport, m._current ? undefined : nextU(m))
     _race._at = m._now + attemptDelay(m)
   } else if (opening) _race._at = m._now + attemptTimeout(m) // when what is being opened fails the next starts at once
   else if (_refusals._originRejected && !m._server.run) finish(m, 4306, 'origin') // no POST could tell better
@@ -36,10 +36,9 @@ export function connect(m: Machine): void {
 
 /** Selects the best attachment that stands by, and tells whether there is one. */
 function selectStandby(m: Machine): boolean {
-  const { _current } = m._selection
   const [best] = m._attachments
     .filter(
-      (a) => a !== _current && a._openedAt && !a._suspect && a._silence._lastReceived >= m._liveness._wokeAt,
+      (a) => a !== m._current && a._openedAt && !a._suspect && a._silence._lastReceived >= m._liveness._wokeAt,
     )
     .sort((a, b) => a._transport._rank - b._transport._rank)
   if (!best) return false
@@ -47,14 +46,14 @@ function selectStandby(m: Machine): boolean {
   // that a selection may be made (HF1-SEL-07). So is an attachment whose use was never answered.
   for (const a of m._attachments)
     if (
-      !_current &&
+      !m._current &&
       !maySelect(m) &&
       opensWith(a, m._selection._u) &&
       due(m, a._silence._lastReceived + attemptDelay(m))
     )
-      endAttachment(m, a, 4004, 'left')
-  if (!use(m, best) && _current) {
-    endAttachment(m, _current, 4002, 'use unanswered')
+      endAttachment(m, a)
+  if (!use(m, best) && m._current) {
+    endAttachment(m, m._current, 4002, 'use unanswered')
     connect(m)
   }
   return true
@@ -78,28 +77,27 @@ function nextTransport(m: Machine): TransportState | undefined {
 
 /** The attachment can carry, down at least. */
 export function opened(m: Machine, attachment: Attachment, o: Fields, conn: Conn): void {
-  const { _liveness, _refusals, _output } = m
   if (attachment._openedAt) return
-  if (!m._server.run) _liveness._progress = m._now
-  _liveness._offline = false // whatever the platform believes
+  if (!m._server.run) m._liveness._progress = m._now
+  m._liveness._offline = false // whatever the platform believes
   m._server = o
   // Within the bounds that docs/protocol.md sets.
   o.ping = clamp(o.ping, 5e3, 25e3)
   o.hold = clamp(o.hold, 5e3, 25e3)
-  _refusals._unknownAt = 0
-  _refusals._reauthed = false
+  m._refusals._unknownAt = 0
+  m._refusals._reauthed = false
   attachment._challenge = o.challenge
   attachment._openedAt = m._now
   attachment._written._pos = Math.max(o.recv, m._log._base)
-  _output._known = Math.max(_output._known, attachment._written._pos)
+  m._output._known = Math.max(m._output._known, attachment._written._pos)
   // By then both beacons of a stream have come, if it is live (HF1-SSE-03).
-  if (attachment._transport._name === 'sse') attachment._beaconBy = m._now + 1e3 + 2 * _liveness._rtt
+  if (attachment._transport._name === 'sse') attachment._beaconBy = m._now + 1e3 + 2 * m._liveness._rtt
   if (conn._kind === 'open') forget(m, conn)
   attachment._transport._failed = false
   if (!healthy(m)) {
     // The network may be another one (HF1-LIV-06).
-    _liveness._rtt = clamp((m._now - attachment._startedAt) / 2, _liveness._rtt, 5e3)
-    _liveness._guessedTimeout ||= 1
+    m._liveness._rtt = clamp((m._now - attachment._startedAt) / 2, m._liveness._rtt, 5e3)
+    m._liveness._guessedTimeout ||= 1
   }
   trace(m, 'opened', attachment)
   confirm(m, o.sel)

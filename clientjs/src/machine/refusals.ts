@@ -5,7 +5,7 @@ import { endAttachment, requeue } from './attachments.js'
 import { backoff, startRace } from './backoff.js'
 import { fault, finish } from './closing.js'
 import { emit, trace } from './effects.js'
-import { Cooldown, healthy, type Attachment, type Conn, type Machine } from './state.js'
+import { Cooldown, healthy, isSocket, type Attachment, type Conn, type Machine } from './state.js'
 import { startCooldown } from './transports.js'
 
 /** Refusals that are faults of the attachment, and those above that end the session. */
@@ -27,7 +27,7 @@ export function handleRefusal(m: Machine, attachment: Attachment, { reason, retr
   // it better, and then the session is bound to it.
   if (
     reason === 'origin' &&
-    attachment._transport._name === 'websocket' &&
+    isSocket(attachment) &&
     (m._server.run || !_refusals._originRejected)
   ) {
     _refusals._originRejected = true

@@ -40,28 +40,30 @@ export function confirm(m: Machine, { u, att }: Fields['sel']): void {
 
 /** Makes it the attachment in use; the old one is read a while longer. */
 function choose(m: Machine, attachment: Attachment): void {
-  const old = m._selection._current
-  m._selection._current = attachment
+  const old = m._current
+  m._current = attachment
   attachment._detached = false
   attachment._leaveBy = 0
   if (old === attachment) return // no news, and no end of what is tried beside it
+  if (old) old._leaveBy = m._now + drainTimeout
   startRace(m)
   trace(m, 'selected', attachment)
   m._liveness._progress = m._now
   m._log._ackSent = 0 // nothing proves that the last ack arrived
-  if (old) old._leaveBy = m._now + drainTimeout
 }
 
 /**
  * Selects an attachment that stands by, if a selection may be made now (HF1-SEL-03, HF1-SEL-07).
  */
 export function use(m: Machine, attachment: Attachment): boolean {
-  if (!maySelect(m)) return false
-  m._selection._u++
-  attachment._useBy = m._now + 2 * responseTimeout(m)
-  sendUse(m, attachment)
-  choose(m, attachment)
-  return true
+  const may = maySelect(m)
+  if (may) {
+    m._selection._u++
+    attachment._useBy = m._now + 2 * responseTimeout(m)
+    sendUse(m, attachment)
+    choose(m, attachment)
+  }
+  return may
 }
 
 /** Sends use, and again until it is answered (HF1-SEL-04). */
@@ -74,16 +76,15 @@ export function sendUse(m: Machine, attachment: Attachment): void {
 
 /** Reads what every POST reply says, and the answer to use. */
 export function replied(m: Machine, attachment: Attachment, { recv, sent, sel }: Fields): void {
-  const { _liveness, _output } = m
   attachment._posts._misrouted = 0
-  if (recv > _output._known) {
-    _output._known = recv
+  if (recv > m._output._known) {
+    m._output._known = recv
     m._race._tries = 0
     acknowledged(attachment, recv) // the application's ack may lag behind many POSTs
   }
   // Only when nothing was missing before: a server that goes on sending moves no deadline.
-  if (_liveness._sentDown <= m._log._recv) _liveness._sentDownAt = m._now
-  _liveness._sentDown = Math.max(_liveness._sentDown, sent)
+  if (m._liveness._sentDown <= m._log._recv) m._liveness._sentDownAt = m._now
+  m._liveness._sentDown = Math.max(m._liveness._sentDown, sent)
   confirm(m, sel)
 }
 
@@ -92,5 +93,5 @@ export function detached(m: Machine, attachment: Attachment, { code, gone }: Fie
   trace(m, 'detached', attachment)
   if (gone) return endAttachment(m, attachment, code, 'detached')
   attachment._detached = true
-  if (attachment !== m._selection._current) attachment._leaveBy ||= m._now + drainTimeout
+  if (attachment !== m._current) attachment._leaveBy ||= m._now + drainTimeout
 }

@@ -183,8 +183,6 @@ export interface Selection {
   /** Highest selection number used, and the highest that the server has confirmed. */
   _u: number
   _confirmedU: number
-  /** The attachment in use. */
-  _current?: Attachment | undefined
 }
 
 /** What tells whether the session makes progress. */
@@ -278,6 +276,8 @@ export interface Machine {
   _transports: TransportState[]
   _attachments: Attachment[]
   _conns: Conn[]
+  /** The attachment in use. */
+  _current?: Attachment | undefined
   _race: Race
   _selection: Selection
   _liveness: Liveness
@@ -322,7 +322,7 @@ export const unconfirmed = ({ _server }: Machine): boolean => stored && !!_serve
 export const clamp = (value: number, low: number, high: number): number => Math.min(Math.max(value, low), high)
 
 /** The attachment in use, unless it may be dead. */
-export const healthy = ({ _selection: { _current } }: Machine): Attachment | undefined =>
+export const healthy = ({ _current }: Machine): Attachment | undefined =>
   _current?._suspect ? undefined : _current
 
 export const isPoll = ({ _transport }: Attachment): boolean => _transport._name === 'longpoll'

@@ -22,7 +22,7 @@ export function step(m: Machine): void {
 }
 
 function judge(m: Machine): void {
-  const { _current } = m._selection
+  const { _current } = m
   m._deadline = 0
   m._again = false
   // Lines go out now, and what the server promises from then on is judged below.

@@ -15,7 +15,7 @@ export function markSuspect(m: Machine, attachment: Attachment, reason: string):
   if (attachment._suspect) return
   trace(m, 'suspect', attachment, reason)
   attachment._penalized ||= learnFromClose(m, attachment)
-  if (attachment !== m._selection._current) return endAttachment(m, attachment, 4002, reason)
+  if (attachment !== m._current) return endAttachment(m, attachment, 4002, reason)
   attachment._suspect = true
   if (!attachment._penalized) {
     penalize(m, attachment)

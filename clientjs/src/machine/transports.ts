@@ -12,12 +12,6 @@ export function startCooldown(m: Machine, transport: TransportState): void {
   transport._learned[Cooldown] = m._now + Math.min(20e3 * 2 ** transport._learned[Cooldowns]!++, 600e3)
 }
 
-/** An attachment was validated: the transport works here, for now. */
-export function noteValidated(transport: TransportState): void {
-  transport._earlyFailures = transport._learned[Cooldown] = 0
-  transport._failed = false
-}
-
 /** Notes that the attachment in use works. So what did not open meanwhile is at fault itself. */
 export function noteWorking(m: Machine, { _validated, _penalized, _transport }: Attachment): void {
   if (_validated && !_penalized) m._learning._best = _transport
@@ -28,17 +22,6 @@ export function noteWorking(m: Machine, { _validated, _penalized, _transport }: 
 export const batchLimit = (m: Machine, { _transport }: Attachment): number =>
   m._liveness._guessedTimeout > 2e3 ? minBatch : Math.max(_transport._learned[Limit] || Infinity, minBatch)
 
-/**
- * Notes a batch that was made and ends with line `to`. One as large as the first does not take its
- * place, or a flow that never pauses would see none arrive.
- */
-export function noteWritten({ _written }: Attachment, size: number, to: number): void {
-  if (size > _written._inFlight) {
-    _written._inFlight = size
-    _written._to = to
-  }
-}
-
 /** The batch may not have arrived: halve the limit until a pong tells more (HF1-ATT-07). */
 export function lost({ _transport, _written }: Attachment): void {
   if (_written._inFlight > minBatch) _transport._learned[Limit] = _written._inFlight >> 1
@@ -47,8 +30,8 @@ export function lost({ _transport, _written }: Attachment): void {
 
 /** The batch is known not to have arrived: halve the limit for good (HF1-ATT-07). */
 export function refused(attachment: Attachment): void {
-  const { _transport, _written } = attachment
-  if (_written._inFlight > minBatch) _transport._before[Limit] = _written._inFlight >> 1
+  if (attachment._written._inFlight > minBatch)
+    attachment._transport._before[Limit] = attachment._written._inFlight >> 1
   lost(attachment)
 }
 
@@ -60,12 +43,4 @@ export function acknowledged({ _transport, _written }: Attachment, ack: number):
   if (_written._inFlight > _transport._learned[Limit]! / 2)
     _transport._learned[Limit]! += _transport._learned[Limit]! >> 4
   _written._inFlight = 0
-}
-
-/**
- * A pong came. What was lost while answers had too little time says nothing of sizes (HF1-ATT-07).
- */
-export function confirmSize(m: Machine, tooLittleTime: boolean): void {
-  for (const { _learned, _before } of m._transports)
-    _before[Limit] = _learned[Limit] = (tooLittleTime ? _before : _learned)[Limit]!
 }

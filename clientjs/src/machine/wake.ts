@@ -10,19 +10,19 @@ import type { Machine } from './state.js'
  * attached beside it.
  */
 export function wake(m: Machine): void {
-  const { _race, _liveness } = m
-  const { _current } = m._selection
-  if (m._now - _liveness._wokeAt < 1e3) return // one wake says as much as many
-  _liveness._wokeAt = m._now
+  const { _current } = m
+  if (m._now - m._liveness._wokeAt < 1e3) return // one wake says as much as many
+  m._liveness._wokeAt = m._now
   m._again = true
-  _race._tries = 0
+  m._race._tries = 0
   forgetRefusal(m)
   m._refusals._askAt &&= m._now
   extendClose(m)
-  if (!_current) return startRace(m, Math.max(m._now, _race._notBefore ?? 0))
-  startRace(m, _current._suspect ? m._now : m._now + attemptDelay(m))
-  _current._suspect = true
-  ping(m, _current)
+  if (_current) {
+    startRace(m, _current._suspect ? m._now : m._now + attemptDelay(m))
+    _current._suspect = true
+    ping(m, _current)
+  } else startRace(m, Math.max(m._now, m._race._notBefore ?? 0))
 }
 
 /** An input long after the planned deadline: the process slept, or its timers did. */

@@ -75,7 +75,7 @@ function fromBase64(text: string): Uint8Array {
 export const randomName = (bytes: number): string =>
   btoa(binaryString(crypto.getRandomValues(new Uint8Array(bytes)))).replace(
     /\W/g,
-    (c) => ({ '+': '-', '/': '_' })[c] ?? '',
+    (c) => (c === '+' ? '-' : c === '/' ? '_' : ''),
   )
 
 const messageLine = (data: string | Uint8Array, more: boolean): Line => ({

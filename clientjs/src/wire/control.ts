@@ -23,13 +23,9 @@ export interface Fields {
   gone?: boolean
 }
 
-/** A batch that breaks a rule; `code` is that of HF1-ERR-02. */
-export interface Fault extends Error {
-  code?: number
-}
-
+/** Throws for what breaks a rule; the cause is the code of HF1-ERR-02. */
 export function fail(why = 'malformed', code = 4303): never {
-  throw Object.assign(Error(why), { code })
+  throw Error(why, { cause: code })
 }
 
 const sel = { u: 0, att: 0 }

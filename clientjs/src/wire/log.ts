@@ -1,6 +1,6 @@
 // The two logs of a session: what this side sends, and the peer's lines put together again.
 
-import { byteLength, encodeControl, encodeEntry, type Entry, type Line, type Packet } from './codec.js'
+import { byteLength, type Entry, type Line, type Packet } from './codec.js'
 import { fail, type Fields } from './control.js'
 
 /** A message, or the peer's `!close`, that waits for the application. */
@@ -70,20 +70,18 @@ export function append(log: Logs, entries: Entry[]): void {
   log._entries.push(...entries)
 }
 
-/** Adds `!close`, the last line; it is free of the window. */
-export const appendClose = (log: Logs, code: number, reason: string): void =>
-  append(log, [encodeEntry(encodeControl('close', { code, reason }), 0, false)])
-
 /**
  * Frees the lines up to `n` and tells whether that was news. The caller has checked `n` against
  * `_sent` (HF1-NUM-09).
  */
 export function free(log: Logs, n: number): boolean {
-  if (n <= log._base) return false
-  log._freed = log._entries[n - log._base - 1]!._end
-  log._entries.splice(0, n - log._base)
-  log._base = n
-  return true
+  const news = n > log._base
+  if (news) {
+    log._freed = log._entries[n - log._base - 1]!._end
+    log._entries.splice(0, n - log._base)
+    log._base = n
+  }
+  return news
 }
 
 /** Whether line `n` may be sent within the window (HF1-NUM-10). One below 0 lets nothing go. */
