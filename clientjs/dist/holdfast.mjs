@@ -240,7 +240,7 @@ function admit(log, packet, maxMessage, win = Infinity) {
       _last = line;
       _pieces.push(line);
       _piecesCost += line._cost;
-      if (_piecesCost > maxMessage) fail("too large", 4304);
+      if (_piecesCost - 16 * _pieces.length > maxMessage) fail("too large", 4304);
       if (line._more) continue;
       if (line._fields && !isEnd(line._fields.code, line._fields.reason)) fail();
       whole.push({ _data: join(_pieces, _piecesCost), _number: _recv, _cost: _piecesCost, _close: line._fields });

@@ -157,6 +157,17 @@ test('a large message is taken apart and put together again', () => {
   expect(log._queue.map((r) => r._data)).toEqual([text, bytes])
 })
 
+test.each(['x'.repeat(10_000), new Uint8Array(10_000)])('the largest message is counted without its lines', (data) => {
+  const read = (bound: number) => {
+    const log = newLogs()
+    for (const entry of prepare(data)._entries)
+      admit(log, parse(`@${log._recv + 1} 0\n${entry._line}`, defaultLimit), bound)()
+    return log._queue.length
+  }
+  expect(read(10_000)).toBe(1)
+  expect(() => read(9999)).toThrow('too large')
+})
+
 test('names are of the length asked for, of the URL alphabet, and never the same', () => {
   const names = Array.from({ length: 200 }, () => randomName(12))
   for (const name of names) expect(name).toMatch(/^[\w-]{16}$/)
