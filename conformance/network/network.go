@@ -208,7 +208,7 @@ func fixOf(err error) []Fix {
 		}
 	case errors.As(err, &status) && status == http.StatusForbidden:
 		return []Fix{
-			{"nginx", "proxy_set_header Host $host;"},
+			{"nginx", "proxy_set_header Host $http_host;"},
 			{"HAProxy", "no http-request set-header Host"},
 			{"Caddy", "header_up Host {host}"},
 		}
