@@ -118,3 +118,26 @@ func TestNobodyTakesThePool(t *testing.T) {
 		}
 	})
 }
+
+// Progress counts when what was let go is as large as what came.
+func TestProgressAtTheSameSize(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, RegistryConfig{})
+		b.conn = b.first(transport.KindSocket, openOne)
+		b.want(b.conn, "!opened")
+		b.send("x")
+		b.want(b.conn, "x")
+		b.s.book()
+		booked, since := b.s.booked, b.s.progressAt
+		time.Sleep(time.Second)
+		b.frame(b.conn, "@1 1\n")
+		b.send("y")
+		b.s.book()
+		if b.s.booked != booked {
+			t.Fatalf("%d bytes are booked, before %d: the test wants them equal", b.s.booked, booked)
+		}
+		if !b.s.progressAt.After(since) {
+			t.Error("the acknowledgement is not taken for progress")
+		}
+	})
+}

@@ -59,7 +59,7 @@ func (r *reclaimer) once(now time.Time) {
 func (r *reclaimer) stalled(now time.Time) (all []stalled) {
 	for s := range r.sessions {
 		s.mu.Lock()
-		x := stalled{s: s, booked: s.booked, since: time.Duration(now.UnixNano() - s.progressAt)}
+		x := stalled{s: s, booked: s.booked, since: now.Sub(s.progressAt)}
 		s.mu.Unlock()
 		if x.booked > 0 && x.since >= minStall {
 			x.over = s.isOver()

@@ -31,9 +31,9 @@ type serverSession struct {
 	// What follows is under the session's lock.
 	booked     int64 // bytes booked as retained
 	progress   uint32
-	progressAt int64  // when progress changed, or bytes were booked first: in ns since 1970
-	byAddress  *owner // who it counts for
-	byName     *owner // nil: it is anonymous
+	progressAt time.Time // when progress changed, or bytes were booked first
+	byAddress  *owner    // who it counts for
+	byName     *owner    // nil: it is anonymous
 }
 
 // isOver: while the pool is short this session is of somebody who has more than a share of it.
@@ -68,11 +68,11 @@ func (s *serverSession) take() effects {
 // book keeps the registry's sum of retained bytes.
 func (s *serverSession) book() {
 	n := s.machine.Retained()
-	if n == s.booked {
-		return
+	if p := s.machine.Progress(); p != s.progress || s.booked == 0 && n != 0 {
+		s.progress, s.progressAt = p, time.Now()
 	}
-	if p := s.machine.Progress(); p != s.progress || s.booked == 0 {
-		s.progress, s.progressAt = p, time.Now().UnixNano()
+	if n == s.booked { // what was let go may be as large as what came
+		return
 	}
 	grown := n - s.booked
 	s.booked = n
