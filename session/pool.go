@@ -31,18 +31,18 @@ type pool struct {
 	reclaim    func() // makes room while the pool is short
 }
 
+// room is what may be retained before the pool is short.
+func (p *pool) room() int64 { return p.size / shortDenominator * shortNumerator }
+
 // isShort: shares bind.
-func (p *pool) isShort() bool {
-	return p.retained.Load() > p.size/shortDenominator*shortNumerator
-}
+func (p *pool) isShort() bool { return p.retained.Load() > p.room() }
 
 // isFull: nothing more is taken from anybody.
 func (p *pool) isFull() bool { return p.retained.Load() > p.size }
 
 // add books what a session retains more, or less.
 func (p *pool) add(n int64) {
-	if p.retained.Add(n) > p.size/shortDenominator*shortNumerator && n > 0 && p.reclaim != nil &&
-		p.reclaiming.CompareAndSwap(false, true) {
+	if p.retained.Add(n) > p.room() && n > 0 && p.reclaim != nil && p.reclaiming.CompareAndSwap(false, true) {
 		p.divide()
 		go p.reclaim()
 	}
@@ -50,9 +50,8 @@ func (p *pool) add(n int64) {
 
 // divide sets the shares anew.
 func (p *pool) divide() {
-	room := p.size / shortDenominator * shortNumerator
-	p.addresses.divide(room)
-	p.principals.divide(room)
+	p.addresses.divide(p.room())
+	p.principals.divide(p.room())
 }
 
 // relax lets everybody take what is there again.

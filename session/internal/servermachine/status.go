@@ -25,8 +25,7 @@ func (m *Machine) Transport() string {
 	return machine.TransportOf(m.selection.current.kind)
 }
 
-// Sent is the number of the newest line of the log, Acked the highest that the client has
-// acknowledged.
+// Sent is the number of the newest line of the log.
 func (m *Machine) Sent() uint64 { return m.out.Last() }
 
 // Acked is the highest number that the client has acknowledged.
