@@ -8,7 +8,8 @@ import { listen, net, open, pass, start, url } from './play.js'
 
 describe('close', () => {
   test.each<unknown[]>([
-    [4100, null], [4100, 42], [4100, Error('boom')], [4100, ['a']], [4100, { toString: () => 'why' }], [4100.5], ['4101'],
+    [4100, null], [4100, 42], [4100, Error('boom')], [4100, ['a']], [4100, { toString: () => 'why' }],
+    [4100.5], ['4101'],
     [NaN], [Infinity], [-1], [4099], [4200], [null], [4100n], [4100, 'é'.repeat(65)],
   ])('(%s, %s) is refused, and the session goes on', async (...args) => {
     const session = await open()
@@ -24,7 +25,8 @@ describe('close', () => {
 
 describe('a URL', () => {
   test.each([
-    '', 'holdfast', '/holdfast', 'ftp://host.test/', 'file:///holdfast', 'mailto:a@b', `${url}#`, `${url}?a#b`, `${url}//`,
+    '', 'holdfast', '/holdfast', 'ftp://host.test/', 'file:///holdfast', 'mailto:a@b',
+    `${url}#`, `${url}?a#b`, `${url}//`,
     'http://', 'http://a b/',
   ])('"%s" is refused', async (bad) => {
     expect(() => connect(bad)).toThrow(TypeError)
@@ -68,7 +70,8 @@ describe('an option', () => {
   })
 
   test('out of its bounds is a RangeError', () => {
-    for (const options of [{ buffer: NaN }, { buffer: -1 }, { maxBatch: 100 }, { maxBatch: 1 << 21 }, { maxBatch: NaN }])
+    const bad = [{ buffer: NaN }, { buffer: -1 }, { maxBatch: 100 }, { maxBatch: 1 << 21 }, { maxBatch: NaN }]
+    for (const options of bad)
       expect(() => start(options)).toThrow(RangeError)
   })
 
